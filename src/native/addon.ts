@@ -1,0 +1,218 @@
+/**
+ * Typed interface of the native addon. Nothing else in the tree knows what the `.node` file exports.
+ *
+ * Asynchronous calls run on libuv's pool or on the addon's own threads, never on the JS thread. They
+ * reject with a `G8Error`, whose class is handed to the addon once by the loader.
+ */
+import type { Codec, DigestAlgorithm } from '../base/codec.ts';
+
+export interface EncodeRequest {
+  /** Open file to read from. It stays open and its offset is not moved. */
+  readonly fd: number;
+  readonly offset: number;
+  /** Bytes to read, 1 to 4 MiB. Fewer available bytes reject with `ERR_IO` (the file changed). */
+  readonly length: number;
+  readonly codec: Codec;
+  /** zstd level, default 3. */
+  readonly level?: number;
+}
+
+export interface EncodedChunk {
+  /** All bytes are zero: the chunk is a hole and the other fields are empty arrays. */
+  readonly hole: boolean;
+  readonly plainDigest: Uint8Array;
+  readonly id: Uint8Array;
+  readonly stored: Uint8Array;
+}
+
+export interface DecodeRequest {
+  readonly stored: Uint8Array;
+  readonly codec: Codec;
+  readonly id: Uint8Array;
+  readonly plainDigest: Uint8Array;
+  /** Exact size of the plain bytes, 1 to 4 MiB. */
+  readonly plainSize: number;
+}
+
+export interface DecodeToFileRequest extends DecodeRequest {
+  readonly fd: number;
+  readonly offset: number;
+}
+
+export interface VerifyFileRequest {
+  readonly fd: number;
+  readonly size: number;
+  readonly blockSize: number;
+  readonly algorithm: DigestAlgorithm;
+  /** 32 bytes for each block, zeros for a hole. */
+  readonly plainDigests: Uint8Array;
+  /** Bit per block (bit i of byte i >> 3): the blocks to check; absent means all. */
+  readonly blocks?: Uint8Array;
+}
+
+/** One entry as found on disk, with everything an image records of it. */
+export interface ScannedEntry {
+  readonly name: Uint8Array;
+  /** Full `st_mode` with type bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly nlink: number;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly rdevMajor: number;
+  readonly rdevMinor: number;
+  /** Seconds since 1970, may be negative; nanoseconds are 0 to 999 999 999. */
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
+  readonly ctimeSeconds: number;
+  readonly ctimeNanoseconds: number;
+  /** Symlink target; absent for all other types. */
+  readonly target?: Uint8Array;
+  /** Sorted by name in byte order; absent when there are none. */
+  readonly xattrs?: readonly ScannedXattr[];
+}
+
+export interface ScannedXattr {
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** The part of the addon that packs, unpacks and digests. */
+export interface CodecBinding {
+  /** BLAKE2b without key; `length` 1 to 64 bytes. For short inputs: it runs on the calling thread. */
+  blake2b(data: Uint8Array, length: number): Uint8Array;
+  /** BLAKE2b-256 of a whole file, off the JS thread. */
+  digestFile(path: string): Promise<Uint8Array>;
+  encodeChunk(request: EncodeRequest): Promise<EncodedChunk>;
+  /**
+   * Verifies id, decodes, verifies the plain digest.
+   * @throws ERR_CHUNK_CORRUPT with details `id`, `stage` ('id' | 'decode' | 'digest')
+   */
+  decodeChunk(request: DecodeRequest): Promise<Uint8Array>;
+  /** As {@link decodeChunk}, then writes the plain bytes at `offset`; zero pages are left sparse. */
+  decodeToFile(request: DecodeToFileRequest): Promise<void>;
+  /** Bit per block: set where the file's bytes match the digest (or the block was not asked for). */
+  verifyFile(request: VerifyFileRequest): Promise<Uint8Array>;
+  zstdCompress(data: Uint8Array, level: number): Promise<Uint8Array>;
+  /** @throws ERR_FLIST_FORMAT when the frames are broken or exceed `sizeMax` bytes */
+  zstdDecompress(data: Uint8Array, sizeMax: number): Promise<Uint8Array>;
+}
+
+/** The part of the addon that reads source trees: paths are bytes, symlinks are never followed. */
+export interface ScanBinding {
+  /** Entries of one directory without `.` and `..`, sorted by name in byte order. */
+  scanDirectory(root: string, path: Uint8Array): Promise<ScannedEntry[]>;
+  /** The entry at `path` itself; the empty path is the root. Its `name` is empty. */
+  scanEntry(root: string, path: Uint8Array): Promise<ScannedEntry>;
+  /** Opens a regular file for reading; close it with `fs.close`. */
+  openBeneath(root: string, path: Uint8Array): Promise<number>;
+  /** Offset of the first data byte at or behind `offset`, or -1 when only holes follow. */
+  findData(fd: number, offset: number): number;
+}
+
+/** What a mount needs from JS: blocks of a content that are not in its partial file yet. */
+export interface Need {
+  /** Number of the session that asks. */
+  readonly session: number;
+  /** Row of the content table of that session's mount index. */
+  readonly content: number;
+  /** First block needed and how many; count 0 asks only for the content to be attached. */
+  readonly block: number;
+  readonly count: number;
+}
+
+export type OpenMode = 'passthrough' | 'none' | 'auto';
+
+export interface SessionOptions {
+  readonly mountPoint: string;
+  /** Directory with `mount.erofs`, `mount.contents`, `mount.chunks`. */
+  readonly indexDir: string;
+  /** Directory of complete content files, `aa/bb/<digest>` below it. */
+  readonly filesDir: string;
+  /** Source name shown in /proc/mounts. */
+  readonly source: string;
+  readonly allowOther: boolean;
+  readonly openMode: OpenMode;
+  /** Threads that serve requests, 1 to 16. */
+  readonly workers: number;
+  /** A request that waits longer for data is answered with EIO. */
+  readonly deadlineMs: number;
+  /** Readahead of the mount in bytes. */
+  readonly readaheadBytes: number;
+  /** Contents of at most this many blocks are made complete before their open is answered. */
+  readonly wholeBlocksMax: number;
+}
+
+export interface SessionStats {
+  /** Requests answered, by FUSE operation name in lower case (`lookup`, `read`, …). */
+  readonly requests: Readonly<Record<string, number>>;
+  readonly errors: number;
+  readonly openFiles: number;
+  readonly passthroughOpens: number;
+  readonly cachedOpens: number;
+  readonly bytesRead: number;
+  /** Requests that now wait for data, and the age of the oldest. */
+  readonly waiting: number;
+  readonly oldestWaitMs: number;
+  readonly deadlinesMissed: number;
+  readonly interrupts: number;
+}
+
+export interface SessionInfo {
+  readonly protocolMajor: number;
+  readonly protocolMinor: number;
+  readonly passthrough: boolean;
+  readonly openMode: 'passthrough' | 'none';
+  readonly maxReadBytes: number;
+  /** Minor device number of the mount: names it under /sys/fs/fuse/connections. */
+  readonly device: number;
+}
+
+export interface SessionBinding {
+  /**
+   * Mounts, handshakes and starts serving; resolves when the mount answers.
+   *
+   * @param onNeed called on the JS thread for blocks that are absent. Calls are deduplicated per
+   *   block until it is resolved by {@link contentPresent} or {@link contentFail}.
+   * @param onEnd called once when the kernel has ended the connection (unmount or abort)
+   * @throws ERR_NO_FUSE, ERR_MOUNT, ERR_FLIST_FORMAT, ERR_PERMISSION
+   */
+  openSession(
+    options: SessionOptions,
+    onNeed: (need: Need) => void,
+    onEnd: () => void,
+  ): Promise<{ session: number; info: SessionInfo }>;
+  /** Unmounts (lazily when busy and `lazy`), joins all threads. Idempotent. */
+  closeSession(session: number, options: { lazy: boolean }): Promise<void>;
+  sessionStats(session: number): SessionStats;
+
+  /**
+   * Hands a partial content file over. The addon duplicates the descriptor.
+   * Contents are shared by all sessions of the process and named by digest.
+   *
+   * @param present bit per block
+   */
+  contentAttach(
+    digest: Uint8Array,
+    file: { fd: number; size: number; blockSize: number; present: Uint8Array },
+  ): void;
+  /** Blocks are in the file now: answers whoever waits for them. */
+  contentPresent(digest: Uint8Array, block: number, count: number): void;
+  /** The content is complete and its file is in `filesDir`: the next first open uses that. */
+  contentComplete(digest: Uint8Array): void;
+  /** Ends the waits for these blocks (`count` 0: all waits for the content) with an errno name. */
+  contentFail(digest: Uint8Array, block: number, count: number, errno: string): void;
+  /** Forgets a content unless it is open or waited for; false when it is in use. */
+  contentDrop(digest: Uint8Array): boolean;
+  /** Digests (32 bytes each, concatenated) opened since the last call, for the cache's LRU. */
+  contentTouched(): Uint8Array;
+}
+
+export interface Addon extends CodecBinding, ScanBinding, SessionBinding {
+  /** The closed list of error codes the addon can raise; equals the keys of `CODES`. */
+  readonly errorCodes: readonly string[];
+  /** Hands over the error class. Called once by the loader. */
+  initialize(errorClass: unknown): void;
+}

@@ -1,0 +1,52 @@
+/**
+ * The store ladder: what a chunk store can do, in three rungs. Functions ask for the lowest rung that
+ * serves them. Backends are one file each; behaviour (retry, route, failover) is a wrapper around
+ * this same interface.
+ */
+
+/** Lower-case hex of a chunk id: 64 characters, or 32 for legacy G2/G3 chunks. */
+export type ChunkId = string;
+
+export interface StoreCallOptions {
+  /** Aborts the call; it then rejects with `ERR_ABORTED` or the signal's own `G8Error`. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads chunks. A store returns bytes as they came: whoever uses them verifies them.
+ *
+ * All methods may be called at the same time. Errors: `ERR_CHUNK_MISSING` is permanent (the store
+ * answered and does not have it), `ERR_STORE_UNAVAILABLE`, `ERR_HOST_UNKNOWN` and `ERR_TIMEOUT` may pass.
+ */
+export interface ChunkStore {
+  /** URL for messages, without credentials. */
+  readonly name: string;
+  /** @throws ERR_CHUNK_MISSING when the store does not have the chunk */
+  get(id: ChunkId, options?: StoreCallOptions): Promise<Uint8Array>;
+  /**
+   * Many chunks, in few requests where the store can; one item per id, in any order. A chunk that
+   * could not be had arrives as an error and does not end the others.
+   */
+  getMany(ids: readonly ChunkId[], options?: StoreCallOptions): AsyncIterable<ChunkResult>;
+  /** The ids that the store does not have. */
+  missing(ids: readonly ChunkId[], options?: StoreCallOptions): Promise<ChunkId[]>;
+  close(): Promise<void>;
+}
+
+export type ChunkResult =
+  | { readonly id: ChunkId; readonly bytes: Uint8Array }
+  | { readonly id: ChunkId; readonly error: unknown };
+
+/** A store that takes chunks. Putting a chunk that is there already is not an error. */
+export interface WritableChunkStore extends ChunkStore {
+  put(id: ChunkId, bytes: Uint8Array, options?: StoreCallOptions): Promise<void>;
+}
+
+/** A store whose chunks can be listed and deleted. */
+export interface PrunableChunkStore extends WritableChunkStore {
+  list(options?: StoreCallOptions): AsyncIterable<ChunkId>;
+  delete(id: ChunkId, options?: StoreCallOptions): Promise<void>;
+}
+
+/** A stored chunk's size bound: 4 MiB of plain bytes and the worst case of a codec on top. */
+export const CHUNK_SIZE_MAX = 5 * 1024 * 1024;
