@@ -1,0 +1,85 @@
+// Makes a checkout ready to run: Debian packages, npm packages, native build, TypeScript. Each step looks
+// first and does nothing when nothing is missing.
+//   node scripts/setup.mjs [--test]     --test: also what only the tests need
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const root = join(import.meta.dirname, '..');
+
+// A file that tells that a package is there, and the package. Looking at files is quicker than dpkg.
+const BUILD_PACKAGES = {
+  '/usr/bin/cmake': 'cmake',
+  '/usr/bin/ninja': 'ninja-build',
+  '/usr/bin/g++': 'g++',
+  '/usr/bin/pkg-config': 'pkg-config',
+  '/usr/include/zstd.h': 'libzstd-dev',
+  '/usr/include/snappy.h': 'libsnappy-dev',
+  '/usr/include/sodium.h': 'libsodium-dev',
+  '/usr/bin/fusermount3': 'fuse3',
+};
+const TEST_PACKAGES = {
+  '/usr/bin/ldb': 'rocksdb-tools',
+  '/usr/bin/fsck.erofs': 'erofs-utils',
+  '/usr/bin/capnp': 'capnproto',
+  '/usr/sbin/debootstrap': 'debootstrap',
+  '/usr/bin/rsync': 'rsync',
+  '/usr/bin/getfattr': 'attr',
+  '/usr/bin/getfacl': 'acl',
+  '/usr/sbin/setcap': 'libcap2-bin',
+  '/usr/bin/perl': 'perl',
+  '/usr/bin/setpriv': 'util-linux',
+};
+
+function say(message) {
+  console.error(`setup: ${message}`);
+}
+
+/** Runs a program quietly; its output is shown only when it fails. */
+export function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, ...options });
+  if (result.status === 0) return result.stdout ?? '';
+  process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
+  say(`${command} ${args.join(' ')} failed${result.error ? `: ${result.error.message}` : ''}`);
+  process.exit(70);
+}
+
+function debianPackages(wanted) {
+  const missing = Object.entries(wanted)
+    .filter(([file]) => !existsSync(file))
+    .map(([, name]) => name);
+  if (missing.length === 0) return;
+  const install = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  if (process.getuid() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    say(`Debian packages are missing; run as root: ${install}`);
+    process.exit(69);
+  }
+  say(`installing Debian packages: ${missing.join(' ')}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  run('apt-get', ['update', '-q'], { env });
+  run('apt-get', install.split(' ').slice(1), { env });
+}
+
+function npmPackages() {
+  const lock = readFileSync(join(root, 'package-lock.json'));
+  const stampFile = join(root, 'node_modules/.setup-stamp');
+  const stamp = createHash('sha256').update(lock).digest('hex');
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
+  say('installing npm packages');
+  // No package of ours needs its install script: binaries ship inside the packages.
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
+  writeFileSync(stampFile, stamp);
+}
+
+/** @param {{ test?: boolean }} options */
+export function setup({ test = false } = {}) {
+  debianPackages(test ? { ...BUILD_PACKAGES, ...TEST_PACKAGES } : BUILD_PACKAGES);
+  npmPackages();
+  run(process.execPath, ['scripts/build-native.mjs', 'release']);
+  const tsc = join(root, 'node_modules/.bin/tsc');
+  run(tsc, ['-p', 'tsconfig.build.json']);
+  if (test) run(tsc, ['-p', 'tsconfig.json']);
+}
+
+if (process.argv[1] === import.meta.filename) setup({ test: process.argv.includes('--test') });

@@ -1,0 +1,17 @@
+/** Where a process keeps its files, and how paths appear in mount options. Pure but for the environment. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Folder of the content cache when nobody chose one: for root /var/cache/g8ufs, else XDG. */
+export function defaultCacheDir(env: Environment, uid: number): string {
+  if (uid === 0) return '/var/cache/g8ufs';
+  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'g8ufs');
+}
+
+/** Folder in which running daemons register: /run/g8ufs for root, else below XDG_RUNTIME_DIR. */
+export function registryDir(env: Environment, uid: number): string {
+  if (uid === 0) return '/run/g8ufs';
+  return join(env['XDG_RUNTIME_DIR'] || `/tmp/g8ufs-${uid}`, 'g8ufs');
+}
