@@ -1,0 +1,149 @@
+/**
+ * The mount daemon: owns one cache and all mounts that read through it. Commands talk to it over the
+ * control socket; it ends by itself when its last mount is gone.
+ */
+import { mkdir } from 'node:fs/promises';
+import type { Server } from 'node:net';
+import { join } from 'node:path';
+import { G8Error } from '../base/errors.ts';
+import { ContentCache } from '../cache/cache.ts';
+import { addon } from '../native/load.ts';
+import { serveControl } from './control.ts';
+import { Demand } from './demand.ts';
+import { fetchFlist } from './fetch-flist.ts';
+import { ImageStore } from './images.ts';
+import type { Logger } from './log.ts';
+import { MountTable } from './mounts.ts';
+import { openDriver } from './open-driver.ts';
+import { openMountStore } from './mount-store.ts';
+import { register } from './registry.ts';
+import { parseMountRequest, parseUnmountRequest } from './requests.ts';
+import { detachLeftovers } from './unmount.ts';
+
+export interface DaemonOptions {
+  readonly cacheDir: string;
+  readonly registryDir: string;
+  readonly sizeMaxBytes?: number;
+  readonly freeFloorBytes?: number;
+  readonly log: Logger;
+  /** Called when the last mount is gone. */
+  readonly onEmpty: () => void;
+}
+
+/** Where the daemon of a cache listens. */
+export function controlSocket(cacheDir: string): string {
+  return join(cacheDir, 'run', 'control.sock');
+}
+
+export class Daemon {
+  readonly mounts: MountTable;
+  readonly #cache: ContentCache;
+  readonly #images: ImageStore;
+  readonly #log: Logger;
+  readonly #abort = new AbortController();
+  #control: Server | undefined;
+  #unregister: (() => Promise<void>) | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: DaemonOptions, cache: ContentCache) {
+    const { cacheDir, log } = options;
+    this.#cache = cache;
+    this.#log = log;
+    this.#images = new ImageStore({
+      dir: join(cacheDir, 'flists'),
+      tmp: join(cacheDir, 'tmp'),
+      fetchFlist,
+    });
+    const demand = new Demand({ cache, contents: addon(), log });
+    this.mounts = new MountTable({
+      images: this.#images,
+      lowerDir: join(cacheDir, 'run', 'lower'),
+      log,
+      openStore: openMountStore,
+      openDriver: (driver, driverOptions, store, onEnd) =>
+        openDriver(driver, { ...driverOptions, cache, demand, store, onEnd }),
+      onEmpty: options.onEmpty,
+    });
+  }
+
+  /**
+   * Takes the cache, cleans up after a daemon that died, and listens.
+   *
+   * @throws ERR_CACHE_LOCKED when another process owns the cache; ERR_PERMISSION; ERR_IO
+   */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const { cacheDir } = options;
+    const runDir = join(cacheDir, 'run');
+    await mkdir(runDir, { recursive: true, mode: 0o700 });
+    const binding = addon();
+    const cache = await ContentCache.open({
+      dir: cacheDir,
+      addon: binding,
+      ...(options.sizeMaxBytes === undefined ? {} : { sizeMaxBytes: options.sizeMaxBytes }),
+      ...(options.freeFloorBytes === undefined ? {} : { freeFloorBytes: options.freeFloorBytes }),
+      residency: {
+        drop: (digest) => binding.contentDrop(digest),
+        touched: () => binding.contentTouched(),
+        present: (digest, block, count) => binding.contentPresent(digest, block, count),
+        complete: (digest) => binding.contentComplete(digest),
+      },
+    });
+    const daemon = new Daemon(options, cache);
+    try {
+      for (const mountPoint of await detachLeftovers(runDir)) {
+        options.log.warn({ mountPoint }, 'detached a mount whose daemon died');
+      }
+      const socket = controlSocket(cacheDir);
+      daemon.#control = await serveControl(socket, (method, params) =>
+        daemon.#handle(method, params),
+      );
+      daemon.#unregister = await register(options.registryDir, {
+        pid: process.pid,
+        cacheDir,
+        socket,
+      });
+    } catch (error) {
+      await daemon.close();
+      throw error;
+    }
+    return daemon;
+  }
+
+  async #handle(method: string, params: unknown): Promise<unknown> {
+    switch (method) {
+      case 'mount':
+        return this.mounts.mount(parseMountRequest(params), this.#abort.signal);
+      case 'unmount': {
+        const { mountPoint, lazy } = parseUnmountRequest(params);
+        return this.mounts.unmount(mountPoint, lazy);
+      }
+      case 'list':
+        return this.mounts.list();
+      case 'cache.status':
+        return this.#cache.status();
+      case 'cache.gc':
+        await this.#images.collect(this.mounts.images());
+        return this.#cache.gc({});
+      case 'cache.verify':
+        return this.#cache.verify({ signal: this.#abort.signal });
+      default:
+        throw new G8Error('ERR_PROTOCOL', `The mount daemon does not know the request ${method}`);
+    }
+  }
+
+  /** Unmounts everything, writes the cache's state, stops listening. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#abort.abort(new G8Error('ERR_ABORTED', 'The mount daemon is going away'));
+    this.#control?.close();
+    await this.#unregister?.();
+    await this.mounts.close();
+    await this.#images.collect(new Set());
+    await this.#cache.close();
+    this.#log.info('stopped');
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Answers the drivers' needs: a block that a reader waits for is filled by the cache from the mount's
+ * store. Also reads ahead of sequential readers. Runs on the JS thread; fetching, decoding and writing
+ * happen elsewhere.
+ */
+import { type G8Error, toG8Error } from '../base/errors.ts';
+import { toHex } from '../base/bytes.ts';
+import type { ContentCache, ContentRef } from '../cache/cache.ts';
+import type { ContentsReader } from '../format/index/contents-reader.ts';
+import type { Need, SessionBinding } from '../native/addon.ts';
+import type { ChunkStore } from '../store/store.ts';
+import type { Logger } from './log.ts';
+
+/** The farthest that is read ahead of a sequential reader: with 512 KiB blocks, 4 MiB. */
+const READAHEAD_BLOCKS_MAX = 8;
+/** Contents whose reading position is remembered; a forgotten one only starts small again. */
+const POSITIONS_MAX = 1024;
+
+/** What a mount brings: where its contents are described and where their chunks are. */
+export interface DemandSource {
+  readonly mountPoint: string;
+  readonly contents: ContentsReader;
+  readonly store: ChunkStore;
+  readonly deadlineMs: number;
+}
+
+type Contents = Pick<
+  SessionBinding,
+  'contentAttach' | 'contentComplete' | 'contentFail' | 'contentPresent'
+>;
+
+interface Position {
+  next: number;
+  window: number;
+}
+
+export class Demand {
+  readonly #cache: ContentCache;
+  readonly #contents: Contents;
+  readonly #log: Logger;
+  readonly #positions = new Map<string, Position>();
+
+  constructor(options: { cache: ContentCache; contents: Contents; log: Logger }) {
+    this.#cache = options.cache;
+    this.#contents = options.contents;
+    this.#log = options.log;
+  }
+
+  /** Answers one need of the native driver. Never throws: a failure becomes the readers' errno. */
+  async answer(source: DemandSource, need: Need): Promise<void> {
+    let ref: ContentRef | undefined;
+    try {
+      ref = contentRef(source.contents, need.content);
+      const attached = await this.#cache.attach(ref);
+      if (attached === 'complete') {
+        this.#contents.contentComplete(ref.digest);
+        return;
+      }
+      this.#contents.contentAttach(ref.digest, {
+        fd: attached.fd,
+        size: ref.size,
+        blockSize: ref.blockSize,
+        present: attached.present,
+      });
+      if (need.count > 0) await this.fill(source, ref, need.block, need.count);
+    } catch (error) {
+      this.#fail(source, need, ref, error);
+    }
+  }
+
+  /** Makes blocks present within the mount's deadline, then reads ahead of a sequential reader. */
+  async fill(source: DemandSource, ref: ContentRef, block: number, count: number): Promise<void> {
+    await this.#cache.fill(ref, block, count, {
+      store: source.store,
+      priority: 'demand',
+      signal: AbortSignal.timeout(source.deadlineMs),
+    });
+    this.#readAhead(source, ref, block, count);
+  }
+
+  #readAhead(source: DemandSource, ref: ContentRef, block: number, count: number): void {
+    const key = toHex(ref.digest);
+    const before = this.#positions.get(key);
+    const sequential = before === undefined ? block === 0 : before.next === block;
+    const window = sequential ? Math.min((before?.window ?? 1) * 2, READAHEAD_BLOCKS_MAX) : 1;
+    const first = block + count;
+    const ahead = window > 1 ? Math.min(window, ref.chunkCount - first) : 0;
+    this.#positions.delete(key);
+    this.#positions.set(key, { next: first + Math.max(ahead, 0), window });
+    if (this.#positions.size > POSITIONS_MAX) {
+      const [oldest] = this.#positions.keys();
+      if (oldest !== undefined) this.#positions.delete(oldest);
+    }
+    if (ahead <= 0) return;
+    this.#cache
+      .fill(ref, first, ahead, {
+        store: source.store,
+        priority: 'background',
+        signal: AbortSignal.timeout(source.deadlineMs),
+      })
+      // Nobody waits for it: a reader that comes to these blocks asks again and gets the error.
+      .catch((error: unknown) => this.#log.debug({ err: error }, 'readahead failed'));
+  }
+
+  #fail(source: DemandSource, need: Need, ref: ContentRef | undefined, error: unknown): void {
+    const failure: G8Error = toG8Error(error, 'ERR_INTERNAL', 'Read failed');
+    const digest = ref === undefined ? undefined : toHex(ref.digest);
+    this.#log.error(
+      { code: failure.code, mountPoint: source.mountPoint, content: digest, block: need.block },
+      failure.message,
+    );
+    if (ref !== undefined) {
+      this.#contents.contentFail(ref.digest, need.block, need.count, failure.errno);
+    }
+  }
+}
+
+/** A row of the content table as the cache wants it. @throws ERR_FLIST_FORMAT */
+export function contentRef(contents: ContentsReader, index: number): ContentRef {
+  const row = contents.content(index);
+  return {
+    digest: row.digest,
+    size: row.size,
+    blockSize: row.blockSize,
+    algorithm: row.algorithm,
+    chunkCount: row.chunkCount,
+    chunk: (block) => contents.chunk(index, block),
+  };
+}

@@ -1,0 +1,220 @@
+/**
+ * The images a node knows: finds the mount index of a flist, fetching and unpacking it on first use.
+ *
+ *   <cache>/flists/<digest>/            mount.erofs, mount.contents, mount.chunks, router.yaml
+ *   <cache>/flists/sources/<key>.json   what a path or URL was when it was last looked at
+ *
+ * A flist that was seen before and has not changed costs two small file reads, whatever its size. One
+ * owner per cache, so calls are coordinated in memory only.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { G8Error, toG8Error } from '../base/errors.ts';
+import { toHex } from '../base/bytes.ts';
+import { addon } from '../native/load.ts';
+import { INDEX_FILES, ROUTER_FILE, unpackIndex } from '../image/unpack.ts';
+
+/** Unpacked indexes of images nobody mounts are kept up to this size, least recently used first out. */
+const UNUSED_SIZE_MAX = 4 * 1024 * 1024 * 1024;
+
+export interface Image {
+  /** BLAKE2b-256 of the packed flist, in hex. */
+  readonly digest: string;
+  /** Folder with the mount index. */
+  readonly dir: string;
+  /** Text of the package's `router.yaml`. */
+  readonly router: string | undefined;
+}
+
+/** What is remembered of a source, so that an unchanged one need not be read again. */
+interface SourceRecord {
+  readonly source: string;
+  /** Local: device, inode, size and times. Remote: the entity tag. */
+  readonly fingerprint: string;
+  readonly digest: string;
+}
+
+/** Fetches a remote flist. `undefined`: it is still the one with this entity tag. */
+export type FetchFlist = (
+  url: string,
+  options: { etag: string | undefined; path: string; signal: AbortSignal },
+) => Promise<{ etag: string } | undefined>;
+
+export class ImageStore {
+  readonly #dir: string;
+  readonly #tmp: string;
+  readonly #fetchFlist: FetchFlist;
+  readonly #opening = new Map<string, Promise<Image>>();
+
+  constructor(options: { dir: string; tmp: string; fetchFlist: FetchFlist }) {
+    this.#dir = options.dir;
+    this.#tmp = options.tmp;
+    this.#fetchFlist = options.fetchFlist;
+  }
+
+  /**
+   * @param source absolute path of a flist file, or its http(s) URL
+   * @throws ERR_NO_INPUT, ERR_FLIST_FORMAT, ERR_STORE_UNAVAILABLE (a URL never seen before), ERR_IO
+   */
+  open(source: string, signal: AbortSignal): Promise<Image> {
+    let opening = this.#opening.get(source);
+    if (opening === undefined) {
+      opening = this.#open(source, signal).finally(() => this.#opening.delete(source));
+      this.#opening.set(source, opening);
+    }
+    return opening;
+  }
+
+  async #open(source: string, signal: AbortSignal): Promise<Image> {
+    await mkdir(join(this.#dir, 'sources'), { recursive: true });
+    const known = await this.#recall(source);
+    return /^https?:\/\//.test(source)
+      ? this.#openRemote(source, known, signal)
+      : this.#openLocal(source, known, signal);
+  }
+
+  async #openLocal(
+    path: string,
+    known: SourceRecord | undefined,
+    signal: AbortSignal,
+  ): Promise<Image> {
+    const fingerprint = await fingerprintOf(path);
+    if (known?.fingerprint === fingerprint) {
+      const image = await this.#load(known.digest);
+      if (image !== undefined) return image;
+    }
+    const image = await this.#take(path, signal);
+    await this.#remember({ source: path, fingerprint, digest: image.digest });
+    return image;
+  }
+
+  async #openRemote(
+    url: string,
+    known: SourceRecord | undefined,
+    signal: AbortSignal,
+  ): Promise<Image> {
+    const unpacked = known === undefined ? undefined : await this.#load(known.digest);
+    const path = join(this.#tmp, `${randomUUID()}.flist`);
+    try {
+      const etag = unpacked === undefined ? undefined : known?.fingerprint;
+      const fetched = await this.#fetchFlist(url, { etag, path, signal });
+      if (fetched === undefined && unpacked !== undefined) return unpacked;
+      const image = await this.#take(path, signal);
+      await this.#remember({ source: url, fingerprint: fetched?.etag ?? '', digest: image.digest });
+      return image;
+    } catch (error) {
+      // A hub that is away must not stop an image that is here.
+      const away = toG8Error(error, 'ERR_STORE_UNAVAILABLE', `${url} cannot be fetched`);
+      if (unpacked !== undefined && away.retryable) return unpacked;
+      throw away;
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
+  /** Unpacks a flist file unless its digest is here already. */
+  async #take(path: string, signal: AbortSignal): Promise<Image> {
+    const digest = toHex(await addon().digestFile(path));
+    const present = await this.#load(digest);
+    if (present !== undefined) return present;
+    const staging = join(this.#tmp, randomUUID());
+    await mkdir(staging, { recursive: true });
+    try {
+      await unpackIndex(createReadStream(path, { signal, highWaterMark: 1 << 20 }), staging, {
+        zstdDecompress: (data, sizeMax) => addon().zstdDecompress(data, sizeMax),
+      });
+      await rename(staging, join(this.#dir, digest));
+    } finally {
+      await rm(staging, { recursive: true, force: true });
+    }
+    const image = await this.#load(digest);
+    if (image === undefined) {
+      throw new G8Error('ERR_INTERNAL', `Mount index of ${path} is incomplete after unpacking`);
+    }
+    return image;
+  }
+
+  async #load(digest: string): Promise<Image | undefined> {
+    const dir = join(this.#dir, digest);
+    try {
+      for (const name of INDEX_FILES) await stat(join(dir, name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        throw toG8Error(error, 'ERR_IO', `Mount index ${dir} cannot be read`);
+      }
+      return undefined;
+    }
+    const now = new Date();
+    await utimes(dir, now, now);
+    const router = await readFile(join(dir, ROUTER_FILE), 'utf8').catch(absent);
+    return { digest, dir, router };
+  }
+
+  async #recall(source: string): Promise<SourceRecord | undefined> {
+    const text = await readFile(this.#sourceFile(source), 'utf8').catch(absent);
+    if (text === undefined) return undefined;
+    try {
+      const record = JSON.parse(text) as SourceRecord;
+      const valid = record.source === source && /^[0-9a-f]{64}$/.test(record.digest);
+      return valid ? record : undefined;
+    } catch {
+      // Half-written by a crash: the source is simply looked at again.
+      return undefined;
+    }
+  }
+
+  async #remember(record: SourceRecord): Promise<void> {
+    await writeFile(this.#sourceFile(record.source), JSON.stringify(record));
+  }
+
+  #sourceFile(source: string): string {
+    const key = createHash('sha256').update(source).digest('hex');
+    return join(this.#dir, 'sources', `${key}.json`);
+  }
+
+  /**
+   * Removes the least recently used indexes until those not in use fit the limit.
+   *
+   * @param inUse digests that are mounted
+   * @returns bytes freed
+   */
+  async collect(inUse: ReadonlySet<string>, sizeMax = UNUSED_SIZE_MAX): Promise<number> {
+    const found: { digest: string; usedMs: number; size: number }[] = [];
+    for (const digest of await readdir(this.#dir).catch(() => [])) {
+      if (!/^[0-9a-f]{64}$/.test(digest) || inUse.has(digest)) continue;
+      const dir = join(this.#dir, digest);
+      let size = 0;
+      for (const name of await readdir(dir)) size += (await stat(join(dir, name))).size;
+      found.push({ digest, usedMs: (await stat(dir)).mtimeMs, size });
+    }
+    found.sort((a, b) => b.usedMs - a.usedMs);
+    let kept = 0;
+    let freed = 0;
+    for (const { digest, size } of found) {
+      if (kept + size <= sizeMax) {
+        kept += size;
+      } else {
+        await rm(join(this.#dir, digest), { recursive: true, force: true });
+        freed += size;
+      }
+    }
+    return freed;
+  }
+}
+
+async function fingerprintOf(path: string): Promise<string> {
+  try {
+    const s = await stat(path, { bigint: true });
+    if (!s.isFile()) throw new G8Error('ERR_NO_INPUT', `${path} is not a flist file`);
+    return [s.dev, s.ino, s.size, s.mtimeNs, s.ctimeNs].join(':');
+  } catch (error) {
+    throw toG8Error(error, 'ERR_NO_INPUT', `${path} cannot be opened`);
+  }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw toG8Error(error, 'ERR_IO', 'Cache cannot be read');
+}

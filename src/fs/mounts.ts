@@ -1,0 +1,248 @@
+/**
+ * The mounts of one daemon: makes them, lists them, takes them away. Everything slow happens before
+ * the mount point is touched, so a request that fails leaves nothing behind.
+ *
+ * Calls may overlap; two requests for one mount point are kept apart by a reservation.
+ */
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { G8Error, toG8Error } from '../base/errors.ts';
+import type { OpenMode } from '../native/addon.ts';
+import type { ChunkStore } from '../store/store.ts';
+import type { DriverOptions, DriverSession } from './driver.ts';
+import type { Image, ImageStore } from './images.ts';
+import type { Logger } from './log.ts';
+import { findMount } from './mountinfo.ts';
+import { mountOverlay, removeWorkDir } from './overlay.ts';
+import { unmount } from './unmount.ts';
+
+/** A mount as it was asked for. Paths are absolute. */
+export interface MountRequest {
+  /** Path of a flist file, or its http(s) URL. */
+  readonly source: string;
+  readonly mountPoint: string;
+  /** Store URLs, asked after the flist's own routes. */
+  readonly stores: readonly string[];
+  readonly deadlineMs: number;
+  readonly openMode: OpenMode;
+  readonly driver: 'native' | 'fuse-native';
+  readonly allowOther: boolean;
+  /** Read-write with overlayfs on top; absent for a read-only mount. */
+  readonly upper?: string;
+}
+
+/** A mount as it is. */
+export interface MountRecord {
+  readonly mountPoint: string;
+  readonly source: string;
+  /** Digest of the packed flist in hex. */
+  readonly image: string;
+  readonly driver: DriverSession['driver'];
+  readonly passthrough: boolean;
+  readonly upper: string | null;
+  /** ISO 8601. */
+  readonly since: string;
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+/** What the table needs from the daemon to make a mount. */
+export interface MountTableOptions {
+  readonly images: ImageStore;
+  /** Folder for the hidden lower mounts of read-write mounts. */
+  readonly lowerDir: string;
+  readonly log: Logger;
+  readonly openStore: (request: MountRequest, image: Image) => ChunkStore;
+  readonly openDriver: (
+    driver: MountRequest['driver'],
+    options: DriverOptions,
+    store: ChunkStore,
+    onEnd: () => void,
+  ) => Promise<DriverSession>;
+  /** Called when the last mount is gone. */
+  readonly onEmpty: () => void;
+}
+
+interface Mounted {
+  readonly request: MountRequest;
+  readonly image: Image;
+  readonly store: ChunkStore;
+  readonly session: DriverSession;
+  readonly since: Date;
+  /** Where the session itself is mounted when an overlay is on top. */
+  readonly lower: string | undefined;
+  closing: Promise<void> | undefined;
+}
+
+export class MountTable {
+  readonly #options: MountTableOptions;
+  readonly #mounts = new Map<string, Mounted>();
+  readonly #reserved = new Set<string>();
+  #nextLower = 1;
+
+  constructor(options: MountTableOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#mounts.size + this.#reserved.size;
+  }
+
+  /** Digests of the images that are mounted. */
+  images(): Set<string> {
+    return new Set([...this.#mounts.values()].map((mounted) => mounted.image.digest));
+  }
+
+  list(): MountRecord[] {
+    return [...this.#mounts.values()].map((mounted) => ({
+      mountPoint: mounted.request.mountPoint,
+      source: mounted.request.source,
+      image: mounted.image.digest,
+      driver: mounted.session.driver,
+      passthrough: mounted.session.passthrough,
+      upper: mounted.request.upper ?? null,
+      since: mounted.since.toISOString(),
+      stats: mounted.session.stats(),
+    }));
+  }
+
+  /**
+   * Mounts, and resolves when the mount answers.
+   *
+   * @throws ERR_NO_INPUT (flist or mount point absent), ERR_MOUNT (already a mount point), ERR_NO_FUSE,
+   *   ERR_PERMISSION, ERR_FLIST_FORMAT, ERR_STORE_UNAVAILABLE
+   */
+  async mount(request: MountRequest, signal: AbortSignal): Promise<MountRecord> {
+    const { mountPoint } = request;
+    if (this.#mounts.has(mountPoint) || this.#reserved.has(mountPoint)) {
+      throw new G8Error('ERR_MOUNT', `${mountPoint} is already mounted by g8ufs`);
+    }
+    this.#reserved.add(mountPoint);
+    try {
+      await prepareMountPoint(mountPoint);
+      const image = await this.#options.images.open(request.source, signal);
+      const mounted = await this.#start(request, image);
+      this.#mounts.set(mountPoint, mounted);
+      this.#options.log.info({ mountPoint, source: request.source }, 'mounted');
+    } finally {
+      this.#reserved.delete(mountPoint);
+      if (this.size === 0) this.#options.onEmpty();
+    }
+    return this.list().find((record) => record.mountPoint === mountPoint) as MountRecord;
+  }
+
+  async #start(request: MountRequest, image: Image): Promise<Mounted> {
+    const store = this.#options.openStore(request, image);
+    const lower =
+      request.upper === undefined
+        ? undefined
+        : join(this.#options.lowerDir, String(this.#nextLower++));
+    let session: DriverSession | undefined;
+    try {
+      if (lower !== undefined) await mkdir(lower, { recursive: true, mode: 0o700 });
+      const options: DriverOptions = {
+        mountPoint: lower ?? request.mountPoint,
+        indexDir: image.dir,
+        source: sourceName(request.source),
+        allowOther: request.allowOther,
+        openMode: request.openMode,
+        deadlineMs: request.deadlineMs,
+      };
+      session = await this.#options.openDriver(request.driver, options, store, () =>
+        this.#ended(request.mountPoint),
+      );
+      if (lower !== undefined && request.upper !== undefined) {
+        const { upper, mountPoint } = request;
+        await mountOverlay({ lower, upper, mountPoint, source: options.source });
+      }
+      return { request, image, store, session, lower, since: new Date(), closing: undefined };
+    } catch (error) {
+      await session?.close({ lazy: true });
+      if (lower !== undefined) await rm(lower, { recursive: true, force: true });
+      await store.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Unmounts. Refuses while files are open unless `lazy`: then the mount disappears at once and ends
+   * when the last file is closed.
+   *
+   * @throws ERR_NO_INPUT when this daemon has no such mount; ERR_MOUNT when it is busy
+   */
+  async unmount(mountPoint: string, lazy: boolean): Promise<void> {
+    const mounted = this.#mounts.get(mountPoint);
+    if (mounted === undefined) {
+      throw new G8Error('ERR_NO_INPUT', `${mountPoint} is not mounted by g8ufs`);
+    }
+    if (mounted.lower !== undefined && findMount(mountPoint)?.type === 'overlay') {
+      await unmount(mountPoint, lazy);
+    }
+    await this.#close(mounted, lazy || mounted.lower !== undefined);
+  }
+
+  /** Unmounts everything, busy or not: the daemon is going away. */
+  async close(): Promise<void> {
+    const results = await Promise.allSettled(
+      [...this.#mounts.keys()].map((mountPoint) => this.unmount(mountPoint, true)),
+    );
+    for (const result of results) {
+      if (result.status === 'rejected') this.#options.log.error({ err: result.reason }, 'unmount');
+    }
+  }
+
+  /** The kernel ended the connection: somebody else unmounted it. */
+  #ended(mountPoint: string): void {
+    const mounted = this.#mounts.get(mountPoint);
+    if (mounted === undefined || mounted.closing !== undefined) return;
+    this.#options.log.info({ mountPoint }, 'unmounted from outside');
+    this.#close(mounted, true).catch((error: unknown) =>
+      this.#options.log.error({ err: error, mountPoint }, 'clean-up failed'),
+    );
+  }
+
+  async #close(mounted: Mounted, lazy: boolean): Promise<void> {
+    mounted.closing ??= this.#release(mounted, lazy);
+    try {
+      await mounted.closing;
+    } catch (error) {
+      // Still mounted (busy): the next attempt starts anew.
+      mounted.closing = undefined;
+      throw error;
+    }
+  }
+
+  async #release(mounted: Mounted, lazy: boolean): Promise<void> {
+    const { mountPoint, upper } = mounted.request;
+    await mounted.session.close({ lazy });
+    this.#mounts.delete(mountPoint);
+    await mounted.store.close();
+    if (mounted.lower !== undefined) await rm(mounted.lower, { recursive: true, force: true });
+    if (upper !== undefined) await removeWorkDir(upper);
+    this.#options.log.info({ mountPoint }, 'unmounted');
+    if (this.size === 0) this.#options.onEmpty();
+  }
+}
+
+// Shown in /proc/mounts: enough to recognise an image, and never a URL's credentials.
+function sourceName(source: string): string {
+  return basename(source.split(/[?#]/, 1)[0] ?? '') || 'g8ufs';
+}
+
+/** Makes sure a mount can go here: a folder, and what a daemon that died has left there is detached. */
+async function prepareMountPoint(mountPoint: string): Promise<void> {
+  try {
+    const status = await stat(mountPoint);
+    if (!status.isDirectory()) throw new G8Error('ERR_MOUNT', `${mountPoint} is not a folder`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTCONN') {
+      throw toG8Error(error, 'ERR_MOUNT', `Mount point ${mountPoint} cannot be used`);
+    }
+    await unmount(mountPoint, true);
+    await prepareMountPoint(mountPoint);
+    return;
+  }
+  const top = findMount(mountPoint);
+  if (top?.type === 'fuse.g8ufs') {
+    throw new G8Error('ERR_MOUNT', `${mountPoint} is already a g8ufs mount`);
+  }
+}

@@ -1,0 +1,58 @@
+/** The native driver behind the common interface: all but misses is served in C++. */
+import type { DemandSource } from './demand.ts';
+import type { Need, SessionBinding } from '../native/addon.ts';
+import type { DriverOptions, DriverSession } from './driver.ts';
+
+/** Two threads keep two cores busy and were the best count measured on such a machine. */
+const WORKERS = 2;
+/** Kernel readahead: one request of the largest size. */
+const READAHEAD_BYTES = 1024 * 1024;
+/** Files of one block are fetched when they are opened: the read would wait for the same bytes. */
+const WHOLE_BLOCKS_MAX = 1;
+
+export interface NativeDriverOptions extends DriverOptions {
+  /** The cache's folder of complete content files. */
+  readonly filesDir: string;
+  readonly source: string;
+}
+
+/**
+ * Mounts with the addon.
+ *
+ * @param answer resolves one need; see `Demand.answer`
+ * @throws ERR_NO_FUSE, ERR_MOUNT, ERR_FLIST_FORMAT, ERR_PERMISSION
+ */
+export async function openNativeDriver(
+  addon: SessionBinding,
+  options: NativeDriverOptions,
+  demand: DemandSource,
+  answer: (source: DemandSource, need: Need) => Promise<void>,
+  onEnd: () => void,
+): Promise<DriverSession> {
+  const { session, info } = await addon.openSession(
+    {
+      mountPoint: options.mountPoint,
+      indexDir: options.indexDir,
+      filesDir: options.filesDir,
+      source: options.source,
+      allowOther: options.allowOther,
+      openMode: options.openMode,
+      workers: WORKERS,
+      deadlineMs: options.deadlineMs,
+      readaheadBytes: READAHEAD_BYTES,
+      wholeBlocksMax: WHOLE_BLOCKS_MAX,
+    },
+    (need) => void answer(demand, need),
+    onEnd,
+  );
+  return {
+    driver: 'native',
+    passthrough: info.passthrough,
+    stats: () => {
+      const { requests, ...counters } = addon.sessionStats(session);
+      const total = Object.values(requests).reduce((sum, count) => sum + count, 0);
+      return { requests: total, ...counters };
+    },
+    close: (closeOptions) => addon.closeSession(session, closeOptions),
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * Which daemons run on this machine: one small file for each, so that `ps` and `umount` find a mount
+ * without knowing its cache. A file whose process is gone is removed by whoever meets it.
+ */
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface DaemonRecord {
+  readonly pid: number;
+  readonly cacheDir: string;
+  readonly socket: string;
+}
+
+/** Registers this process; the returned function takes the record away again. */
+export async function register(dir: string, record: DaemonRecord): Promise<() => Promise<void>> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const path = join(dir, `${record.pid}.json`);
+  await writeFile(`${path}.tmp`, JSON.stringify(record), { mode: 0o600 });
+  await rename(`${path}.tmp`, path);
+  return () => rm(path, { force: true });
+}
+
+/** Records of the daemons that are alive. */
+export async function listDaemons(dir: string): Promise<DaemonRecord[]> {
+  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const records: DaemonRecord[] = [];
+  for (const name of names.filter((candidate) => /^\d+\.json$/.test(candidate))) {
+    const record = await readRecord(join(dir, name));
+    if (record !== undefined && isAlive(record.pid)) records.push(record);
+    else await rm(join(dir, name), { force: true });
+  }
+  return records.sort((a, b) => a.pid - b.pid);
+}
+
+async function readRecord(path: string): Promise<DaemonRecord | undefined> {
+  try {
+    const value = JSON.parse(await readFile(path, 'utf8')) as Partial<DaemonRecord>;
+    const { pid, cacheDir, socket } = value;
+    if (typeof pid !== 'number' || typeof cacheDir !== 'string' || typeof socket !== 'string') {
+      return undefined;
+    }
+    return { pid, cacheDir, socket };
+  } catch {
+    // Removed since it was listed, or cut short by a crash: either way there is no daemon to find.
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

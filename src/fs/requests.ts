@@ -1,0 +1,69 @@
+/** Checks the parameters of control requests: what arrives on the socket is input like any other. */
+import { isAbsolute } from 'node:path';
+import { G8Error } from '../base/errors.ts';
+import type { MountRequest } from './mounts.ts';
+
+/** Deadlines a mount accepts: below, no network answers; above, a reader might as well hang. */
+const DEADLINE_MS_MIN = 100;
+const DEADLINE_MS_MAX = 3_600_000;
+const STORES_MAX = 64;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** @throws ERR_PROTOCOL naming the field that is wrong */
+export function parseMountRequest(params: unknown): MountRequest {
+  const fields = asFields(params);
+  const source = text(fields, 'source');
+  const stores = fields['stores'];
+  if (!Array.isArray(stores) || stores.length > STORES_MAX) throw wrong('stores');
+  const deadlineMs = fields['deadlineMs'];
+  if (typeof deadlineMs !== 'number' || !Number.isInteger(deadlineMs)) throw wrong('deadlineMs');
+  if (deadlineMs < DEADLINE_MS_MIN || deadlineMs > DEADLINE_MS_MAX) throw wrong('deadlineMs');
+  if (!isAbsolute(source) && !/^https?:\/\//.test(source)) throw wrong('source');
+  return {
+    source,
+    mountPoint: path(fields, 'mountPoint'),
+    stores: stores.map((url: unknown) => {
+      if (typeof url !== 'string') throw wrong('stores');
+      return url;
+    }),
+    deadlineMs,
+    openMode: oneOf(fields, 'openMode', ['auto', 'passthrough', 'none']),
+    driver: oneOf(fields, 'driver', ['native', 'fuse-native']),
+    allowOther: fields['allowOther'] === true,
+    ...(fields['upper'] === undefined ? {} : { upper: path(fields, 'upper') }),
+  };
+}
+
+/** @throws ERR_PROTOCOL naming the field that is wrong */
+export function parseUnmountRequest(params: unknown): { mountPoint: string; lazy: boolean } {
+  const fields = asFields(params);
+  return { mountPoint: path(fields, 'mountPoint'), lazy: fields['lazy'] === true };
+}
+
+function asFields(params: unknown): Fields {
+  if (typeof params !== 'object' || params === null) throw wrong('params');
+  return params as Fields;
+}
+
+function text(fields: Fields, name: string): string {
+  const value = fields[name];
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) throw wrong(name);
+  return value;
+}
+
+function path(fields: Fields, name: string): string {
+  const value = text(fields, name);
+  if (!isAbsolute(value)) throw wrong(name);
+  return value;
+}
+
+function oneOf<T extends string>(fields: Fields, name: string, values: readonly T[]): T {
+  const value = values.find((candidate) => candidate === fields[name]);
+  if (value === undefined) throw wrong(name);
+  return value;
+}
+
+function wrong(name: string): G8Error {
+  return new G8Error('ERR_PROTOCOL', `Field ${name} of the request is not valid`);
+}

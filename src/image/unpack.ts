@@ -1,0 +1,103 @@
+/**
+ * From a packed flist to the files a mount works from: takes the mount index out of the package, or builds
+ * it from the records when the package has none. Writes only into the folder it is given.
+ */
+import { createWriteStream } from 'node:fs';
+import { open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { G8Error, toG8Error } from '../base/errors.ts';
+import { readFlist } from '../format/flist/open.ts';
+import { unpackFlist } from '../format/flist/package.ts';
+import { buildMountIndex } from '../format/index/writer.ts';
+
+export const INDEX_FILES = ['mount.erofs', 'mount.contents', 'mount.chunks'] as const;
+export const ROUTER_FILE = 'router.yaml';
+
+/** A router names a few dozen pools at most; the historical ones are below 4 KiB. */
+const ROUTER_SIZE_MAX = 1024 * 1024;
+/** Records are held in memory while an index is built: ten million entries stay below this. */
+const RECORDS_SIZE_MAX = 2 * 1024 * 1024 * 1024;
+
+export interface UnpackOptions {
+  readonly zstdDecompress?: (data: Uint8Array, sizeMax: number) => Promise<Uint8Array>;
+}
+
+/**
+ * @param source bytes of the package, any generation and compression
+ * @param dir empty folder; afterwards it has the three index files, synced, and `router.yaml` if the
+ *   package has one
+ * @returns whether the index had to be built from records
+ * @throws ERR_FLIST_FORMAT, ERR_FLIST_VERSION, ERR_IO
+ */
+export async function unpackIndex(
+  source: AsyncIterable<Uint8Array>,
+  dir: string,
+  options: UnpackOptions = {},
+): Promise<{ built: boolean }> {
+  const shipped = new Set<string>();
+  const records = new Map<string, Uint8Array>();
+  let recordsSize = 0;
+  const complete = (): boolean => shipped.size === INDEX_FILES.length;
+
+  await unpackFlist(
+    source,
+    async (name, size, body) => {
+      if ((INDEX_FILES as readonly string[]).includes(name)) {
+        await writeMember(join(dir, name), body);
+        shipped.add(name);
+      } else if (name === ROUTER_FILE) {
+        if (size > ROUTER_SIZE_MAX) throw tooLarge(name, size);
+        await writeFile(join(dir, name), await collect(body, size));
+      } else if (complete()) {
+        await drain(body);
+      } else {
+        recordsSize += size;
+        if (recordsSize > RECORDS_SIZE_MAX) throw tooLarge(name, size);
+        records.set(name, await collect(body, size));
+      }
+    },
+    options,
+  );
+  if (complete()) return { built: false };
+
+  const index = buildMountIndex((await readFlist(records)).tree());
+  await writeMember(join(dir, INDEX_FILES[0]), index.erofs());
+  await writeMember(join(dir, INDEX_FILES[1]), index.contents());
+  await writeMember(join(dir, INDEX_FILES[2]), index.chunks());
+  return { built: true };
+}
+
+function tooLarge(name: string, size: number): G8Error {
+  return new G8Error('ERR_FLIST_FORMAT', `Member ${name} of the flist is too large`, {
+    details: { name, size },
+  });
+}
+
+async function writeMember(
+  path: string,
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  try {
+    await pipeline(body, createWriteStream(path, { flags: 'wx', mode: 0o444 }));
+    // A folder is renamed into place when it is whole: its files must survive a power cut by then.
+    const file = await open(path, 'r');
+    await file.sync().finally(() => file.close());
+  } catch (error) {
+    throw toG8Error(error, 'ERR_IO', `${path} cannot be written`);
+  }
+}
+
+async function collect(body: AsyncIterable<Uint8Array>, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let filled = 0;
+  for await (const piece of body) {
+    bytes.set(piece, filled);
+    filled += piece.length;
+  }
+  return bytes;
+}
+
+async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const piece of body) void piece;
+}
