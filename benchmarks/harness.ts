@@ -1,0 +1,88 @@
+/** What the suites share: running commands, a hub for the time of a run, medians. */
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+const ROOT = process.cwd();
+const CLI = join(ROOT, 'bin/g8ufs.js');
+
+export interface SuiteOptions {
+  readonly quick: boolean;
+}
+
+/** Runs a program; its stdout. Rejects with its stderr when it fails. */
+export async function run(program: string, args: readonly string[]): Promise<string> {
+  const { stdout } = await execute(program, [...args], { maxBuffer: 1 << 28, cwd: '/' });
+  return stdout;
+}
+
+/** Runs a g8ufs command with --json and gives its answer. */
+export async function g8ufs<T>(...args: string[]): Promise<T> {
+  return JSON.parse(await run(process.execPath, [CLI, ...args, '--json'])) as T;
+}
+
+/** Milliseconds that a program takes from start to exit. */
+export async function timed(program: string, args: readonly string[]): Promise<number> {
+  const start = process.hrtime.bigint();
+  await run(program, args);
+  return Number(process.hrtime.bigint() - start) / 1e6;
+}
+
+/** The command line of g8ufs itself, for {@link timed}. */
+export function command(...args: string[]): [string, string[]] {
+  return [process.execPath, [CLI, ...args]];
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** `median (min to max)` with one decimal. */
+export function spread(values: readonly number[]): string {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return `${median(values).toFixed(1)} (${low.toFixed(1)} to ${high.toFixed(1)})`;
+}
+
+/** Gives a folder of its own to `work` and removes it afterwards, whatever happened. */
+export async function withFolder<T>(work: (dir: string) => Promise<T>): Promise<T> {
+  const dir = await mkdtemp('/var/tmp/g8ufs-bench-');
+  try {
+    return await work(dir);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** Starts a hub on loopback, runs `work` with its URL, stops the hub. */
+export async function withHub<T>(dataDir: string, work: (url: string) => Promise<T>): Promise<T> {
+  const [program, args] = command('hub', 'serve', '--data', dataDir, '--listen', '127.0.0.1:0');
+  const hub = spawn(program, [...args, '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    const url = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      hub.stdout.on('data', (data: Buffer) => {
+        text += data.toString();
+        const match = /"url":\s*"([^"]+)"/.exec(text);
+        if (match?.[1] !== undefined) resolve(match[1]);
+      });
+      hub.once('exit', (code) => reject(new Error(`The hub ended with status ${code}`)));
+    });
+    return await work(url);
+  } finally {
+    hub.kill('SIGTERM');
+    if (hub.exitCode === null) await new Promise((resolve) => hub.once('exit', resolve));
+  }
+}
+
+/** Resident memory of a process in MiB: all of it, and the part that is anonymous. */
+export async function residentMiB(pid: number): Promise<{ total: number; anonymous: number }> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const field = (name: string): number => {
+    const match = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status);
+    return Number(match?.[1] ?? 0) / 1024;
+  };
+  return { total: field('VmRSS'), anonymous: field('RssAnon') };
+}

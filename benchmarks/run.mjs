@@ -1,0 +1,28 @@
+// Runs one benchmark suite: node benchmarks/run.mjs SUITE [--quick] [--json FILE]
+import { readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { root, setup } from '../scripts/setup.mjs';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+});
+const suites = readdirSync(join(import.meta.dirname, 'suites'))
+  .filter((name) => name.endsWith('.bench.ts'))
+  .map((name) => name.slice(0, -'.bench.ts'.length));
+const [suite] = positionals;
+if (suite === undefined || !suites.includes(suite)) {
+  console.log(`Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--json FILE]`);
+  process.exit(suite === undefined ? 0 : 64);
+}
+
+setup({ test: true });
+const { run } = await import(join(root, 'build/ts/benchmarks/suites', `${suite}.bench.js`));
+const result = await run({ quick: values.quick });
+const report = { suite, node: process.version, date: new Date().toISOString(), ...result };
+if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+for (const [name, value] of Object.entries(result)) {
+  console.log(`${name.padEnd(44)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
+}
