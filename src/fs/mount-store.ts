@@ -1,0 +1,73 @@
+/**
+ * The store that a mount reads from: the routers in its flist, the stores the user named, and for a flist
+ * that came from a hub that hub itself.
+ *
+ * The HTTP client takes longer to load than a mount takes to answer, so it is loaded behind the mount: on
+ * the first miss, or when the mount has been made, whichever is earlier.
+ */
+import type { ChunkId, ChunkResult, ChunkStore, StoreCallOptions } from '../store/store.ts';
+import type { Image } from './images.ts';
+
+export interface MountStoreOptions {
+  readonly source: string;
+  readonly stores: readonly string[];
+  readonly image: Pick<Image, 'router'>;
+}
+
+/** Never fails: a router or URL that is wrong fails the calls, with ERR_CONFIG. */
+export function openMountStore(options: MountStoreOptions): LazyStore {
+  return new LazyStore(options.source, async () => {
+    const [{ openRoutedStore }, { parseRouter }, { hubBase }] = await Promise.all([
+      import('../store/open.ts'),
+      import('../store/router-config.ts'),
+      import('./fetch-flist.ts'),
+    ]);
+    const { router } = options.image;
+    const hub = hubBase(options.source);
+    return openRoutedStore({
+      routers: router === undefined ? [] : [parseRouter(router, `of ${options.source}`)],
+      urls: [...options.stores, ...(hub === undefined ? [] : [hub])],
+    });
+  });
+}
+
+/** A store that is opened when it is first asked, or warmed up before. */
+export class LazyStore implements ChunkStore {
+  readonly name: string;
+  readonly #open: () => Promise<ChunkStore>;
+  #opened: Promise<ChunkStore> | undefined;
+
+  constructor(name: string, open: () => Promise<ChunkStore>) {
+    this.name = name;
+    this.#open = open;
+  }
+
+  /** Opens the store now. @throws ERR_CONFIG as every later call will */
+  warmUp(): Promise<ChunkStore> {
+    this.#opened ??= this.#open();
+    return this.#opened;
+  }
+
+  async get(id: ChunkId, options?: StoreCallOptions): Promise<Uint8Array> {
+    return (await this.warmUp()).get(id, options);
+  }
+
+  async *getMany(
+    ids: readonly ChunkId[],
+    options?: StoreCallOptions,
+  ): AsyncGenerator<ChunkResult, void, void> {
+    yield* (await this.warmUp()).getMany(ids, options);
+  }
+
+  async missing(ids: readonly ChunkId[], options?: StoreCallOptions): Promise<ChunkId[]> {
+    return (await this.warmUp()).missing(ids, options);
+  }
+
+  async close(): Promise<void> {
+    // A store that failed to open has nothing to close.
+    await this.#opened?.then(
+      (store) => store.close(),
+      () => undefined,
+    );
+  }
+}

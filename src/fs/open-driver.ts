@@ -1,0 +1,70 @@
+/** Starts the driver that a mount asks for. The native one is loaded already; the other on demand. */
+import { join } from 'node:path';
+import type { ContentCache } from '../cache/cache.ts';
+import { ContentsReader } from '../format/index/contents-reader.ts';
+import { openFileSource } from '../image/file-source.ts';
+import { addon } from '../native/load.ts';
+import type { ChunkStore } from '../store/store.ts';
+import type { Demand, DemandSource } from './demand.ts';
+import type { DriverOptions, DriverSession } from './driver.ts';
+import type { MountRequest } from './mounts.ts';
+import { openNativeDriver } from './native-driver.ts';
+
+export interface OpenDriverOptions extends DriverOptions {
+  readonly cache: ContentCache;
+  readonly demand: Demand;
+  readonly store: ChunkStore;
+  readonly onEnd: () => void;
+}
+
+/** @throws ERR_CONFIG when the driver is not installed, and whatever the driver throws */
+export async function openDriver(
+  driver: MountRequest['driver'],
+  options: OpenDriverOptions,
+): Promise<DriverSession> {
+  const { cache, demand, store, onEnd, ...rest } = options;
+  const files = ['mount.contents', 'mount.chunks'].map((name) =>
+    openFileSource(join(options.indexDir, name)),
+  );
+  const closeFiles = (): void => {
+    for (const file of files) file.close();
+  };
+  try {
+    const [contents, chunks] = files;
+    if (contents === undefined || chunks === undefined) throw new RangeError('two files');
+    const source: DemandSource = {
+      mountPoint: options.mountPoint,
+      contents: new ContentsReader(contents, chunks),
+      store,
+      deadlineMs: options.deadlineMs,
+    };
+    const session = await start(driver, rest, source, cache, demand, onEnd);
+    return {
+      ...session,
+      close: async (closeOptions) => {
+        await session.close(closeOptions);
+        closeFiles();
+      },
+    };
+  } catch (error) {
+    closeFiles();
+    throw error;
+  }
+}
+
+async function start(
+  driver: MountRequest['driver'],
+  options: DriverOptions,
+  source: DemandSource,
+  cache: ContentCache,
+  demand: Demand,
+  onEnd: () => void,
+): Promise<DriverSession> {
+  if (driver === 'fuse-native') {
+    const { openFuseNativeDriver } = await import('./fuse-native-driver.ts');
+    return openFuseNativeDriver(options, source, cache, demand);
+  }
+  const answer = demand.answer.bind(demand);
+  const native = { ...options, filesDir: cache.filesDir };
+  return openNativeDriver(addon(), native, source, answer, onEnd);
+}
