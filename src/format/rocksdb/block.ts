@@ -31,6 +31,8 @@ const NO_BYTES = new Uint8Array(0);
 export class BlockCursor {
   key: Uint8Array = NO_BYTES;
   value: Uint8Array = NO_BYTES;
+  /** Whether the current key shares bytes with the one before it. */
+  isDelta = false;
   readonly input: Input;
   readonly #restartsAt: number;
   readonly #restartCount: number;
@@ -55,17 +57,13 @@ export class BlockCursor {
 
   /** Moves to the next entry, with its value behind a length; `false` at the end. */
   next(): boolean {
-    if (!this.#nextKey(true)) return false;
-    return true;
+    return this.#nextKey(true);
   }
 
   /** Moves to the next entry, without its value: the caller reads that from `input`. */
   nextKey(): boolean {
     return this.#nextKey(false);
   }
-
-  /** Whether the current key shares bytes with the one before it. */
-  isDelta = false;
 
   /** Moves to the first entry of a data block whose user key is not below `userKey`. */
   seek(userKey: Uint8Array): boolean {

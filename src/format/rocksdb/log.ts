@@ -8,6 +8,7 @@
 import { crc32cUpdate } from '../../base/crc32c.ts';
 import { maskCrc } from './checksum.ts';
 import { formatError, readFixed32, versionError } from './input.ts';
+import { Output } from './output.ts';
 
 const BLOCK_SIZE = 32768;
 const HEADER_SIZE = 7;
@@ -83,7 +84,7 @@ export class LogReader {
       }
       parts.push(bytes);
       if (type === TYPE.full || type === TYPE.last) {
-        yield { bytes: parts.length === 1 ? bytes : Buffer.concat(parts), offset: start };
+        yield { bytes: parts.length === 1 ? bytes : join(parts), offset: start };
         parts = [];
         start = -1;
       }
@@ -148,6 +149,12 @@ export class LogReader {
   }
 }
 
+function join(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Output();
+  for (const part of parts) whole.bytes(part);
+  return whole.concat();
+}
+
 function isRecyclable(type: number): boolean {
   return (
     (type >= TYPE.recyclableFull && type <= TYPE.recyclableLast) ||
@@ -158,26 +165,21 @@ function isRecyclable(type: number): boolean {
 
 /** A log file with these records, in plain (not recyclable) form. */
 export function encodeLog(records: Iterable<Uint8Array>): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  const append = (part: Uint8Array): void => {
-    parts.push(part);
-    size += part.length;
-  };
+  const output = new Output();
   for (const record of records) {
     let from = 0;
     do {
-      let left = BLOCK_SIZE - (size % BLOCK_SIZE);
+      let left = BLOCK_SIZE - (output.size % BLOCK_SIZE);
       if (left < HEADER_SIZE) {
-        append(new Uint8Array(left));
+        output.bytes(new Uint8Array(left));
         left = BLOCK_SIZE;
       }
       const to = Math.min(record.length, from + left - HEADER_SIZE);
-      append(encodeFragment(record.subarray(from, to), from === 0, to === record.length));
+      output.bytes(encodeFragment(record.subarray(from, to), from === 0, to === record.length));
       from = to;
     } while (from < record.length);
   }
-  return Buffer.concat(parts);
+  return output.concat();
 }
 
 function encodeFragment(payload: Uint8Array, isFirst: boolean, isLast: boolean): Uint8Array {
