@@ -1,0 +1,39 @@
+/**
+ * Keys of the metadata database. Writers compute them; readers only ever compute the root's and take
+ * every other key as an opaque text from the record that names it. Pure.
+ */
+import { createHash } from 'node:crypto';
+
+import { blake2b } from '../../base/blake2b.ts';
+import { toHex } from '../../base/bytes.ts';
+
+const ROOT_PATH = new Uint8Array(0);
+
+/** Key of a directory: BLAKE2b-256 of its path without leading slash, in hex. */
+export function directoryKey(path: Uint8Array): string {
+  return toHex(blake2b(path, 32));
+}
+
+/** Where the root can be: under the key of RocksDB flists (and ours), or that of sqlite flists. */
+export const ROOT_KEYS: readonly string[] = [
+  directoryKey(ROOT_PATH),
+  toHex(blake2b(ROOT_PATH, 16)),
+];
+
+/**
+ * Key of an ACI record: MD5 in hex of a text in which the mode has lost its first four characters
+ * (`0o100644` becomes `0644`), as the tools of 2017 computed it.
+ *
+ * @param mode full `st_mode`
+ */
+export function aciKey(uname: string, gname: string, mode: number): string {
+  const digits = `0o${mode.toString(8)}`.slice(4);
+  return createHash('md5').update(`user:${uname}\ngroup:${gname}\nmode:${digits}\n`).digest('hex');
+}
+
+/** The bytes under which a database has a key. */
+export function keyBytes(key: string): Uint8Array {
+  const bytes = new Uint8Array(key.length);
+  for (let i = 0; i < key.length; i++) bytes[i] = key.charCodeAt(i);
+  return bytes;
+}
