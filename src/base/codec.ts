@@ -1,7 +1,10 @@
 /** Closed sets of numbers that stand in files: chunk codecs and digest algorithms. */
 
-/** Codec of a stored chunk (docs/format.md, section 6). */
-export const CODEC = { hole: 0, zstd: 1, legacyG1: 2, legacyG2: 3 } as const;
+/**
+ * Codec of a stored chunk (docs/format.md, section 6). `lost` stands where a broken flist names no
+ * chunk: there is nothing to fetch, reads fail.
+ */
+export const CODEC = { hole: 0, zstd: 1, legacyG1: 2, legacyG2: 3, lost: 0xff } as const;
 export type Codec = (typeof CODEC)[keyof typeof CODEC];
 
 /** Algorithm of plain digests (docs/format.md, section 5). */
