@@ -1,0 +1,37 @@
+#include "chunk/digest.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+
+namespace g8ufs {
+namespace {
+
+// libsodium chooses its fastest code once per process; safe from several threads.
+void EnsureSodium() {
+  static const int result = sodium_init();
+  (void)result;  // a failure only concerns randomness, which is not used
+}
+
+}  // namespace
+
+bool Digest::Equals(ByteSpan other) const { return std::ranges::equal(span(), other); }
+
+Digest ComputeDigest(DigestAlgorithm algorithm, ByteSpan data) {
+  Digest digest;
+  digest.size = DigestSize(algorithm);
+  if (algorithm == DigestAlgorithm::kSha256) {
+    EnsureSodium();
+    crypto_hash_sha256(digest.bytes.data(), data.data(), data.size());
+  } else {
+    Blake2b(data, {digest.bytes.data(), digest.size});
+  }
+  return digest;
+}
+
+void Blake2b(ByteSpan data, MutableByteSpan out) {
+  EnsureSodium();
+  crypto_generichash_blake2b(out.data(), out.size(), data.data(), data.size(), nullptr, 0);
+}
+
+}  // namespace g8ufs
