@@ -1,10 +1,61 @@
+// CodecBinding: arguments are checked and copied or kept here, the work is in chunk/. One worker
+// class per asynchronous call.
 #include "bindings/codec_binding.h"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/file_io.h"
 #include "bindings/convert.h"
-#include "chunk/digest.h"
+#include "chunk/chunk_file.h"
+#include "chunk/zstd_codec.h"
 
 namespace g8ufs {
 namespace {
+
+// Limit of zstdDecompress: an ArrayBuffer of this size is the most that every Node version makes.
+constexpr int64_t kStreamSizeMax = (int64_t{1} << 32) - 1;
+constexpr int64_t kBlockSizeMin = 4096;
+
+int ToFd(Napi::Env env, Napi::Value value) {
+  return static_cast<int>(ToInteger(env, value, "fd", 0, INT32_MAX));
+}
+
+size_t ToPlainSize(Napi::Env env, Napi::Value value, const char* name) {
+  return static_cast<size_t>(ToInteger(env, value, name, 1, kPlainSizeMax));
+}
+
+ChunkCodec ToCodec(Napi::Env env, Napi::Value value) {
+  return static_cast<ChunkCodec>(ToInteger(env, value, "codec", static_cast<int>(ChunkCodec::kZstd),
+                                           static_cast<int>(ChunkCodec::kLegacyG2)));
+}
+
+int ToLevel(Napi::Env env, Napi::Value value) {
+  if (value.IsUndefined()) return kZstdLevelDefault;
+  return static_cast<int>(ToInteger(env, value, "level", kZstdLevelMin, kZstdLevelMax));
+}
+
+Digest ToDigest(Napi::Env env, Napi::Value value, const char* name, size_t size) {
+  const ByteSpan bytes = ToBytes(env, value, name);
+  if (bytes.size() != size) {
+    throw Napi::RangeError::New(
+        env, std::string(name) + " must have " + std::to_string(size) + " bytes");
+  }
+  Digest digest;
+  digest.size = size;
+  std::ranges::copy(bytes, digest.bytes.begin());
+  return digest;
+}
+
+ChunkReference ToReference(Napi::Env env, Napi::Object request) {
+  ChunkReference reference;
+  reference.codec = ToCodec(env, request.Get("codec"));
+  const size_t size = DigestSize(AlgorithmOf(reference.codec));
+  reference.id = ToDigest(env, request.Get("id"), "id", size);
+  reference.plain_digest = ToDigest(env, request.Get("plainDigest"), "plainDigest", size);
+  return reference;
+}
 
 Napi::Value Blake2bCall(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -15,10 +66,178 @@ Napi::Value Blake2bCall(const Napi::CallbackInfo& info) {
   return digest;
 }
 
+class DigestFileWorker final : public PromiseWorker {
+ public:
+  explicit DigestFileWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()), path_(ToText(info.Env(), info[0], "path")) {}
+
+ private:
+  Status Execute() override { return DigestFile(path_, digest_); }
+  Napi::Value Result(Napi::Env env) override { return FromBytes(env, digest_.span()); }
+
+  const std::string path_;
+  Digest digest_;
+};
+
+class EncodeWorker final : public PromiseWorker {
+ public:
+  explicit EncodeWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env()) {
+    const Napi::Object request = ToObject(env(), info[0], "request");
+    fd_ = ToFd(env(), request.Get("fd"));
+    offset_ = ToInteger(env(), request.Get("offset"), "offset", 0, kOffsetMax);
+    size_ = ToPlainSize(env(), request.Get("length"), "length");
+    codec_ = ToCodec(env(), request.Get("codec"));
+    level_ = ToLevel(env(), request.Get("level"));
+  }
+
+ private:
+  Status Execute() override {
+    return EncodeChunkFromFile(fd_, offset_, size_, codec_, level_, chunk_);
+  }
+  Napi::Value Result(Napi::Env env) override {
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("hole", chunk_.hole);
+    result.Set("plainDigest", FromBytes(env, chunk_.plain_digest.span()));
+    result.Set("id", FromBytes(env, chunk_.id.span()));
+    result.Set("stored", FromBytes(env, chunk_.stored));
+    return result;
+  }
+
+  int fd_ = -1;
+  int64_t offset_ = 0;
+  size_t size_ = 0;
+  ChunkCodec codec_ = ChunkCodec::kZstd;
+  int level_ = kZstdLevelDefault;
+  FileChunk chunk_;
+};
+
+// Decodes straight into the array that the promise is resolved with; nobody sees it before.
+class DecodeWorker final : public PromiseWorker {
+ public:
+  explicit DecodeWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env()) {
+    const Napi::Object request = ToObject(env(), info[0], "request");
+    reference_ = ToReference(env(), request);
+    stored_ = KeepBytes(request.Get("stored"), "stored");
+    const size_t size = ToPlainSize(env(), request.Get("plainSize"), "plainSize");
+    Napi::Uint8Array plain = Napi::Uint8Array::New(env(), size);
+    plain_ = {plain.Data(), size};
+    plain_array_ = Napi::Reference<Napi::Uint8Array>::New(plain, 1);
+  }
+
+ private:
+  Status Execute() override { return DecodeChunk(reference_, stored_, plain_); }
+  Napi::Value Result(Napi::Env /*env*/) override { return plain_array_.Value(); }
+
+  ChunkReference reference_;
+  ByteSpan stored_;
+  MutableByteSpan plain_;
+  Napi::Reference<Napi::Uint8Array> plain_array_;
+};
+
+class DecodeToFileWorker final : public PromiseWorker {
+ public:
+  explicit DecodeToFileWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env()) {
+    const Napi::Object request = ToObject(env(), info[0], "request");
+    reference_ = ToReference(env(), request);
+    stored_ = KeepBytes(request.Get("stored"), "stored");
+    plain_size_ = ToPlainSize(env(), request.Get("plainSize"), "plainSize");
+    fd_ = ToFd(env(), request.Get("fd"));
+    offset_ = ToInteger(env(), request.Get("offset"), "offset", 0,
+                        kOffsetMax - static_cast<int64_t>(plain_size_));
+  }
+
+ private:
+  Status Execute() override {
+    return DecodeChunkToFile(reference_, stored_, plain_size_, fd_, offset_);
+  }
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
+
+  ChunkReference reference_;
+  ByteSpan stored_;
+  size_t plain_size_ = 0;
+  int fd_ = -1;
+  int64_t offset_ = 0;
+};
+
+class VerifyFileWorker final : public PromiseWorker {
+ public:
+  explicit VerifyFileWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env()) {
+    const Napi::Object request = ToObject(env(), info[0], "request");
+    check_.fd = ToFd(env(), request.Get("fd"));
+    check_.size = ToInteger(env(), request.Get("size"), "size", 0, kOffsetMax);
+    check_.block_size = static_cast<size_t>(
+        ToInteger(env(), request.Get("blockSize"), "blockSize", kBlockSizeMin, kPlainSizeMax));
+    check_.algorithm =
+        static_cast<DigestAlgorithm>(ToInteger(env(), request.Get("algorithm"), "algorithm",
+                                               static_cast<int>(DigestAlgorithm::kBlake2b256),
+                                               static_cast<int>(DigestAlgorithm::kSha256)));
+    check_.rows = KeepBytes(request.Get("plainDigests"), "plainDigests");
+    const size_t count = BlockCount(check_.size, check_.block_size);
+    RequireSize("plainDigests", check_.rows.size(), count * kDigestRowSize);
+    if (const Napi::Value blocks = request.Get("blocks"); !blocks.IsUndefined()) {
+      check_.blocks = KeepBytes(blocks, "blocks");
+      RequireSize("blocks", check_.blocks.size(), (count + 7) / 8);
+    }
+  }
+
+ private:
+  void RequireSize(const char* name, size_t size, size_t expected) {
+    if (size != expected) {
+      throw Napi::RangeError::New(
+          env(), std::string(name) + " must have " + std::to_string(expected) + " bytes");
+    }
+  }
+  Status Execute() override { return VerifyFile(check_, matching_); }
+  Napi::Value Result(Napi::Env env) override { return FromBytes(env, matching_); }
+
+  FileCheck check_;
+  std::vector<uint8_t> matching_;
+};
+
+class ZstdCompressWorker final : public PromiseWorker {
+ public:
+  explicit ZstdCompressWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()),
+        data_(KeepBytes(info[0], "data")),
+        level_(ToLevel(info.Env(), info[1])) {}
+
+ private:
+  Status Execute() override { return ZstdCompress(data_, level_, out_); }
+  Napi::Value Result(Napi::Env env) override { return FromBytes(env, out_.span()); }
+
+  const ByteSpan data_;
+  const int level_;
+  Buffer out_;
+};
+
+class ZstdDecompressWorker final : public PromiseWorker {
+ public:
+  explicit ZstdDecompressWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()),
+        data_(KeepBytes(info[0], "data")),
+        size_max_(
+            static_cast<size_t>(ToInteger(info.Env(), info[1], "sizeMax", 0, kStreamSizeMax))) {}
+
+ private:
+  Status Execute() override { return ZstdDecompressStream(data_, size_max_, out_); }
+  Napi::Value Result(Napi::Env env) override { return FromBytes(env, out_); }
+
+  const ByteSpan data_;
+  const size_t size_max_;
+  std::vector<uint8_t> out_;
+};
+
 }  // namespace
 
 void RegisterCodec(Napi::Env env, Napi::Object exports) {
   exports.Set("blake2b", Napi::Function::New(env, Blake2bCall, "blake2b"));
+  SetAsyncFunction<DigestFileWorker>(exports, "digestFile");
+  SetAsyncFunction<EncodeWorker>(exports, "encodeChunk");
+  SetAsyncFunction<DecodeWorker>(exports, "decodeChunk");
+  SetAsyncFunction<DecodeToFileWorker>(exports, "decodeToFile");
+  SetAsyncFunction<VerifyFileWorker>(exports, "verifyFile");
+  SetAsyncFunction<ZstdCompressWorker>(exports, "zstdCompress");
+  SetAsyncFunction<ZstdDecompressWorker>(exports, "zstdDecompress");
 }
 
 }  // namespace g8ufs

@@ -39,7 +39,11 @@ Napi::Object ToObject(Napi::Env env, Napi::Value value, const char* name) {
 
 std::string ToText(Napi::Env env, Napi::Value value, const char* name) {
   if (!value.IsString()) throw Napi::TypeError::New(env, std::string(name) + " must be a string");
-  return value.As<Napi::String>().Utf8Value();
+  std::string text = value.As<Napi::String>().Utf8Value();
+  if (text.find('\0') != std::string::npos) {
+    throw Napi::TypeError::New(env, std::string(name) + " must not contain NUL");
+  }
+  return text;
 }
 
 int64_t ToInteger(Napi::Env env, Napi::Value value, const char* name, int64_t min, int64_t max) {

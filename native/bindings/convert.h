@@ -30,6 +30,7 @@ void ThrowIfFailed(Napi::Env env, const Status& status);
 // Argument checks. Each throws a TypeError (wrong type) or RangeError (outside limits) that names
 // the argument.
 Napi::Object ToObject(Napi::Env env, Napi::Value value, const char* name);
+// Without NUL bytes, which no path or name can hold.
 std::string ToText(Napi::Env env, Napi::Value value, const char* name);
 // An integer from min to max. REQUIRES: both are exact as a double.
 int64_t ToInteger(Napi::Env env, Napi::Value value, const char* name, int64_t min, int64_t max);
@@ -78,6 +79,18 @@ class PromiseWorker {
   napi_async_work work_ = nullptr;
   Status status_;
 };
+
+// Adds a function to `exports` that starts Worker(info). Wrong arguments throw at once: they are
+// mistakes of the program, not results.
+template <typename Worker>
+void SetAsyncFunction(Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New(
+                        exports.Env(),
+                        [](const Napi::CallbackInfo& info) -> Napi::Value {
+                          return PromiseWorker::Start(std::make_unique<Worker>(info));
+                        },
+                        name));
+}
 
 }  // namespace g8ufs
 

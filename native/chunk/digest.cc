@@ -1,7 +1,5 @@
 #include "chunk/digest.h"
 
-#include <sodium.h>
-
 #include <algorithm>
 
 namespace g8ufs {
@@ -32,6 +30,22 @@ Digest ComputeDigest(DigestAlgorithm algorithm, ByteSpan data) {
 void Blake2b(ByteSpan data, MutableByteSpan out) {
   EnsureSodium();
   crypto_generichash_blake2b(out.data(), out.size(), data.data(), data.size(), nullptr, 0);
+}
+
+Blake2bStream::Blake2bStream() {
+  EnsureSodium();
+  crypto_generichash_blake2b_init(&state_, nullptr, 0, kDigestSizeMax);
+}
+
+void Blake2bStream::Update(ByteSpan data) {
+  crypto_generichash_blake2b_update(&state_, data.data(), data.size());
+}
+
+Digest Blake2bStream::Finish() {
+  Digest digest;
+  digest.size = kDigestSizeMax;
+  crypto_generichash_blake2b_final(&state_, digest.bytes.data(), digest.size);
+  return digest;
 }
 
 }  // namespace g8ufs

@@ -2,6 +2,8 @@
 #ifndef G8UFS_NATIVE_CHUNK_DIGEST_H_
 #define G8UFS_NATIVE_CHUNK_DIGEST_H_
 
+#include <sodium.h>
+
 #include <array>
 
 #include "base/bytes.h"
@@ -41,6 +43,17 @@ Digest ComputeDigest(DigestAlgorithm algorithm, ByteSpan data);
 
 // BLAKE2b without key into out. REQUIRES: 1 <= out.size() <= kBlake2bSizeMax.
 void Blake2b(ByteSpan data, MutableByteSpan out);
+
+// BLAKE2b-256 in pieces. Use each object once.
+class Blake2bStream {
+ public:
+  Blake2bStream();
+  void Update(ByteSpan data);
+  Digest Finish();
+
+ private:
+  crypto_generichash_blake2b_state state_;
+};
 
 }  // namespace g8ufs
 

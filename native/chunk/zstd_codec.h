@@ -1,0 +1,32 @@
+// zstd frames: single chunks between buffers, and streams of frames up to a limit. Any thread;
+// chunk calls reuse one context per thread.
+#ifndef G8UFS_NATIVE_CHUNK_ZSTD_CODEC_H_
+#define G8UFS_NATIVE_CHUNK_ZSTD_CODEC_H_
+
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+namespace g8ufs {
+
+inline constexpr int kZstdLevelDefault = 3;
+inline constexpr int kZstdLevelMin = 1;
+inline constexpr int kZstdLevelMax = 22;
+
+// Compresses into one frame that states its content size and has no checksum. `out` is overwritten.
+// REQUIRES: kZstdLevelMin <= level <= kZstdLevelMax.
+Status ZstdCompress(ByteSpan data, int level, Buffer& out);
+
+// Decompresses exactly one frame whose stated content size is plain.size(). False for anything
+// else. No memory is taken for a window, whatever the frame asks for: the frame is decoded straight
+// into `plain`.
+bool ZstdDecodeFrame(ByteSpan frame, MutableByteSpan plain);
+
+// Decompresses frames that follow each other to the end of `data`, of unknown size.
+// ERR_FLIST_FORMAT when they are broken or truncated or there are more than size_max bytes.
+Status ZstdDecompressStream(ByteSpan data, size_t size_max, std::vector<uint8_t>& out);
+
+}  // namespace g8ufs
+
+#endif  // G8UFS_NATIVE_CHUNK_ZSTD_CODEC_H_
