@@ -1,0 +1,280 @@
+/**
+ * Chunks in a directory: `<root>/<hex[0:2]>/<hex>`; the flat `<root>/<hex>` is read as well.
+ *
+ * A chunk appears under its name by rename, complete or not at all, so any number of processes may
+ * read and write one directory at the same time.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
+import {
+  access,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  unlink,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { throwIfAborted, withDeadline } from '../base/deadline.ts';
+import { G8Error, toG8Error } from '../base/errors.ts';
+import { assertChunkId, chunkPath, corruptError, isChunkId, missingError } from './chunk-id.ts';
+import { getEach, missingEach } from './each.ts';
+import {
+  CHUNK_SIZE_MAX,
+  type ChunkId,
+  type ChunkResult,
+  type PrunableChunkStore,
+  type StoreCallOptions,
+} from './store.ts';
+
+export interface DirectoryStoreOptions {
+  readonly path: string;
+  /** Make the directory when the first chunk is put; until then it counts as empty. Default false. */
+  readonly create?: boolean;
+  /** Flush each chunk and its name to the device before `put` resolves. Default false. */
+  readonly fsync?: boolean;
+}
+
+/** A chunk that is open for reading. Whoever gets one closes the handle. */
+export interface OpenChunk {
+  readonly handle: FileHandle;
+  readonly size: number;
+  readonly modified: Date;
+}
+
+// libuv runs file calls on four threads by default; twice that keeps them busy.
+const CONCURRENCY = 8;
+// A disk answers in milliseconds; what takes longer than this is a dead network filesystem.
+const TIMEOUT_MS = 30_000;
+// Not two hex digits, so no chunk's folder can have this name.
+const TEMPORARY = 'tmp';
+
+export class DirectoryStore implements PrunableChunkStore {
+  readonly name: string;
+  readonly #root: string;
+  readonly #create: boolean;
+  readonly #fsync: boolean;
+
+  constructor(options: DirectoryStoreOptions) {
+    this.#root = options.path;
+    this.#create = options.create ?? false;
+    this.#fsync = options.fsync ?? false;
+    this.name = `dir://${options.path}`;
+  }
+
+  async get(id: ChunkId, options: StoreCallOptions = {}): Promise<Uint8Array> {
+    assertChunkId(id);
+    return await this.#timed(`Reading chunk ${id}`, options, async () => {
+      const { handle, size } = await this.openChunk(id);
+      try {
+        return await readExactly(handle, size);
+      } catch (error) {
+        throw toG8Error(error, 'ERR_IO', `Cannot read chunk ${id} of ${this.name}`);
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
+  getMany(
+    ids: readonly ChunkId[],
+    options: StoreCallOptions = {},
+  ): AsyncGenerator<ChunkResult, void, void> {
+    return getEach(ids, CONCURRENCY, options, (id, inner) => this.get(id, inner));
+  }
+
+  async missing(ids: readonly ChunkId[], options: StoreCallOptions = {}): Promise<ChunkId[]> {
+    ids.forEach(assertChunkId);
+    const missing = await missingEach(ids, CONCURRENCY, options, (id, inner) =>
+      this.#timed(`Looking for chunk ${id}`, inner, async () => (await this.find(id)) !== undefined),
+    );
+    if (missing.length > 0) await this.#assertRoot();
+    return missing;
+  }
+
+  async put(id: ChunkId, bytes: Uint8Array, options: StoreCallOptions = {}): Promise<void> {
+    assertChunkId(id);
+    if (bytes.length > CHUNK_SIZE_MAX) throw new RangeError(`Chunk ${id} is above the size bound`);
+    await this.#timed(`Writing chunk ${id}`, options, async () => {
+      if (!this.#create) await this.#assertRoot();
+      if ((await this.find(id)) !== undefined) return;
+      try {
+        await this.#write(id, bytes);
+      } catch (error) {
+        throw toG8Error(error, 'ERR_IO', `Cannot write chunk ${id} to ${this.name}`);
+      }
+    });
+  }
+
+  async *list(options: StoreCallOptions = {}): AsyncGenerator<ChunkId, void, void> {
+    for (const entry of await this.#namesOf(this.#root)) {
+      if (isChunkId(entry)) {
+        // A chunk may lie in both places; it is listed where `get` finds it first.
+        if (!(await exists(join(this.#root, chunkPath(entry))))) yield entry;
+      } else if (/^[0-9a-f]{2}$/.test(entry)) {
+        for (const name of await this.#namesOf(join(this.#root, entry))) {
+          throwIfAborted(options.signal);
+          if (isChunkId(name) && name.startsWith(entry)) yield name;
+        }
+      }
+    }
+  }
+
+  async delete(id: ChunkId, options: StoreCallOptions = {}): Promise<void> {
+    assertChunkId(id);
+    throwIfAborted(options.signal);
+    for (const path of this.#paths(id)) {
+      try {
+        await unlink(path);
+      } catch (error) {
+        if (isAbsent(error)) continue;
+        throw toG8Error(error, 'ERR_IO', `Cannot delete chunk ${id} of ${this.name}`);
+      }
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  /**
+   * Opens a chunk to be streamed.
+   *
+   * @throws ERR_CHUNK_MISSING, ERR_CHUNK_CORRUPT when what lies there can be no chunk
+   */
+  async openChunk(id: ChunkId): Promise<OpenChunk> {
+    for (const path of this.#paths(id)) {
+      const handle = await this.#openFile(id, path);
+      if (handle === undefined) continue;
+      try {
+        const info = await handle.stat();
+        if (!info.isFile()) throw corruptError(id, this.name, 'is not a regular file');
+        if (info.size > CHUNK_SIZE_MAX) throw corruptError(id, this.name, 'is too large');
+        return { handle, size: info.size, modified: info.mtime };
+      } catch (error) {
+        await handle.close();
+        throw toG8Error(error, 'ERR_IO', `Cannot read chunk ${id} of ${this.name}`);
+      }
+    }
+    await this.#assertRoot();
+    throw missingError(id, this.name);
+  }
+
+  /** Size and time of a chunk, `undefined` when it is absent. */
+  async find(id: ChunkId): Promise<{ size: number; modified: Date } | undefined> {
+    for (const path of this.#paths(id)) {
+      try {
+        const info: Stats = await stat(path);
+        if (info.isFile()) return { size: info.size, modified: info.mtime };
+      } catch (error) {
+        if (isAbsent(error)) continue;
+        throw toG8Error(error, 'ERR_IO', `Cannot look for chunk ${id} in ${this.name}`);
+      }
+    }
+    return undefined;
+  }
+
+  /** Deletes temporary files older than `ageMs`, which a killed writer left behind. */
+  async sweep(ageMs: number): Promise<void> {
+    const directory = join(this.#root, TEMPORARY);
+    const names = await readdir(directory).catch(() => []);
+    for (const name of names) {
+      const path = join(directory, name);
+      const info = await stat(path).catch(() => undefined);
+      if (info !== undefined && Date.now() - info.mtimeMs > ageMs) await rm(path, { force: true });
+    }
+  }
+
+  #paths(id: ChunkId): string[] {
+    return [join(this.#root, chunkPath(id)), join(this.#root, id)];
+  }
+
+  async #openFile(id: ChunkId, path: string): Promise<FileHandle | undefined> {
+    try {
+      // O_NONBLOCK: opening a FIFO that someone put there must not wait for a writer.
+      return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw toG8Error(error, 'ERR_IO', `Cannot open chunk ${id} of ${this.name}`);
+    }
+  }
+
+  // A directory that is gone (an unmounted disk, say) has not answered that it lacks a chunk.
+  async #assertRoot(): Promise<void> {
+    if (this.#create) return;
+    try {
+      await access(this.#root);
+    } catch (error) {
+      const message = `Store directory ${this.#root} cannot be read`;
+      throw new G8Error('ERR_STORE_UNAVAILABLE', message, { cause: error });
+    }
+  }
+
+  async #write(id: ChunkId, bytes: Uint8Array): Promise<void> {
+    const path = join(this.#root, chunkPath(id));
+    const temporary = join(this.#root, TEMPORARY, `${id}.${randomBytes(6).toString('hex')}`);
+    await mkdir(dirname(temporary), { recursive: true });
+    await mkdir(dirname(path), { recursive: true });
+    try {
+      const handle = await open(temporary, 'wx', 0o644);
+      try {
+        await handle.writeFile(bytes);
+        if (this.#fsync) await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    if (this.#fsync) await syncDirectory(dirname(path));
+  }
+
+  async #namesOf(directory: string): Promise<string[]> {
+    try {
+      return (await readdir(directory)).sort();
+    } catch (error) {
+      if (isAbsent(error) && (this.#create || directory !== this.#root)) return [];
+      throw toG8Error(error, 'ERR_IO', `Cannot list ${this.name}`);
+    }
+  }
+
+  async #timed<T>(what: string, options: StoreCallOptions, run: () => Promise<T>): Promise<T> {
+    return await withDeadline({ timeoutMs: TIMEOUT_MS, signal: options.signal, what }, run);
+  }
+}
+
+async function readExactly(handle: FileHandle, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let filled = 0;
+  while (filled < size) {
+    const { bytesRead } = await handle.read(bytes, filled, size - filled, filled);
+    // Shorter than it was a moment ago: what is left cannot match its digest, and is found out so.
+    if (bytesRead === 0) return bytes.subarray(0, filled);
+    filled += bytesRead;
+  }
+  return bytes;
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function isAbsent(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}

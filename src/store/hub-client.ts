@@ -1,0 +1,219 @@
+/**
+ * A hub as its clients see it: flists up and down, chunks in batches, health. Calls that may be
+ * repeated are retried; all may run at the same time and share one pool of connections.
+ */
+import { G8Error, isG8Error } from '../base/errors.ts';
+import { mergeParallel } from '../base/parallel.ts';
+import { type RetryPolicy, retry } from '../base/retry.ts';
+import { FRAME_HEADER_SIZE_MAX } from './chunk-frames.ts';
+import { assertChunkId } from './chunk-id.ts';
+import {
+  type DownloadOptions,
+  type DownloadResult,
+  downloadFlist,
+  type TransferOptions,
+  uploadFlist,
+} from './flist-transfer.ts';
+import { HttpStore } from './http.ts';
+import { HttpClient, type HttpOptions, readJson } from './http-client.ts';
+import {
+  type HubChunk,
+  mismatchError,
+  parseAnswer,
+  probeHub,
+  refusedError,
+  uploadToHub,
+} from './hub-chunks.ts';
+import {
+  BATCH_COUNT_MAX,
+  type FlistEntry,
+  type FlistReceipt,
+  type HubInfo,
+  JSON_SIZE_MAX,
+  listResponse,
+} from './hub-protocol.ts';
+import { TRANSFER_RETRY, withRetry } from './retry.ts';
+import type { ChunkId, StoreCallOptions, WritableChunkStore } from './store.ts';
+
+export interface HubClientOptions {
+  readonly http?: HttpOptions;
+  readonly retry?: RetryPolicy;
+}
+
+export interface FlistName {
+  readonly repository: string;
+  /** With or without `.flist`. */
+  readonly name: string;
+}
+
+export type UploadResult =
+  | { readonly id: ChunkId; readonly outcome: 'new' | 'known' }
+  | { readonly id: ChunkId; readonly error: unknown };
+
+// Half a full batch of common chunks: large enough to be worth a request, small enough to repeat.
+const UPLOAD_BATCH_BYTES = 16 * 1024 * 1024;
+const UPLOAD_CONCURRENCY = 4;
+// A listing of this many pages is longer than any hub has.
+const PAGE_COUNT_MAX = 10_000;
+
+export class HubClient {
+  /** Base URL without credentials. */
+  readonly name: string;
+  /** The hub's chunks, with retries. Closed with the client. */
+  readonly chunks: WritableChunkStore;
+  readonly #client: HttpClient;
+  readonly #policy: RetryPolicy;
+
+  /** @throws ERR_CONFIG when the URL is not http or https */
+  constructor(url: string, options: HubClientOptions = {}) {
+    this.#client = new HttpClient(url, options.http);
+    this.#policy = options.retry ?? TRANSFER_RETRY;
+    this.chunks = withRetry(new HttpStore(this.#client), this.#policy);
+    this.name = this.#client.name;
+  }
+
+  /** @throws ERR_PROTOCOL when the server is no hub */
+  async info(options: StoreCallOptions = {}): Promise<HubInfo> {
+    const info = await this.#retried('Probe', options, (signal) =>
+      probeHub(this.#client, { signal }),
+    );
+    if (info === undefined) throw new G8Error('ERR_PROTOCOL', `Server ${this.name} is no hub`);
+    return info;
+  }
+
+  /** Whether the hub says that it can serve. @throws when it does not answer; never retried */
+  async isReady(options: StoreCallOptions = {}): Promise<boolean> {
+    return await this.#client.request(
+      { method: 'GET', path: '/ready', signal: options.signal, accept: [503] },
+      (response) => response.status === 200,
+    );
+  }
+
+  async uploadFlist(
+    flist: FlistName & { readonly source: string },
+    options: TransferOptions = {},
+  ): Promise<FlistReceipt> {
+    const path = `/api/v1/flists/${pathOf(flist, '')}`;
+    return await this.#retried(`Upload of ${flist.source}`, options, (signal) =>
+      uploadFlist(this.#client, path, flist.source, { ...options, signal }),
+    );
+  }
+
+  /** Downloads to `options.destination`. @throws ERR_NO_INPUT when the hub does not have it */
+  async downloadFlist(flist: FlistName, options: DownloadOptions): Promise<DownloadResult> {
+    const path = `/${pathOf(flist, '.flist')}`;
+    return await this.#retried(`Download of ${flist.name}`, options, (signal) =>
+      downloadFlist(this.#client, path, { ...options, signal }),
+    );
+  }
+
+  /** @throws ERR_NO_INPUT when the hub does not have it */
+  async deleteFlist(flist: FlistName, options: StoreCallOptions = {}): Promise<void> {
+    // Not retried: the second attempt could not tell its own success from a flist that never was.
+    await this.#client.request(
+      {
+        method: 'DELETE',
+        path: `/api/v1/flists/${pathOf(flist, '')}`,
+        signal: options.signal,
+        absent: () => new G8Error('ERR_NO_INPUT', `Flist ${flist.name} is not on ${this.name}`),
+      },
+      () => undefined,
+    );
+  }
+
+  /** All flists, sorted by repository and name. */
+  async *listFlists(options: StoreCallOptions = {}): AsyncGenerator<FlistEntry, void, void> {
+    let after: string | undefined;
+    for (let page = 0; page < PAGE_COUNT_MAX; page++) {
+      const query: string = after === undefined ? '' : `?after=${encodeURIComponent(after)}`;
+      const { flists, next } = await this.#retried('Listing', options, (signal) =>
+        this.#client.request(
+          { method: 'GET', path: `/api/v1/flists${query}`, signal },
+          async (response) =>
+            parseAnswer(
+              this.#client,
+              listResponse,
+              await readJson(response, JSON_SIZE_MAX, 'Listing'),
+            ),
+        ),
+      );
+      yield* flists;
+      if (next === undefined) return;
+      after = next;
+    }
+  }
+
+  /**
+   * Uploads chunks as they come, in batches, several at once. The source is read no further ahead
+   * than the batches that are under way. Results come in any order, one for each chunk.
+   */
+  async *uploadChunks(
+    chunks: AsyncIterable<HubChunk> | Iterable<HubChunk>,
+    options: StoreCallOptions = {},
+  ): AsyncGenerator<UploadResult, void, void> {
+    const upload = (batch: readonly HubChunk[]) => (signal: AbortSignal) =>
+      this.#uploadBatch(batch, options, signal);
+    async function* tasks() {
+      for await (const batch of batchesOf(chunks)) yield upload(batch);
+    }
+    yield* mergeParallel(tasks(), { concurrency: UPLOAD_CONCURRENCY, signal: options.signal });
+  }
+
+  async close(): Promise<void> {
+    await this.chunks.close();
+    await this.#client.close();
+  }
+
+  async *#uploadBatch(
+    batch: readonly HubChunk[],
+    options: StoreCallOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<UploadResult, void, void> {
+    try {
+      const statuses = await this.#retried('Upload of chunks', { signal }, (inner) =>
+        uploadToHub(this.#client, batch, { signal: inner }),
+      );
+      for (const [index, { id }] of batch.entries()) {
+        const outcome = statuses[index];
+        if (outcome === 'new' || outcome === 'known') yield { id, outcome };
+        else if (outcome === 'mismatch') yield { id, error: mismatchError(this.#client, id) };
+        else yield { id, error: refusedError(this.#client, id) };
+      }
+    } catch (error) {
+      if (options.signal?.aborted || isG8Error(error, 'ERR_ABORTED')) throw error;
+      for (const { id } of batch) yield { id, error };
+    }
+  }
+
+  async #retried<T>(
+    what: string,
+    options: StoreCallOptions | TransferOptions,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { signal } = options;
+    return await retry({ policy: this.#policy, what: `${what} at ${this.name}`, signal }, run);
+  }
+}
+
+async function* batchesOf(
+  chunks: AsyncIterable<HubChunk> | Iterable<HubChunk>,
+): AsyncGenerator<HubChunk[], void, void> {
+  let batch: HubChunk[] = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    assertChunkId(chunk.id);
+    batch.push(chunk);
+    size += FRAME_HEADER_SIZE_MAX + chunk.bytes.length;
+    if (size >= UPLOAD_BATCH_BYTES || batch.length === BATCH_COUNT_MAX) {
+      yield batch;
+      batch = [];
+      size = 0;
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function pathOf({ repository, name }: FlistName, extension: string): string {
+  const bare = name.endsWith('.flist') ? name.slice(0, -'.flist'.length) : name;
+  return `${encodeURIComponent(repository)}/${encodeURIComponent(bare)}${extension}`;
+}

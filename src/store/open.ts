@@ -1,0 +1,154 @@
+/** From URLs and routers to stores: which backend a URL means, and the standard stack around them. */
+import { isAbsolute, resolve } from 'node:path';
+import { G8Error } from '../base/errors.ts';
+import type { RetryPolicy } from '../base/retry.ts';
+import type { DigestFunction } from './chunk-id.ts';
+import { DirectoryStore } from './directory.ts';
+import { HttpStore } from './http.ts';
+import { type HttpOptions, withoutCredentials } from './http-client.ts';
+import { READ_RETRY, TRANSFER_RETRY, withRetry } from './retry.ts';
+import { ALL_IDS, type Pool, type Route, RouteStore } from './route.ts';
+import { FOREIGN_SCHEMES, type RouterConfig } from './router-config.ts';
+import type { ChunkStore, WritableChunkStore } from './store.ts';
+import { UnusableStore } from './unusable.ts';
+import { withVerify } from './verify.ts';
+
+export interface OpenStoreOptions {
+  /** Connections, deadlines and token of HTTP stores. */
+  readonly http?: HttpOptions;
+  /** Flush chunks to the device, for directories. Default false. */
+  readonly fsync?: boolean;
+  readonly retry?: RetryPolicy;
+}
+
+export interface OpenRoutedStoreOptions {
+  /** Stores for all chunks, asked in this order after the routers. */
+  readonly urls: readonly string[];
+  /** The administrator's own router, asked first. It may name directories and cache pools. */
+  readonly localRouter?: RouterConfig | undefined;
+  /** Routers that came inside flists, in mount order. */
+  readonly routers?: readonly RouterConfig[];
+  readonly http?: HttpOptions;
+  readonly retry?: RetryPolicy;
+  /** When given, chunks are checked as they come, and a corrupt one is fetched from the next store. */
+  readonly digest?: DigestFunction;
+}
+
+/**
+ * Opens one store to read from and write to: `http://…`, `https://…`, `dir:///path`, `file:///path`
+ * or a path. A directory is made when the first chunk is put. HTTP calls are retried.
+ *
+ * @throws ERR_CONFIG when the URL is no store's
+ */
+export function openStore(url: string, options: OpenStoreOptions = {}): WritableChunkStore {
+  if (isHttp(url)) {
+    return withRetry(new HttpStore(url, options.http), options.retry ?? TRANSFER_RETRY);
+  }
+  const path = directoryOf(url);
+  return new DirectoryStore({ path, create: true, fsync: options.fsync ?? false });
+}
+
+/**
+ * Opens the stores that a mount reads from, as one: the local router's pools, those of the flists'
+ * routers, then `urls`, with retries around it all.
+ *
+ * @throws ERR_CONFIG when a URL is no store's
+ */
+export function openRoutedStore(options: OpenRoutedStoreOptions): ChunkStore {
+  const opened = new Map<string, ChunkStore>();
+  const once = (url: string, open: () => ChunkStore) => {
+    const store = opened.get(url) ?? open();
+    opened.set(url, store);
+    return store;
+  };
+  const open = (url: string) => once(url, () => openBackend(url, false, options));
+  // A cache pool's directory is made when the first chunk is written back.
+  const openLocal = (url: string) =>
+    isHttp(url) ? open(url) : once(`local ${url}`, () => openBackend(url, true, options));
+  const openUntrusted = (url: string) =>
+    isHttp(url) ? open(url) : once(`flist ${url}`, () => unusable(url));
+
+  const lookup: Pool[] = [];
+  const cache: Pool[] = [];
+  let index = 0;
+  const add = (router: RouterConfig, openUrl: (url: string) => ChunkStore, trusted: boolean) => {
+    const pools = poolsOf(router, index++, openUrl, trusted);
+    for (const name of router.lookup) lookup.push(pools.get(name) as Pool);
+    for (const name of trusted ? router.cache : []) cache.push(pools.get(name) as Pool);
+  };
+  if (options.localRouter !== undefined) add(options.localRouter, openLocal, true);
+  for (const router of options.routers ?? []) add(router, openUntrusted, false);
+  for (const url of options.urls) {
+    const routes: Route[] = [{ range: ALL_IDS, store: open(url) }];
+    lookup.push({ name: `${index++}.store`, cache: false, routes });
+  }
+  const route = new RouteStore({ lookup, cache, digest: options.digest });
+  return withRetry(route, options.retry ?? READ_RETRY);
+}
+
+function poolsOf(
+  router: RouterConfig,
+  index: number,
+  openUrl: (url: string) => ChunkStore,
+  trusted: boolean,
+): Map<string, Pool> {
+  const pools = new Map<string, Pool>();
+  for (const [name, destinations] of router.pools) {
+    const cache = trusted && router.cache.includes(name);
+    // A pool that nobody asks opens nothing.
+    if (!cache && !router.lookup.includes(name)) continue;
+    const routes = destinations.map(({ range, url }) => ({ range, store: openUrl(url) }));
+    pools.set(name, { name: `${index}.${name}`, cache, routes });
+  }
+  return pools;
+}
+
+function openBackend(url: string, create: boolean, options: OpenRoutedStoreOptions): ChunkStore {
+  if (isForeign(url)) return unusable(url);
+  const store = isHttp(url)
+    ? new HttpStore(url, options.http)
+    : new DirectoryStore({ path: directoryOf(url), create });
+  return options.digest === undefined ? store : withVerify(store, options.digest);
+}
+
+/** A destination that fails only when it is asked, so that the others can still serve. */
+function unusable(url: string): ChunkStore {
+  const name = withoutCredentials(url);
+  const error = isForeign(url)
+    ? new G8Error('ERR_CONFIG', `Store ${name} is not supported yet by this build`)
+    : // A flist comes from anywhere: it must not make this machine read its own directories.
+      new G8Error('ERR_PERMISSION', `Store ${name} is a directory, which a flist may not name`);
+  return new UnusableStore(name, error);
+}
+
+function isHttp(url: string): boolean {
+  return /^https?:\/\//i.test(url);
+}
+
+function isForeign(url: string): boolean {
+  return FOREIGN_SCHEMES.some((scheme) => url.toLowerCase().startsWith(`${scheme}//`));
+}
+
+/** @throws ERR_CONFIG */
+function directoryOf(url: string): string {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url);
+  if (scheme === null) {
+    if (url === '') throw new G8Error('ERR_CONFIG', 'Store URL is empty');
+    return resolve(url);
+  }
+  const name = withoutCredentials(url);
+  if (!['dir', 'file'].includes((scheme[1] as string).toLowerCase())) {
+    const reason = isForeign(url) ? 'is not supported yet by this build' : 'has an unknown scheme';
+    throw new G8Error('ERR_CONFIG', `Store ${name} ${reason}`);
+  }
+  let path: string;
+  try {
+    path = decodeURIComponent(url.slice(scheme[0].length));
+  } catch (cause) {
+    throw new G8Error('ERR_CONFIG', `Store ${name} has a broken percent escape`, { cause });
+  }
+  if (!isAbsolute(path) || path.includes('\0')) {
+    throw new G8Error('ERR_CONFIG', `Store ${name} needs an absolute path, as in dir:///path`);
+  }
+  return resolve(path);
+}
