@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { G8Error } from '../base/errors.ts';
 import { ContentCache } from '../cache/cache.ts';
 import { addon } from '../native/load.ts';
+import { controlSocket } from './client.ts';
 import { serveControl } from './control.ts';
 import { Demand } from './demand.ts';
-import { fetchFlist } from './fetch-flist.ts';
 import { ImageStore } from './images.ts';
 import type { Logger } from './log.ts';
 import { MountTable } from './mounts.ts';
@@ -30,11 +30,6 @@ export interface DaemonOptions {
   readonly onEmpty: () => void;
 }
 
-/** Where the daemon of a cache listens. */
-export function controlSocket(cacheDir: string): string {
-  return join(cacheDir, 'run', 'control.sock');
-}
-
 export class Daemon {
   readonly mounts: MountTable;
   readonly #cache: ContentCache;
@@ -52,14 +47,16 @@ export class Daemon {
     this.#images = new ImageStore({
       dir: join(cacheDir, 'flists'),
       tmp: join(cacheDir, 'tmp'),
-      fetchFlist,
+      // The HTTP client is loaded only for images that come from a server.
+      fetchFlist: async (url, fetchOptions) =>
+        (await import('./fetch-flist.ts')).fetchFlist(url, fetchOptions),
     });
     const demand = new Demand({ cache, contents: addon(), log });
     this.mounts = new MountTable({
       images: this.#images,
       lowerDir: join(cacheDir, 'run', 'lower'),
       log,
-      openStore: openMountStore,
+      openStore: (request, image) => openMountStore({ ...request, image }),
       openDriver: (driver, driverOptions, store, onEnd) =>
         openDriver(driver, { ...driverOptions, cache, demand, store, onEnd }),
       onEmpty: options.onEmpty,

@@ -1,0 +1,40 @@
+/** A cache command's way to its cache: the daemon when one runs, else the cache itself. */
+import { loadConfig } from '../config/config.ts';
+import { connectDaemon } from '../fs/client.ts';
+import type { Context } from './context.ts';
+
+/** Verifying reads everything that is cached. */
+const REQUEST_TIMEOUT_MS = 24 * 3_600_000;
+
+/**
+ * Runs one operation (`cache.status`, `cache.gc`, `cache.verify`) where the cache is owned.
+ *
+ * @throws ERR_CACHE_LOCKED when a process that is no daemon owns it
+ */
+export async function askCache<T>(
+  context: Context,
+  cacheDir: string | undefined,
+  method: string,
+): Promise<T> {
+  const config = await loadConfig(context.env, { cacheDir });
+  const client = await connectDaemon(config.get('cacheDir'));
+  if (client !== undefined) {
+    try {
+      return await client.request<T>(method, {}, REQUEST_TIMEOUT_MS);
+    } finally {
+      client.close();
+    }
+  }
+  const { startDaemon } = await import('./daemon-process.ts');
+  const quiet: Context = { ...context, debug: false };
+  const { daemon } = await startDaemon(
+    quiet,
+    cacheDir === undefined ? {} : { cache: cacheDir },
+    { stayForMs: REQUEST_TIMEOUT_MS },
+  );
+  try {
+    return (await daemon.handle(method, {})) as T;
+  } finally {
+    await daemon.close();
+  }
+}

@@ -1,0 +1,157 @@
+/** `g8ufs mount`: shows a flist as a directory. */
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import type { Config } from '../../config/config.ts';
+import type { MountRecord, MountRequest } from '../../fs/mounts.ts';
+import type { Context } from '../context.ts';
+import { addHelpSections } from '../help.ts';
+
+interface Flags {
+  readonly store: readonly string[];
+  readonly cache?: string;
+  readonly cacheSize?: string;
+  readonly cacheFree?: string;
+  readonly deadline?: string;
+  readonly rw?: boolean;
+  readonly upper?: string;
+  readonly foreground?: boolean;
+  readonly driver: MountRequest['driver'];
+  readonly openMode: MountRequest['openMode'];
+  readonly allowOther?: boolean;
+}
+
+export function command(context: Context): Command {
+  const mount = new Command('mount')
+    .description('show a flist as a directory; contents are fetched when they are read')
+    .argument('<flist>', 'flist file, or its URL on a hub')
+    .argument('<dir>', 'existing directory to mount on')
+    .option('-s, --store <url>', 'where chunks are, asked in this order (repeatable)', collect, [])
+    .option('--cache <dir>', 'folder of the content cache (default: see config show)')
+    .option('--cache-size <size>', 'size the cache may have, when this starts its daemon')
+    .option('--cache-free <size>', 'space to leave free, when this starts its daemon')
+    .option('--deadline <time>', 'how long a read waits for data before EIO (default: 30s)')
+    .option('--rw', 'read-write: changes go to --upper, the image stays as it is')
+    .option('--upper <dir>', 'folder that keeps the changes of --rw; made when absent')
+    .option('-f, --foreground', 'stay in the foreground; Ctrl-C unmounts')
+    .option('--allow-other', 'let other users in (always on for root)')
+    .addOption(
+      new Option('--open-mode <mode>', 'how files are opened')
+        .choices(['auto', 'passthrough', 'none'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--driver <name>', 'what serves the mount')
+        .choices(['native', 'fuse-native'])
+        .default('native'),
+    )
+    .action((flist: string, dir: string, flags: Flags) => run(context, flist, dir, flags));
+  return addHelpSections(mount, {
+    examples: [
+      ['mount debian.flist /mnt', 'chunks come from the store that the flist names'],
+      ['mount http://127.0.0.1:8080/demo/debian.flist /mnt', 'straight from a hub'],
+      ['mount debian.flist /mnt --store dir:///srv/chunks', 'chunks from a directory'],
+      ['mount debian.flist /mnt --rw --upper /var/changes', 'writable; changes in /var/changes'],
+    ],
+    failures: [
+      'ERR_FLIST_FORMAT',
+      'ERR_NO_INPUT',
+      'ERR_STORE_UNAVAILABLE',
+      'ERR_MOUNT',
+      'ERR_CACHE_LOCKED',
+      'ERR_PERMISSION',
+      'ERR_CONFIG',
+    ],
+  });
+}
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+async function run(context: Context, flist: string, dir: string, flags: Flags): Promise<void> {
+  const { loadConfig } = await import('../../config/config.ts');
+  const config = await loadConfig(context.env, {
+    cacheDir: flags.cache,
+    stores: flags.store.length > 0 ? flags.store : undefined,
+    deadline: flags.deadline,
+  });
+  const request = await toRequest(flist, dir, flags, config);
+  if (flags.foreground === true) await mountHere(context, flags, request);
+  else await mountInBackground(context, flags, request, config.get('cacheDir'));
+}
+
+async function toRequest(
+  flist: string,
+  dir: string,
+  flags: Flags,
+  config: Config,
+): Promise<MountRequest> {
+  const { G8Error } = await import('../../base/errors.ts');
+  if (flags.upper !== undefined && flags.rw !== true) {
+    throw new G8Error('ERR_USAGE', '--upper needs --rw');
+  }
+  if (flags.rw === true && flags.upper === undefined) {
+    throw new G8Error('ERR_USAGE', '--rw needs --upper DIR, the folder that keeps the changes');
+  }
+  const { realpath } = await import('node:fs/promises');
+  const mountPoint = resolve(dir);
+  return {
+    source: /^https?:\/\//.test(flist) ? flist : resolve(flist),
+    // A link to a directory is as good as the directory; the kernel lists the real path. What cannot be
+    // resolved (a mount whose daemon died) goes on as it is.
+    mountPoint: await realpath(mountPoint).catch(() => mountPoint),
+    stores: config.get('stores').map((url) => (url.includes('://') ? url : resolve(url))),
+    deadlineMs: config.get('deadline'),
+    openMode: flags.openMode,
+    driver: flags.driver,
+    allowOther: flags.allowOther === true || process.getuid?.() === 0,
+    ...(flags.upper === undefined ? {} : { upper: resolve(flags.upper) }),
+  };
+}
+
+async function mountInBackground(
+  context: Context,
+  flags: Flags,
+  request: MountRequest,
+  cacheDir: string,
+): Promise<void> {
+  const { connectOrStartDaemon } = await import('../../fs/client.ts');
+  const args = [process.argv[1] as string, 'daemon', '--cache', cacheDir];
+  if (flags.cacheSize !== undefined) args.push('--cache-size', flags.cacheSize);
+  if (flags.cacheFree !== undefined) args.push('--cache-free', flags.cacheFree);
+  if (context.debug) args.push('--debug');
+  const client = await connectOrStartDaemon({ cacheDir, program: process.execPath, args });
+  try {
+    // The first mount of a large flist unpacks it; the user can always interrupt.
+    const record = await client.request<MountRecord>('mount', request, MOUNT_TIMEOUT_MS);
+    await report(context, record);
+  } finally {
+    client.close();
+  }
+}
+
+/** Unpacking ten million entries takes minutes, not longer. */
+const MOUNT_TIMEOUT_MS = 900_000;
+
+async function mountHere(context: Context, flags: Flags, request: MountRequest): Promise<void> {
+  const { startDaemon } = await import('../daemon-process.ts');
+  const { daemon, ended } = await startDaemon(context, flags, { stayForMs: MOUNT_TIMEOUT_MS });
+  try {
+    await report(context, await daemon.mounts.mount(request, context.signal));
+  } catch (error) {
+    await daemon.close();
+    throw error;
+  }
+  await ended;
+}
+
+async function report(context: Context, record: MountRecord): Promise<void> {
+  // Since the process began: what the user waited.
+  const elapsedMs = Math.round(performance.now());
+  if (context.json) {
+    const { printJson } = await import('../ui/json.ts');
+    await printJson(context, { ...record, elapsedMs });
+  } else if (!context.quiet) {
+    context.stdout.write(`Mounted ${record.source} at ${record.mountPoint} in ${elapsedMs} ms\n`);
+  }
+}

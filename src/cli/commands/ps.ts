@@ -1,0 +1,48 @@
+/** `g8ufs ps`: what is mounted. */
+import { Command } from 'commander';
+import type { MountRecord } from '../../fs/mounts.ts';
+import type { Context } from '../context.ts';
+import { addHelpSections } from '../help.ts';
+
+export function command(context: Context): Command {
+  const ps = new Command('ps')
+    .description('list the mounts of all daemons of this user')
+    .action(() => run(context));
+  return addHelpSections(ps, {
+    examples: [
+      ['ps', 'one line for each mount'],
+      ['ps --json', 'with counters, for a script'],
+    ],
+  });
+}
+
+type Row = MountRecord & { readonly pid: number; readonly cacheDir: string };
+
+async function run(context: Context): Promise<void> {
+  const { withDaemons } = await import('../daemons.ts');
+  const rows: Row[] = [];
+  await withDaemons(context, async ({ client, pid, cacheDir }) => {
+    const mounts = await client.request<MountRecord[]>('list', {});
+    rows.push(...mounts.map((mount) => ({ ...mount, pid, cacheDir })));
+    return false;
+  });
+  if (context.json) {
+    const { printJson } = await import('../ui/json.ts');
+    await printJson(context, rows);
+    return;
+  }
+  const { printTable } = await import('../ui/table.ts');
+  const columns = ['PID', 'MOUNT POINT', 'FLIST', 'MODE', 'DRIVER', 'SINCE'];
+  await printTable(
+    context,
+    columns.map((title) => ({ title })),
+    rows.map((row) => [
+      String(row.pid),
+      row.mountPoint,
+      row.source,
+      row.upper === null ? 'ro' : 'rw',
+      row.passthrough ? `${row.driver}, passthrough` : row.driver,
+      row.since,
+    ]),
+  );
+}

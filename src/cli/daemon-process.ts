@@ -1,0 +1,58 @@
+/** A mount daemon inside this process: its settings, its log, and what ends it. */
+import { Daemon } from '../fs/daemon.ts';
+import { createLogger } from '../fs/log.ts';
+import { registryDir } from '../base/paths.ts';
+import { loadConfig } from '../config/config.ts';
+import type { Context } from './context.ts';
+
+export interface DaemonFlags {
+  readonly cache?: string;
+  readonly cacheSize?: string;
+  readonly cacheFree?: string;
+}
+
+export interface DaemonProcess {
+  readonly daemon: Daemon;
+  /** Settles when the daemon has closed: after the last unmount, or after a signal. */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Starts the daemon. It ends when its last mount is gone, when none comes within `stayForMs`, and when
+ * the context's signal fires.
+ *
+ * @throws ERR_CACHE_LOCKED, ERR_PERMISSION, ERR_IO, ERR_CONFIG
+ */
+export async function startDaemon(
+  context: Context,
+  flags: DaemonFlags,
+  options: { stayForMs: number },
+): Promise<DaemonProcess> {
+  const config = await loadConfig(context.env, {
+    cacheDir: flags.cache,
+    cacheSize: flags.cacheSize,
+    cacheFree: flags.cacheFree,
+  });
+  let end: () => void = () => {};
+  const asked = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const daemon = await Daemon.start({
+    cacheDir: config.get('cacheDir'),
+    registryDir: registryDir(context.env, process.getuid?.() ?? 0),
+    sizeMaxBytes: config.get('cacheSize'),
+    freeFloorBytes: config.get('cacheFree'),
+    log: createLogger(context.debug ? 'debug' : 'info'),
+    onEmpty: () => end(),
+  });
+  const idle = setTimeout(() => {
+    if (daemon.mounts.size === 0) end();
+  }, options.stayForMs);
+  context.signal.addEventListener('abort', () => end());
+  if (context.signal.aborted) end();
+  const ended = asked.then(() => {
+    clearTimeout(idle);
+    return daemon.close();
+  });
+  return { daemon, ended };
+}
