@@ -26,7 +26,7 @@ export interface DaemonProcess {
 export async function startDaemon(
   context: Context,
   flags: DaemonFlags,
-  options: { stayForMs: number },
+  options: { stayForMs: number; logLevel?: 'info' | 'warn' },
 ): Promise<DaemonProcess> {
   const config = await loadConfig(context.env, {
     cacheDir: flags.cache,
@@ -42,7 +42,7 @@ export async function startDaemon(
     registryDir: registryDir(context.env, process.getuid?.() ?? 0),
     sizeMaxBytes: config.get('cacheSize'),
     freeFloorBytes: config.get('cacheFree'),
-    log: createLogger(context.debug ? 'debug' : 'info'),
+    log: createLogger(context.debug ? 'debug' : (options.logLevel ?? 'info')),
     onEmpty: () => end(),
   });
   const idle = setTimeout(() => {

@@ -92,7 +92,7 @@ export class Daemon {
       }
       const socket = controlSocket(cacheDir);
       daemon.#control = await serveControl(socket, (method, params) =>
-        daemon.#handle(method, params),
+        daemon.handle(method, params),
       );
       daemon.#unregister = await register(options.registryDir, {
         pid: process.pid,
@@ -106,7 +106,12 @@ export class Daemon {
     return daemon;
   }
 
-  async #handle(method: string, params: unknown): Promise<unknown> {
+  /**
+   * Answers one control request; `params` is unchecked input.
+   *
+   * @throws ERR_PROTOCOL for an unknown method or wrong fields, and whatever the operation throws
+   */
+  async handle(method: string, params: unknown): Promise<unknown> {
     switch (method) {
       case 'mount':
         return this.mounts.mount(parseMountRequest(params), this.#abort.signal);

@@ -135,7 +135,10 @@ const MOUNT_TIMEOUT_MS = 900_000;
 
 async function mountHere(context: Context, flags: Flags, request: MountRequest): Promise<void> {
   const { startDaemon } = await import('../daemon-process.ts');
-  const { daemon, ended } = await startDaemon(context, flags, { stayForMs: MOUNT_TIMEOUT_MS });
+  const { daemon, ended } = await startDaemon(context, flags, {
+    stayForMs: MOUNT_TIMEOUT_MS,
+    logLevel: context.verbose ? 'info' : 'warn',
+  });
   try {
     await report(context, await daemon.mounts.mount(request, context.signal));
   } catch (error) {
