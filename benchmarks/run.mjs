@@ -19,8 +19,8 @@ if (suite === undefined || !suites.includes(suite)) {
 }
 
 setup({ test: true });
-const { run } = await import(join(root, 'build/ts/benchmarks/suites', `${suite}.bench.js`));
-const result = await run({ quick: values.quick });
+const { runSuite } = await import(join(root, 'build/ts/benchmarks/suites', `${suite}.bench.js`));
+const result = await runSuite({ quick: values.quick });
 const report = { suite, node: process.version, date: new Date().toISOString(), ...result };
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
 for (const [name, value] of Object.entries(result)) {

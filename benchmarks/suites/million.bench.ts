@@ -1,0 +1,126 @@
+/**
+ * Does mounting depend on the size of the tree? A synthetic flist of 1 000 000 entries beside the Debian root:
+ * time from command to first stat, and the daemon's memory after a walk over everything.
+ *
+ * Workloads: `mount` (a new daemon each time, index in the cache), `statwalk` (find over all entries).
+ */
+import { readdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CODEC, DIGEST } from '../../src/base/codec.ts';
+import { blake2b } from '../../src/base/blake2b.ts';
+import { type Dentry, type Inode, S_IFDIR, S_IFREG } from '../../src/format/tree.ts';
+import { packTree } from '../../src/image/pack.ts';
+import {
+  command,
+  g8ufs,
+  residentMiB,
+  run,
+  type SuiteOptions,
+  spread,
+  timed,
+  withFolder,
+} from '../harness.ts';
+import { debianRoot } from './debian-root.bench.ts';
+
+const RUNS = 7;
+
+export async function runSuite({ quick }: SuiteOptions): Promise<Record<string, unknown>> {
+  const folders = quick ? 100 : 1000;
+  const root = await debianRoot();
+  return withFolder(async (dir) => {
+    const debian = join(dir, 'debian.flist');
+    await g8ufs('flist', 'create', root, debian, '--store', `dir://${join(dir, 'chunks')}`);
+    const million = join(dir, 'million.flist');
+    const started = performance.now();
+    await packTree(syntheticTree(folders, 1000), million);
+    return {
+      entries: folders * 1001 + 1,
+      'pack synthetic flist, s': Math.round((performance.now() - started) / 1000),
+      ...prefixed('debian', await measure(debian, dir, 'debian')),
+      ...prefixed('million', await measure(million, dir, 'million')),
+    };
+  });
+}
+
+async function measure(flist: string, dir: string, name: string): Promise<Record<string, unknown>> {
+  const cache = join(dir, `cache-${name}`);
+  const mnt = join(dir, `mnt-${name}`);
+  await mkdir(mnt);
+  const mountArgs = ['mount', flist, mnt, '--cache', cache];
+  const [program, args] = command(...mountArgs);
+  const first = await timed(program, args);
+  await g8ufs('umount', mnt);
+
+  const toFirstStat: number[] = [];
+  for (let i = 0; i < RUNS; i++) {
+    // With the stat in it: the command's own word is not taken for it.
+    const line = `"$@" >/dev/null && stat "${mnt}/." >/dev/null`;
+    toFirstStat.push(await timed('sh', ['-c', line, 'sh', program, ...args]));
+    await g8ufs('umount', mnt);
+    await daemonGone(cache);
+  }
+
+  await run(program, args);
+  const { pid } = (await g8ufs<{ mountPoint: string; pid: number }[]>('ps')).find(
+    (mount) => mount.mountPoint === mnt,
+  ) as { pid: number };
+  const before = await residentMiB(pid);
+  const walkMs = await timed('find', [mnt, '-size', '+1000000000c']);
+  const after = await residentMiB(pid);
+  const peak = /VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
+  const descriptors = (await readdir(`/proc/${pid}/fd`)).length;
+  await g8ufs('umount', mnt);
+  return {
+    'first mount (unpacks), ms': first.toFixed(0),
+    'mount to first stat, ms': spread(toFirstStat),
+    'daemon RSS after mount, MiB': before.total.toFixed(1),
+    'stat walk, ms': walkMs.toFixed(0),
+    'daemon RSS after walk, MiB': after.total.toFixed(1),
+    'of it anonymous, MiB': after.anonymous.toFixed(1),
+    'daemon RSS peak, MiB': (Number(peak) / 1024).toFixed(1),
+    'file descriptors': descriptors,
+  };
+}
+
+/** The next run must start a daemon of its own. */
+async function daemonGone(cache: string): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    const mounts = await run('sh', ['-c', `grep -c -- "--cache ${cache}" /proc/[0-9]*/cmdline || true`]);
+    if (!mounts.includes(':1')) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+function prefixed(name: string, values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [`${name}: ${key}`, value]));
+}
+
+/** Folders of files, each with a content of its own; the chunks exist nowhere. */
+function syntheticTree(folders: number, files: number): Inode {
+  const attributes = { uid: 0, gid: 0, mtimeSeconds: 1_700_000_000, mtimeNanoseconds: 0 };
+  const directory = (entries: Dentry[]): Inode => ({
+    ...attributes,
+    mode: S_IFDIR | 0o755,
+    size: 0,
+    entries,
+  });
+  const file = (name: string): Inode => {
+    const digest = blake2b(Buffer.from(name), 32);
+    const chunk = { codec: CODEC.zstd, id: digest, plainDigest: digest, storedSize: 1000 };
+    const content = { size: 4000, blockSize: 524288, algorithm: DIGEST.blake2b256, chunks: [chunk] };
+    return { ...attributes, mode: S_IFREG | 0o644, size: 4000, content };
+  };
+  const number = (index: number): string => String(index).padStart(6, '0');
+  return directory(
+    Array.from({ length: folders }, (_, folder) => ({
+      name: Buffer.from(`folder-${number(folder)}`),
+      inode: directory(
+        Array.from({ length: files }, (_unused, index) => ({
+          name: Buffer.from(`file-${number(index)}`),
+          inode: file(`${folder}/${index}`),
+        })),
+      ),
+    })),
+  );
+}
