@@ -4,9 +4,10 @@
  *
  * Workloads: `mount` (a new daemon each time, index in the cache), `statwalk` (find over all entries).
  */
-import { readdir } from 'node:fs/promises';
-import { mkdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CODEC, DIGEST } from '../../src/base/codec.ts';
 import { blake2b } from '../../src/base/blake2b.ts';
 import { type Dentry, type Inode, S_IFDIR, S_IFREG } from '../../src/format/tree.ts';
@@ -50,27 +51,24 @@ async function measure(flist: string, dir: string, name: string): Promise<Record
   const mountArgs = ['mount', flist, mnt, '--cache', cache];
   const [program, args] = command(...mountArgs);
   const first = await timed(program, args);
-  await g8ufs('umount', mnt);
+  await unmountAndWait(mnt);
 
   const toFirstStat: number[] = [];
   for (let i = 0; i < RUNS; i++) {
     // With the stat in it: the command's own word is not taken for it.
     const line = `"$@" >/dev/null && stat "${mnt}/." >/dev/null`;
     toFirstStat.push(await timed('sh', ['-c', line, 'sh', program, ...args]));
-    await g8ufs('umount', mnt);
-    await daemonGone(cache);
+    await unmountAndWait(mnt);
   }
 
   await run(program, args);
-  const { pid } = (await g8ufs<{ mountPoint: string; pid: number }[]>('ps')).find(
-    (mount) => mount.mountPoint === mnt,
-  ) as { pid: number };
+  const pid = await daemonOf(mnt);
   const before = await residentMiB(pid);
   const walkMs = await timed('find', [mnt, '-size', '+1000000000c']);
   const after = await residentMiB(pid);
   const peak = /VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
   const descriptors = (await readdir(`/proc/${pid}/fd`)).length;
-  await g8ufs('umount', mnt);
+  await unmountAndWait(mnt);
   return {
     'first mount (unpacks), ms': first.toFixed(0),
     'mount to first stat, ms': spread(toFirstStat),
@@ -83,13 +81,20 @@ async function measure(flist: string, dir: string, name: string): Promise<Record
   };
 }
 
-/** The next run must start a daemon of its own. */
-async function daemonGone(cache: string): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    const mounts = await run('sh', ['-c', `grep -c -- "--cache ${cache}" /proc/[0-9]*/cmdline || true`]);
-    if (!mounts.includes(':1')) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
+/** The daemon of a mount, so that the end of both can be waited for. */
+async function daemonOf(mnt: string): Promise<number> {
+  const mounts = await g8ufs<{ mountPoint: string; pid: number }[]>('ps');
+  const found = mounts.find((mount) => mount.mountPoint === mnt);
+  if (found === undefined) throw new Error(`${mnt} is not mounted`);
+  return found.pid;
+}
+
+/** Unmounts and waits for the daemon's end, so that the next mount starts one of its own. */
+async function unmountAndWait(mnt: string): Promise<void> {
+  const pid = await daemonOf(mnt);
+  await g8ufs('umount', mnt);
+  const deadline = performance.now() + 10_000;
+  while (existsSync(`/proc/${pid}`) && performance.now() < deadline) await delay(10);
 }
 
 function prefixed(name: string, values: Record<string, unknown>): Record<string, unknown> {
