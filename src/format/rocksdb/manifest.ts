@@ -25,11 +25,13 @@ export const TAG = {
   columnFamilyDrop: 202,
   maxColumnFamily: 203,
   inAtomicGroup: 300,
+  blobFileAddition: 400,
+  blobFileGarbage: 401,
   /** Bit of tags whose length-prefixed contents an older reader may ignore. */
   ignorable: 1 << 13,
   // These four have the bit, but their contents have no length in front.
-  blobFileAddition: (1 << 13) + 2,
-  blobFileGarbage: (1 << 13) + 3,
+  oldBlobFileAddition: (1 << 13) + 2,
+  oldBlobFileGarbage: (1 << 13) + 3,
   walAddition: (1 << 13) + 4,
   walDeletion: (1 << 13) + 5,
 } as const;
@@ -68,7 +70,7 @@ interface Edit {
   nextFileNumber?: number;
   lastSequence?: number;
   comparator?: Uint8Array;
-  readonly deleted: { level: number; number: number; offset: number }[];
+  readonly deleted: { level: number; number: number }[];
   readonly added: TableFile[];
   /** Edits still to come that must be applied together with this one; -1 outside a group. */
   groupLeft: number;
@@ -161,7 +163,6 @@ function readField(input: Input, tag: number, edit: Edit): void {
       edit.deleted.push({
         level: readLevel(input),
         number: input.varint64(),
-        offset: input.offset,
       });
       return;
     case TAG.newFile:
@@ -186,6 +187,8 @@ function readField(input: Input, tag: number, edit: Edit): void {
       return;
     case TAG.blobFileAddition:
     case TAG.blobFileGarbage:
+    case TAG.oldBlobFileAddition:
+    case TAG.oldBlobFileGarbage:
       throw input.unsupported('blob files');
     default:
       if ((tag & TAG.ignorable) === 0) throw input.unsupported(`version edit tag ${tag}`);

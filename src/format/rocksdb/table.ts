@@ -31,6 +31,8 @@ const MAGIC_V0 = [0x8b80fb57, 0xdb477524] as const;
 
 const INDEX_TYPE = { binary: 0, hash: 1, twoLevel: 2, binaryWithFirstKey: 3 } as const;
 
+const GLOBAL_SEQUENCE = 'rocksdb.external_sst_file.global_seqno';
+
 // One million blocks with keys of a flist; the index of an honest database is far smaller.
 const INDEX_KEY_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -131,40 +133,67 @@ export class Table {
     return new BlockCursor(this.file, block, handle.offset);
   }
 
-  #readBlock({ offset, size }: Handle, budget: Budget): Uint8Array {
-    const { file, offset: end } = { file: this.file, offset: this.#footer.offset };
-    if (offset + size + BLOCK_TRAILER_SIZE > end) {
-      throw formatError(file, offset, 'has a block beyond its end');
+  #readBlock(handle: Handle, budget: Budget): Uint8Array {
+    const stored = this.#storedBlock(handle);
+    if (!this.#isIntact(stored, handle)) {
+      throw formatError(this.file, handle.offset, 'has a block with a wrong checksum');
     }
-    const checked = this.#bytes.subarray(offset, offset + size + 1);
-    const expected = readFixed32(this.#bytes, offset + size + 1);
-    const actual = blockChecksum(this.#footer.checksum, checked);
-    if (actual !== undefined && actual !== expected) {
-      throw formatError(file, offset, 'has a block with a wrong checksum');
+    return this.#decompress(stored, handle, budget);
+  }
+
+  /** A block as stored, with its compression type byte. */
+  #storedBlock({ offset, size }: Handle): Uint8Array {
+    if (offset + size + BLOCK_TRAILER_SIZE > this.#footer.offset) {
+      throw formatError(this.file, offset, 'has a block beyond its end');
     }
-    const stored = {
-      file,
-      offset,
-      bytes: checked.subarray(0, size),
-      compression: checked[size] as number,
-    };
-    const plain = decompressBlock(stored, this.#footer.formatVersion);
-    budget.spend(plain.length, file, offset);
+    return this.#bytes.subarray(offset, offset + size + 1);
+  }
+
+  #isIntact(stored: Uint8Array, { offset, size }: Handle): boolean {
+    const actual = blockChecksum(this.#footer.checksum, stored);
+    return actual === undefined || actual === readFixed32(this.#bytes, offset + size + 1);
+  }
+
+  #decompress(stored: Uint8Array, { offset, size }: Handle, budget: Budget): Uint8Array {
+    const bytes = stored.subarray(0, size);
+    const block = { file: this.file, offset, bytes, compression: stored[size] as number };
+    const plain = decompressBlock(block, this.#footer.formatVersion);
+    budget.spend(plain.length, this.file, offset);
     return plain;
   }
 
+  /**
+   * The block of properties. When a table is ingested, RocksDB may write a sequence number into this
+   * block without renewing its checksum, which still holds for zero.
+   */
+  #readPropertyBlock(handle: Handle, budget: Budget): Uint8Array {
+    const stored = this.#storedBlock(handle);
+    if (this.#isIntact(stored, handle)) return this.#decompress(stored, handle, budget);
+    const cursor = new BlockCursor(this.file, stored.subarray(0, handle.size), handle.offset);
+    const restored = Uint8Array.from(stored);
+    while (cursor.next()) {
+      if (textOf(cursor.key) !== GLOBAL_SEQUENCE) continue;
+      const at = cursor.value.byteOffset - stored.byteOffset;
+      restored.fill(0, at, at + cursor.value.length);
+    }
+    if (!this.#isIntact(restored, handle)) {
+      throw formatError(this.file, handle.offset, 'has a block with a wrong checksum');
+    }
+    return this.#decompress(stored, handle, budget);
+  }
+
   #readProperties(largestSequence: number, budget: Budget): Properties {
-    const values = new Map<string, Input>();
-    const meta = this.#readMap(this.#footer.metaindex, budget);
+    let values = new Map<string, Input>();
+    const { metaindex } = this.#footer;
+    const meta = this.#readMap(metaindex, this.#readBlock(metaindex, budget), budget);
     for (const unsupported of ['rocksdb.range_del', 'rocksdb.compression_dict']) {
       const found = meta.get(unsupported);
       if (found !== undefined) throw found.unsupported(`meta block ${unsupported}`);
     }
-    const handle = meta.get('rocksdb.properties');
-    if (handle !== undefined) {
-      for (const [name, value] of this.#readMap(decodeHandle(handle), budget)) {
-        values.set(name, value);
-      }
+    const found = meta.get('rocksdb.properties');
+    if (found !== undefined) {
+      const handle = decodeHandle(found);
+      values = this.#readMap(handle, this.#readPropertyBlock(handle, budget), budget);
     }
     const comparator = values.get('rocksdb.comparator');
     if (comparator !== undefined && textOf(comparator.bytes) !== COMPARATOR) {
@@ -183,8 +212,8 @@ export class Table {
   }
 
   /** A block of named values: the metaindex and the properties. */
-  #readMap(handle: Handle, budget: Budget): Map<string, Input> {
-    const cursor = new BlockCursor(this.file, this.#readBlock(handle, budget), handle.offset);
+  #readMap(handle: Handle, block: Uint8Array, budget: Budget): Map<string, Input> {
+    const cursor = new BlockCursor(this.file, block, handle.offset);
     const values = new Map<string, Input>();
     while (cursor.next()) {
       budget.spend(cursor.key.length, this.file, handle.offset);
@@ -251,7 +280,7 @@ function textOf(bytes: Uint8Array): string {
 function globalSequence(values: Map<string, Input>, largest: number): number | undefined {
   const version = values.get('rocksdb.external_sst_file.version')?.fixed32() ?? 0;
   if (version < 2) return undefined;
-  const written = values.get('rocksdb.external_sst_file.global_seqno')?.fixed64() ?? 0;
+  const written = values.get(GLOBAL_SEQUENCE)?.fixed64() ?? 0;
   return written === 0 ? largest : written;
 }
 
