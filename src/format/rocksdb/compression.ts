@@ -3,11 +3,11 @@
  * by what the codec can express at best. Pure.
  */
 import { inflateRawSync } from 'node:zlib';
-import { decompress as decodeZstd } from 'fzstd';
 import { isG8Error } from '../../base/errors.ts';
 import { decodeSnappy } from '../snappy.ts';
 import { formatError, Input, versionError } from './input.ts';
 import { decodeLz4 } from './lz4.ts';
+import { decodeZstd } from './zstd.ts';
 
 /**
  * Largest plain size of a compressed block. Blocks have 4 KiB unless a single record is larger, and a
@@ -77,7 +77,7 @@ function decode(block: StoredBlock, formatVersion: number): Uint8Array {
     }
     case COMPRESSION.zstd: {
       const size = plainSize(input, input.varint32(), ZSTD_EXPANSION_MAX);
-      return exactly(decodeZstd(rest(input), new Uint8Array(size)), size, input);
+      return decodeZstd(rest(input), size);
     }
     default:
       throw versionError(block.file, block.offset, `compression type ${block.compression}`);
