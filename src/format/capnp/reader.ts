@@ -33,6 +33,7 @@ function malformed(what: string): G8Error {
 class Message {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  readonly #buffer: Buffer;
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
   #wordsLeft: number;
@@ -45,6 +46,7 @@ class Message {
 
   constructor(bytes: Uint8Array) {
     this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (bytes.byteLength < WORD) throw malformed('is shorter than a message header');
     const count = this.view.getUint32(0, true) + 1;
@@ -124,14 +126,29 @@ class Message {
     if (this.#wordsLeft < 0) throw malformed('refers to its own parts too often');
   }
 
-  /** Content of the followed pointer as a list of bytes. */
-  byteList(): Uint8Array {
+  /** Checks that the followed pointer is a list of bytes. @returns its size */
+  claimBytes(): number {
     if ((this.low & 3) !== KIND_LIST || (this.high & 7) !== ELEMENT_BYTE) {
       throw malformed('has a pointer that is no byte list');
     }
-    const count = this.high >>> 3;
-    this.claim(count);
-    return this.bytes.subarray(this.target, this.target + count);
+    const size = this.high >>> 3;
+    this.claim(size);
+    return size;
+  }
+
+  /** The same for a text. @returns its size without the final NUL */
+  claimText(): number {
+    const size = this.claimBytes();
+    if (size === 0) return 0;
+    if (this.bytes[this.target + size - 1] !== 0) {
+      throw malformed('has a text without its final NUL');
+    }
+    return size - 1;
+  }
+
+  latin1Text(): string {
+    const size = this.claimText();
+    return this.#buffer.toString('latin1', this.target, this.target + size);
   }
 }
 
@@ -205,15 +222,22 @@ export class StructReader {
   text(index: number): Uint8Array {
     const message = this.#follow(index);
     if (message === undefined) return EMPTY;
-    const bytes = message.byteList();
-    if (bytes.length === 0) return EMPTY;
-    if (bytes[bytes.length - 1] !== 0) throw malformed('has a text without its final NUL');
-    return bytes.subarray(0, bytes.length - 1);
+    const size = message.claimText();
+    return size === 0 ? EMPTY : message.bytes.subarray(message.target, message.target + size);
+  }
+
+  /** A text as a string of one character for each byte; for keys, of which there are many. */
+  latin1(index: number): string {
+    const message = this.#follow(index);
+    return message === undefined ? '' : message.latin1Text();
   }
 
   /** A view of the message; empty when absent. */
   data(index: number): Uint8Array {
-    return this.#follow(index)?.byteList() ?? EMPTY;
+    const message = this.#follow(index);
+    if (message === undefined) return EMPTY;
+    const size = message.claimBytes();
+    return message.bytes.subarray(message.target, message.target + size);
   }
 
   /** Places `into` on the struct. @returns false when it is absent */

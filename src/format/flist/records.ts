@@ -98,9 +98,9 @@ export function decodeDir(message: Uint8Array): DirRecord {
     name: dir.text(0),
     location: dir.text(1),
     contents,
-    parent: ascii(dir.text(3)),
+    parent: dir.latin1(3),
     size: dir.uint64(0),
-    aciKey: ascii(dir.text(4)),
+    aciKey: dir.latin1(4),
     modificationTime: dir.uint32(8),
     creationTime: dir.uint32(12),
     ...(attributes && { attributes }),
@@ -158,7 +158,7 @@ class EntryDecoder {
       name: entry.text(0),
       size: entry.uint64(0),
       body: this.#bodyOf(entry),
-      aciKey: ascii(entry.text(2)),
+      aciKey: entry.latin1(2),
       modificationTime: entry.uint32(12),
       creationTime: entry.uint32(16),
     };
@@ -176,7 +176,7 @@ class EntryDecoder {
     if (!isPresent) body.clear();
     switch (type) {
       case 'dir':
-        return { type, key: ascii(body.text(0)) };
+        return { type, key: body.latin1(0) };
       case 'file':
         return { type, blockSize: body.uint16(0), codec: body.uint16(2), blocks: this.#blocks() };
       case 'link':
@@ -315,10 +315,4 @@ function writeAttributes(writer: MessageWriter, pointer: number, value?: Attribu
 /** An empty key is an absent one. */
 function writeKey(writer: MessageWriter, pointer: number, key: string): void {
   if (key.length > 0) writer.text(pointer, Buffer.from(key, 'latin1'));
-}
-
-/** Keys are lower-case hex, but opaque: one character for each byte keeps whatever they are. */
-function ascii(bytes: Uint8Array): string {
-  if (bytes.length === 0) return '';
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
