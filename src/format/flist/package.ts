@@ -138,13 +138,24 @@ export async function unpackFlist(
       const chunks = (entry as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
       if (name !== undefined) {
         const size = entry.header.size ?? 0;
-        const answer = await foreign.call(() => onMember(name, size, remaining(chunks)));
+        const answer = await foreign.call(() => onMember(name, size, bodyOf(chunks, foreign)));
         if (answer === 'stop') return;
       }
       await skip(chunks);
     }
   } catch (error) {
-    throw foreign.has(error) || isG8Error(error) ? error : damaged(error);
+    throw foreign.has(error) ? error : damaged(error);
+  }
+}
+
+async function* bodyOf(
+  chunks: AsyncIterator<Uint8Array>,
+  foreign: ForeignErrors,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* remaining(chunks);
+  } catch (error) {
+    throw foreign.has(error) ? error : damaged(error);
   }
 }
 
@@ -321,6 +332,7 @@ function refused(what: string): G8Error {
 }
 
 function damaged(error: unknown): G8Error {
+  if (isG8Error(error)) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new G8Error('ERR_FLIST_FORMAT', `Flist package is damaged: ${reason}`, { cause: error });
 }
