@@ -2,6 +2,7 @@
  * Trees for tests of the mount index: builders, one tree with every feature, and a description of
  * a tree that is made apart from the code under test, to compare with what an index says.
  */
+import assert from 'node:assert/strict';
 import { blake2b } from '../../src/base/blake2b.ts';
 import { compareBytes, toHex } from '../../src/base/bytes.ts';
 import { CODEC, DIGEST } from '../../src/base/codec.ts';
@@ -271,6 +272,13 @@ export function describeIndex(index: MountIndexReader, contents: ContentsReader)
     );
   }
   return descriptions;
+}
+
+/** Compares name by name, so that a difference in one is not lost among thousands. */
+export function assertSame(actual: readonly Description[], expected: readonly Description[]): void {
+  const paths = (from: readonly Description[]) => from.map(({ path }) => path);
+  assert.deepEqual(paths(actual), paths(expected));
+  for (const [i, description] of expected.entries()) assert.deepEqual(actual[i], description);
 }
 
 function describe(from: {

@@ -41,7 +41,8 @@ export class IndexFile {
     if (!isInside) throw this.fail(offset, 'a range exceeds the file');
     const bytes = this.#source.read(offset, length);
     if (bytes.length !== length) throw this.fail(offset, 'the file is shorter than its size');
-    return bytes;
+    // A Buffer would hand out views where `slice` of a plain array copies.
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, length);
   }
 
   /** View of a range; same rules as {@link read}. */

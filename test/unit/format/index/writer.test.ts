@@ -5,6 +5,7 @@ import { isG8Error } from '../../../../src/base/errors.ts';
 import { buildMountIndex } from '../../../../src/format/index/writer.ts';
 import { type Inode, S_IFCHR, S_IFREG } from '../../../../src/format/tree.ts';
 import {
+  assertSame,
   chunkOf,
   contentOf,
   describeIndex,
@@ -29,7 +30,7 @@ describe('buildMountIndex()', () => {
   test('keeps every attribute of the sample tree', () => {
     const root = sampleTree();
     const { index, contents } = roundTrip(root);
-    assert.deepEqual(describeIndex(index, contents), describeTree(root));
+    assertSame(describeIndex(index, contents), describeTree(root));
   });
 
   test('announces the sizes of its files', () => {
@@ -161,7 +162,7 @@ describe('buildMountIndex()', () => {
     const root = directory(new Map(names.map((name) => [name, file('', 0)])));
     const { index, contents } = roundTrip(root);
     assert.equal(index.inode(index.root()).size, 4096 + 12 + 61);
-    assert.deepEqual(describeIndex(index, contents), describeTree(root));
+    assertSame(describeIndex(index, contents), describeTree(root));
   });
 
   test('keeps a directory whose only block is full', () => {
@@ -169,13 +170,13 @@ describe('buildMountIndex()', () => {
     const root = directory(new Map([...names, 'z'.repeat(52)].map((name) => [name, file('', 0)])));
     const { index, contents } = roundTrip(root);
     assert.equal(index.inode(index.root()).size, 4096);
-    assert.deepEqual(describeIndex(index, contents), describeTree(root));
+    assertSame(describeIndex(index, contents), describeTree(root));
   });
 
   test('holds a root whose xattrs leave no room for its entries', () => {
     const root = directory({ a: file('a', 1) }, { xattrs: { 'user.x': new Uint8Array(9000) } });
     const { index, contents } = roundTrip(root);
-    assert.deepEqual(describeIndex(index, contents), describeTree(root));
+    assertSame(describeIndex(index, contents), describeTree(root));
   });
 
   test('maps files of more than 8 TiB with several entries', () => {
