@@ -34,7 +34,7 @@ import {
 import { sortDigests } from './digest-order.ts';
 
 const DIGEST_SIZE = 32;
-/** Rows cost disk space that no record pays for: 64 MiB of them are what a broken flist gets. */
+/** Their rows cost disk space that no record pays for: a broken flist gets 72 MiB of them. */
 const LOST_CHUNKS_MAX = 1 << 20;
 const PIECE_SIZE = 1 << 20;
 

@@ -57,7 +57,7 @@ export class DirectoryListing {
 }
 
 /** How the blocks of a directory come out. */
-export interface DirectoryPlan {
+interface DirectoryPlan {
   /** `i_size`: whole blocks before the last one, and the used part of the last. */
   readonly size: number;
   /** Position of the first entry of the last block. */
@@ -108,7 +108,7 @@ export function writeDirectoryBlock(
 }
 
 /** Builds the error for a block that is malformed at the given offset inside it. */
-export type BlockFailure = (offset: number, reason: string) => Error;
+type BlockFailure = (offset: number, reason: string) => Error;
 
 /** One block as it was read; every access is checked against the block. */
 export class DirectoryBlock {

@@ -50,7 +50,6 @@ export const INODE = {
 
 /** Data layouts; `i_format` is the layout << 1, with bit 0 set for an extended inode. */
 export const LAYOUT = { plain: 0, inline: 2, chunked: 4 } as const;
-export type Layout = (typeof LAYOUT)[keyof typeof LAYOUT];
 
 /** log2 of chunk size / block size: the largest the format has, so that a file needs few entries. */
 export const CHUNK_FORMAT = 31;

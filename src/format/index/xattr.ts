@@ -9,9 +9,9 @@ import { roundUp } from './erofs-format.ts';
 import { xxh32 } from './xxh32.ts';
 
 /** Linux's limit for a full name (XATTR_NAME_MAX). */
-export const XATTR_NAME_SIZE_MAX = 255;
+const XATTR_NAME_SIZE_MAX = 255;
 /** The size of a value is a 16-bit field. */
-export const XATTR_VALUE_SIZE_MAX = 65535;
+const XATTR_VALUE_SIZE_MAX = 65535;
 
 const HEADER_SIZE = 12;
 const ENTRY_SIZE = 4;
