@@ -54,6 +54,7 @@ function runTests() {
 
 const built = run(process.execPath, [join(root, 'scripts/build-native.mjs'), preset]);
 if (built !== 0) process.exit(built);
-const status = flag === '--fuzz' ? runFuzzers(Number(argument ?? FUZZ_SECONDS_DEFAULT)) : runTests();
+const status =
+  flag === '--fuzz' ? runFuzzers(Number(argument ?? FUZZ_SECONDS_DEFAULT)) : runTests();
 console.log(`test-native: ${preset} ${status === 0 ? 'passed' : `failed (${status})`}`);
 process.exit(status);

@@ -1,0 +1,425 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { closeSync, ftruncateSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import { blake2b } from '../../src/base/blake2b.ts';
+import { fromHex, toHex } from '../../src/base/bytes.ts';
+import { CODEC, type Codec, DIGEST } from '../../src/base/codec.ts';
+import { isG8Error } from '../../src/base/errors.ts';
+import type { DecodeRequest, EncodedChunk } from '../../src/native/addon.ts';
+import { addon } from '../../src/native/load.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const CODECS: readonly Codec[] = [CODEC.zstd, CODEC.legacyG1, CODEC.legacyG2];
+const BLOCK = 4096;
+
+/** Chunks of the historical tools: codec, plain text, plain digest, stored bytes, id. */
+const VECTORS: readonly (readonly [Codec, string, string, string, string])[] = [
+  [
+    CODEC.legacyG2,
+    'A',
+    'f96658555f24a7608e17d9d14603e79c',
+    '25cae844e82dcdf7',
+    'ce632548a78b6d206e5478fbd92ea7ec',
+  ],
+  [
+    CODEC.legacyG2,
+    'abc',
+    'cf4ab791c62b8d2b2109c90275287816',
+    '36bff5d08fe2aca1b737ded2',
+    '236a13f7d70735ff56fe66201bf4928a',
+  ],
+  [
+    CODEC.legacyG2,
+    'abcd',
+    'd2c8e95841ccbc0c3cb3edc9201a6981',
+    '1e8a4b1a996e834b64100522',
+    '531e0183e42d9187857f4c2a1fa15be6',
+  ],
+  [
+    CODEC.legacyG2,
+    'abcde',
+    'a3a3b5a38cf9a32f84b9991697f45702',
+    'c51a36ea2bcf2c4c9db6fe8b',
+    'dc66cba9501b4d1c971824a6e6f0825c',
+  ],
+  [
+    CODEC.legacyG2,
+    'Hello, World!\n',
+    'b822479585b48b3211ca913ac1ca4919',
+    '3ded35cbb2cf0fd9d4f29c75b2e70b974946b79e',
+    'c30b30ad18de5f221604f34638a5d63f',
+  ],
+  [
+    CODEC.legacyG2,
+    'Z',
+    '926214df7f2869c67f4a8a2e52d4b9da',
+    'ab6a14707b97e437',
+    '17fd7aac51a79b5d344fde418bcc6220',
+  ],
+  [
+    CODEC.legacyG2,
+    'nul key vector 276',
+    'a5f4c000e2e549142c6121a5dce9a9b5',
+    'fdf6694f4a835c4fdefbd794f480361eaa3aa84ae2a64b49',
+    '18b680279aca0379356d473aa9dce536',
+  ],
+  [
+    CODEC.legacyG1,
+    'A',
+    '559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd',
+    '31303030303030303636636538383461c4edaafab6bccc3f',
+    'cbe5114556f675f983a5ea050b13969b879d95ca95b322415aa4b8ba6a1f25e8',
+  ],
+  [
+    CODEC.legacyG1,
+    'abcd',
+    '88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589',
+    '313030303030303062376364653965640372786b4efcde278ce2ea25',
+    '42fdaf3ac3da9109c08a3076023b9d8907ef7b4b89d61b909dd869b510d1195b',
+  ],
+  [
+    CODEC.legacyG1,
+    'Hello, World!\n',
+    'c98c24b677eff44860afea6f493bbaec5bb1c4cbb209c6fc2bbb47f66ff2ad31',
+    '31303030303030306133396639643839bfbf0d8d1423af22f81913d998e2cc22d78d8eeb',
+    'd0fffa1a5e68004df0e8187cd367679635cce5ef1d7759db5a4047f09f956d48',
+  ],
+];
+
+/** Opens a new file with these bytes until the test ends. */
+function fileWith(context: TestContext, bytes: Uint8Array): { fd: number; path: string } {
+  const path = join(temporaryDirectory(context), 'file');
+  writeFileSync(path, bytes);
+  const fd = openSync(path, 'r+');
+  context.after(() => closeSync(fd));
+  return { fd, path };
+}
+
+/** Encodes bytes by way of a file. */
+async function encode(
+  context: TestContext,
+  codec: Codec,
+  plain: Uint8Array,
+): Promise<EncodedChunk> {
+  const { fd } = fileWith(context, plain);
+  return addon().encodeChunk({ fd, offset: 0, length: plain.length, codec });
+}
+
+function requestOf(codec: Codec, chunk: EncodedChunk, plainSize: number): DecodeRequest {
+  return { codec, plainSize, stored: chunk.stored, id: chunk.id, plainDigest: chunk.plainDigest };
+}
+
+/** Asserts that decoding ends with ERR_CHUNK_CORRUPT and returns the stage. */
+async function corruptStage(request: DecodeRequest): Promise<unknown> {
+  const error = await addon()
+    .decodeChunk(request)
+    .then(() => undefined)
+    .catch((reason: unknown) => reason);
+  assert.ok(isG8Error(error, 'ERR_CHUNK_CORRUPT'), `not corrupt: ${String(error)}`);
+  assert.equal(error.details['id'], toHex(request.id));
+  return error.details['stage'];
+}
+
+function compressible(size: number): Uint8Array {
+  return new Uint8Array(size).map((_, index) => (index * index) % 11);
+}
+
+describe('blake2b()', () => {
+  it('gives the same digests as the implementation in pure code', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 1000 }),
+        fc.integer({ min: 16, max: 64 }),
+        (data, size) => {
+          assert.deepEqual(addon().blake2b(data, size), blake2b(data, size));
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('encodeChunk()', () => {
+  for (const [codec, text, plainDigest, stored, id] of VECTORS) {
+    it(`gives the historical bytes of ${JSON.stringify(text)} with codec ${codec}`, async (context) => {
+      const chunk = await encode(context, codec, Buffer.from(text));
+      assert.equal(toHex(chunk.plainDigest), plainDigest);
+      assert.equal(toHex(chunk.stored), stored);
+      assert.equal(toHex(chunk.id), id);
+    });
+  }
+
+  it('stores a frame and names it by its bytes', async (context) => {
+    const plain = compressible(100000);
+    const chunk = await encode(context, CODEC.zstd, plain);
+    assert.ok(chunk.stored.length < 95000);
+    assert.deepEqual(chunk.id, blake2b(chunk.stored, 32));
+    assert.deepEqual(chunk.plainDigest, blake2b(plain, 32));
+  });
+
+  it('stores raw bytes when a frame is not 5 % smaller', async (context) => {
+    const plain = createHash('sha512').update('seed').digest();
+    const chunk = await encode(context, CODEC.zstd, plain);
+    assert.deepEqual(Buffer.from(chunk.stored), plain);
+    assert.deepEqual(chunk.id, chunk.plainDigest);
+  });
+
+  it('reports zeros as a hole', async (context) => {
+    for (const codec of CODECS) {
+      const chunk = await encode(context, codec, new Uint8Array(BLOCK));
+      assert.deepEqual(chunk, {
+        hole: true,
+        plainDigest: new Uint8Array(0),
+        id: new Uint8Array(0),
+        stored: new Uint8Array(0),
+      });
+    }
+  });
+
+  it('reads at the offset and compresses harder at a higher level', async (context) => {
+    const plain = Buffer.from(Array.from({ length: 20000 }, (_, i) => `${i * 7919}\n`).join(''));
+    const { fd } = fileWith(context, Buffer.concat([Buffer.alloc(100, 'x'), plain]));
+    const request = { fd, offset: 100, length: plain.length, codec: CODEC.zstd };
+    const fast = await addon().encodeChunk({ ...request, level: 1 });
+    const small = await addon().encodeChunk({ ...request, level: 19 });
+    assert.deepEqual(fast.plainDigest, small.plainDigest);
+    assert.ok(small.stored.length < fast.stored.length);
+  });
+
+  it('rejects with ERR_IO when the file is shorter than asked', async (context) => {
+    const { fd } = fileWith(context, new Uint8Array(10).fill(1));
+    const request = { fd, offset: 5, length: 6, codec: CODEC.zstd };
+    await assert.rejects(addon().encodeChunk(request), { code: 'ERR_IO' });
+  });
+
+  it('throws for lengths, codecs and levels that do not exist', () => {
+    const good = { fd: 0, offset: 0, length: 1, codec: CODEC.zstd };
+    for (const bad of [
+      { length: 0 },
+      { length: 4 * 2 ** 20 + 1 },
+      { codec: 0 },
+      { codec: 4 },
+      { level: 0 },
+      { level: 23 },
+      { offset: -1 },
+      { fd: -1 },
+    ]) {
+      assert.throws(() => addon().encodeChunk({ ...good, ...bad } as never), RangeError);
+    }
+  });
+});
+
+describe('decodeChunk()', () => {
+  for (const [codec, text, plainDigest, stored, id] of VECTORS) {
+    it(`reads the historical chunk of ${JSON.stringify(text)} with codec ${codec}`, async () => {
+      const plain = await addon().decodeChunk({
+        codec,
+        stored: fromHex(stored)!,
+        id: fromHex(id)!,
+        plainDigest: fromHex(plainDigest)!,
+        plainSize: text.length,
+      });
+      assert.equal(Buffer.from(plain).toString(), text);
+    });
+  }
+
+  it('returns what was encoded', async (context) => {
+    const content = fc.oneof(
+      fc.uint8Array({ minLength: 1, maxLength: 9000 }),
+      fc.integer({ min: 1, max: 300_000 }).map(compressible),
+    );
+    await fc.assert(
+      fc.asyncProperty(content, fc.constantFrom(...CODECS), async (plain, codec) => {
+        const chunk = await encode(context, codec, plain);
+        if (chunk.hole) return assert.ok(plain.every((byte) => byte === 0));
+        const decoded = await addon().decodeChunk(requestOf(codec, chunk, plain.length));
+        assert.deepEqual(decoded, plain);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  for (const codec of CODECS) {
+    it(`rejects a flipped bit with codec ${codec}`, async (context) => {
+      const plain = compressible(1000);
+      const chunk = await encode(context, codec, plain);
+      const stored = chunk.stored.slice();
+      stored[stored.length - 3]! ^= 0x10;
+      assert.equal(await corruptStage({ ...requestOf(codec, chunk, 1000), stored }), 'id');
+    });
+
+    it(`rejects bytes that fit their id and do not decode with codec ${codec}`, async () => {
+      const body = new Uint8Array(64).fill(0x5a);
+      const g1 = codec === CODEC.legacyG1;
+      const size = codec === CODEC.legacyG2 ? 16 : 32;
+      const id = g1
+        ? new Uint8Array(createHash('sha256').update(body).digest())
+        : blake2b(body, size);
+      const stored = g1 ? Buffer.concat([Buffer.from('1000000012345678'), body]) : body;
+      const request = { codec, stored, id, plainDigest: new Uint8Array(size), plainSize: 1000 };
+      assert.equal(await corruptStage(request), 'decode');
+    });
+
+    it(`rejects bytes that decode to something else with codec ${codec}`, async (context) => {
+      const chunk = await encode(context, codec, compressible(1000));
+      const plainDigest = chunk.plainDigest.slice();
+      plainDigest[plainDigest.length - 1]! ^= 1;
+      // A G2 digest is the whole key: with another one the bytes cannot be decrypted.
+      const stage = codec === CODEC.legacyG2 ? 'decode' : 'digest';
+      assert.equal(await corruptStage({ ...requestOf(codec, chunk, 1000), plainDigest }), stage);
+    });
+
+    it(`rejects a wrong plain size and an empty chunk with codec ${codec}`, async (context) => {
+      const chunk = await encode(context, codec, compressible(1000));
+      for (const plainSize of [1, 999, 1001, 4 * 2 ** 20]) {
+        await corruptStage(requestOf(codec, chunk, plainSize));
+      }
+      await corruptStage({ ...requestOf(codec, chunk, 1000), stored: new Uint8Array(0) });
+    });
+  }
+
+  it('reads a legacy chunk whose id another compressor would give', async (context) => {
+    for (const codec of [CODEC.legacyG1, CODEC.legacyG2]) {
+      const chunk = await encode(context, codec, compressible(1000));
+      const id = new Uint8Array(chunk.id.length);
+      const plain = await addon().decodeChunk({ ...requestOf(codec, chunk, 1000), id });
+      assert.deepEqual(plain, compressible(1000));
+    }
+  });
+
+  it('throws for digests of the wrong length', () => {
+    const request = { codec: CODEC.zstd, stored: new Uint8Array(1), plainSize: 1 };
+    const good = new Uint8Array(32);
+    const bad = new Uint8Array(16);
+    assert.throws(
+      () => addon().decodeChunk({ ...request, id: bad, plainDigest: good }),
+      RangeError,
+    );
+    assert.throws(
+      () => addon().decodeChunk({ ...request, id: good, plainDigest: bad }),
+      RangeError,
+    );
+  });
+});
+
+describe('decodeToFile()', () => {
+  const SIZE = 1 << 20;
+  // Data in the first and the last page only.
+  const plain = new Uint8Array(SIZE).fill(1, 0, BLOCK).fill(2, SIZE - BLOCK);
+
+  it('leaves zero pages of a fresh file sparse', async (context) => {
+    const chunk = await encode(context, CODEC.zstd, plain);
+    const { fd, path } = fileWith(context, new Uint8Array(0));
+    ftruncateSync(fd, 3 * SIZE);
+    await addon().decodeToFile({ ...requestOf(CODEC.zstd, chunk, SIZE), fd, offset: SIZE });
+    assert.deepEqual(new Uint8Array(readFileSync(path).subarray(SIZE, 2 * SIZE)), plain);
+    assert.ok(statSync(path).blocks * 512 < SIZE / 4);
+  });
+
+  it('replaces damaged bytes by zeros', async (context) => {
+    const chunk = await encode(context, CODEC.zstd, plain);
+    const { fd, path } = fileWith(context, new Uint8Array(SIZE).fill(0xee));
+    await addon().decodeToFile({ ...requestOf(CODEC.zstd, chunk, SIZE), fd, offset: 0 });
+    assert.deepEqual(new Uint8Array(readFileSync(path)), plain);
+  });
+
+  it('writes nothing when the chunk is corrupt', async (context) => {
+    const chunk = await encode(context, CODEC.zstd, plain);
+    const { fd, path } = fileWith(context, new Uint8Array(BLOCK));
+    const request = {
+      ...requestOf(CODEC.zstd, chunk, SIZE),
+      id: new Uint8Array(32),
+      fd,
+      offset: 0,
+    };
+    await assert.rejects(addon().decodeToFile(request), { code: 'ERR_CHUNK_CORRUPT' });
+    assert.ok(readFileSync(path).equals(Buffer.alloc(BLOCK)));
+  });
+
+  it('rejects with ERR_CACHE_FULL when there is no room', async (context) => {
+    const chunk = await encode(context, CODEC.zstd, compressible(1000));
+    const fd = openSync('/dev/full', 'r+');
+    context.after(() => closeSync(fd));
+    const request = { ...requestOf(CODEC.zstd, chunk, 1000), fd, offset: 0 };
+    await assert.rejects(addon().decodeToFile(request), { code: 'ERR_CACHE_FULL' });
+  });
+});
+
+describe('verifyFile()', () => {
+  const blocks = [1, 2, 0, 4].map((value) => new Uint8Array(BLOCK).fill(value));
+  const rows = new Uint8Array(
+    Buffer.concat(
+      blocks.map((block) => (block[0] === 0 ? new Uint8Array(32) : blake2b(block, 32))),
+    ),
+  );
+  const request = {
+    size: 4 * BLOCK,
+    blockSize: BLOCK,
+    algorithm: DIGEST.blake2b256,
+    plainDigests: rows,
+  };
+
+  it('sets the bit of every block that matches, holes included', async (context) => {
+    const { fd } = fileWith(context, Buffer.concat(blocks));
+    assert.deepEqual(await addon().verifyFile({ ...request, fd }), new Uint8Array([0b1111]));
+  });
+
+  it('clears the bits of changed and missing blocks', async (context) => {
+    const bytes = Buffer.concat(blocks);
+    bytes[BLOCK] = 9;
+    bytes[2 * BLOCK + 5] = 9;
+    const { fd } = fileWith(context, bytes.subarray(0, 4 * BLOCK - 1));
+    assert.deepEqual(await addon().verifyFile({ ...request, fd }), new Uint8Array([0b0001]));
+  });
+
+  it('leaves blocks alone that were not asked for', async (context) => {
+    const { fd } = fileWith(context, new Uint8Array(0));
+    const result = await addon().verifyFile({ ...request, fd, blocks: new Uint8Array([0b0100]) });
+    assert.deepEqual(result, new Uint8Array([0b1011]));
+  });
+
+  it('throws when the tables do not have the size of the file', () => {
+    const bad = { ...request, fd: 0 };
+    assert.throws(() => addon().verifyFile({ ...bad, plainDigests: rows.subarray(1) }), RangeError);
+    assert.throws(() => addon().verifyFile({ ...bad, blocks: new Uint8Array(2) }), RangeError);
+    assert.throws(() => addon().verifyFile({ ...bad, blockSize: 1 }), RangeError);
+  });
+});
+
+describe('digestFile()', () => {
+  it('gives BLAKE2b-256 of the whole file', async (context) => {
+    for (const size of [0, 1, (1 << 20) - 1, 1 << 20, 3_000_001]) {
+      const { path } = fileWith(context, compressible(size));
+      assert.deepEqual(await addon().digestFile(path), blake2b(compressible(size), 32));
+    }
+  });
+
+  it('rejects with ERR_NO_INPUT when there is no file', async () => {
+    await assert.rejects(addon().digestFile('/nowhere/file'), { code: 'ERR_NO_INPUT' });
+  });
+});
+
+describe('zstdDecompress()', () => {
+  it('returns what was compressed', async () => {
+    const data = fc.uint8Array({ maxLength: 5000 });
+    await fc.assert(
+      fc.asyncProperty(data, fc.integer({ min: 1, max: 22 }), async (plain, level) => {
+        const packed = await addon().zstdCompress(plain, level);
+        assert.deepEqual(await addon().zstdDecompress(packed, plain.length), plain);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('rejects damage and more bytes than allowed with ERR_FLIST_FORMAT', async () => {
+    const packed = await addon().zstdCompress(compressible(100000), 3);
+    const rejected = { code: 'ERR_FLIST_FORMAT' };
+    await assert.rejects(addon().zstdDecompress(packed, 99999), rejected);
+    await assert.rejects(addon().zstdDecompress(packed.subarray(0, -1), 100000), rejected);
+    await assert.rejects(addon().zstdDecompress(new Uint8Array(0), 100000), rejected);
+    await assert.rejects(addon().zstdDecompress(Buffer.from('not zstd'), 100000), rejected);
+  });
+});
