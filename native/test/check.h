@@ -14,12 +14,12 @@ inline int& Failures() {
 
 }  // namespace g8ufs::test
 
-#define CHECK(condition)                                                                  \
-  do {                                                                                    \
-    if (!(condition)) {                                                                   \
-      std::fprintf(stderr, "%s:%d: CHECK failed: %s\n", __FILE__, __LINE__, #condition);  \
-      ++g8ufs::test::Failures();                                                          \
-    }                                                                                     \
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
+      std::fprintf(stderr, "%s:%d: CHECK failed: %s\n", __FILE__, __LINE__, #condition); \
+      ++g8ufs::test::Failures();                                                         \
+    }                                                                                    \
   } while (false)
 
 #endif  // G8UFS_NATIVE_TEST_CHECK_H_

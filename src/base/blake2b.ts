@@ -16,7 +16,7 @@ const require = createRequire(import.meta.url);
 await new Promise<void>((resolve) => (require('blake2b') as Blake2b).ready(() => resolve()));
 const create = require('blake2b') as Blake2b;
 
-/** Digest of `data`; `length` is 1 to 64 bytes. */
+/** Digest of `data`; `length` is 16 to 64 bytes. */
 export function blake2b(data: Uint8Array, length: number): Uint8Array {
   return new Uint8Array(create(length).update(data).digest());
 }

@@ -2,7 +2,12 @@
  * Typed interface of the native addon. Nothing else in the tree knows what the `.node` file exports.
  *
  * Asynchronous calls run on libuv's pool or on the addon's own threads, never on the JS thread. They
- * reject with a `G8Error`, whose class is handed to the addon once by the loader.
+ * reject with a `G8Error`, whose class is handed to the addon once by the loader; arguments of the
+ * wrong type or outside their limits throw a `TypeError` or `RangeError` at once. Arrays handed over
+ * must not be transferred before the call has settled, and descriptors must stay open.
+ *
+ * The pool has few threads and its calls cannot be cancelled: callers bound how many they queue, and
+ * an environment that ends waits for those that run.
  */
 import type { Codec, DigestAlgorithm } from '../base/codec.ts';
 
@@ -91,9 +96,16 @@ export interface CodecBinding {
    * @throws ERR_CHUNK_CORRUPT with details `id`, `stage` ('id' | 'decode' | 'digest')
    */
   decodeChunk(request: DecodeRequest): Promise<Uint8Array>;
-  /** As {@link decodeChunk}, then writes the plain bytes at `offset`; zero pages are left sparse. */
+  /**
+   * As {@link decodeChunk}, then writes the plain bytes at `offset`; zero pages below the end of the
+   * file become or stay holes. Nothing is written when the chunk is corrupt.
+   * @throws ERR_CHUNK_CORRUPT, ERR_CACHE_FULL when there is no room, ERR_IO
+   */
   decodeToFile(request: DecodeToFileRequest): Promise<void>;
-  /** Bit per block: set where the file's bytes match the digest (or the block was not asked for). */
+  /**
+   * Bit per block: set where the file's bytes match the digest (or the block was not asked for). For
+   * a large file ask for some blocks at a time.
+   */
   verifyFile(request: VerifyFileRequest): Promise<Uint8Array>;
   zstdCompress(data: Uint8Array, level: number): Promise<Uint8Array>;
   /** @throws ERR_FLIST_FORMAT when the frames are broken or exceed `sizeMax` bytes */
@@ -102,11 +114,18 @@ export interface CodecBinding {
 
 /** The part of the addon that reads source trees: paths are bytes, symlinks are never followed. */
 export interface ScanBinding {
-  /** Entries of one directory without `.` and `..`, sorted by name in byte order. */
+  /**
+   * Entries of one directory without `.` and `..`, sorted by name in byte order. An entry that
+   * vanishes meanwhile is left out. `path` is names between single slashes, as in all calls here.
+   * @throws ERR_NO_INPUT, ERR_PERMISSION, ERR_IO with detail `path`; ERR_USAGE for a malformed path
+   */
   scanDirectory(root: string, path: Uint8Array): Promise<ScannedEntry[]>;
   /** The entry at `path` itself; the empty path is the root. Its `name` is empty. */
   scanEntry(root: string, path: Uint8Array): Promise<ScannedEntry>;
-  /** Opens a regular file for reading; close it with `fs.close`. */
+  /**
+   * Opens a regular file for reading; close it with `fs.close`.
+   * @throws ERR_NO_INPUT also when the path names anything but a regular file
+   */
   openBeneath(root: string, path: Uint8Array): Promise<number>;
   /** Offset of the first data byte at or behind `offset`, or -1 when only holes follow. */
   findData(fd: number, offset: number): number;

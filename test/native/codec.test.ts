@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { closeSync, ftruncateSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { blake2b } from '../../src/base/blake2b.ts';
 import { fromHex, toHex } from '../../src/base/bytes.ts';
-import { CODEC, type Codec, DIGEST } from '../../src/base/codec.ts';
+import { CODEC, type Codec } from '../../src/base/codec.ts';
 import { isG8Error } from '../../src/base/errors.ts';
-import type { DecodeRequest, EncodedChunk } from '../../src/native/addon.ts';
+import type { DecodeRequest } from '../../src/native/addon.ts';
 import { addon } from '../../src/native/load.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { compressible, encode, fileWith, requestOf } from '../support/encoded-chunk.ts';
 
 const CODECS: readonly Codec[] = [CODEC.zstd, CODEC.legacyG1, CODEC.legacyG2];
 const BLOCK = 4096;
@@ -89,29 +87,6 @@ const VECTORS: readonly (readonly [Codec, string, string, string, string])[] = [
   ],
 ];
 
-/** Opens a new file with these bytes until the test ends. */
-function fileWith(context: TestContext, bytes: Uint8Array): { fd: number; path: string } {
-  const path = join(temporaryDirectory(context), 'file');
-  writeFileSync(path, bytes);
-  const fd = openSync(path, 'r+');
-  context.after(() => closeSync(fd));
-  return { fd, path };
-}
-
-/** Encodes bytes by way of a file. */
-async function encode(
-  context: TestContext,
-  codec: Codec,
-  plain: Uint8Array,
-): Promise<EncodedChunk> {
-  const { fd } = fileWith(context, plain);
-  return addon().encodeChunk({ fd, offset: 0, length: plain.length, codec });
-}
-
-function requestOf(codec: Codec, chunk: EncodedChunk, plainSize: number): DecodeRequest {
-  return { codec, plainSize, stored: chunk.stored, id: chunk.id, plainDigest: chunk.plainDigest };
-}
-
 /** Asserts that decoding ends with ERR_CHUNK_CORRUPT and returns the stage. */
 async function corruptStage(request: DecodeRequest): Promise<unknown> {
   const error = await addon()
@@ -121,10 +96,6 @@ async function corruptStage(request: DecodeRequest): Promise<unknown> {
   assert.ok(isG8Error(error, 'ERR_CHUNK_CORRUPT'), `not corrupt: ${String(error)}`);
   assert.equal(error.details['id'], toHex(request.id));
   return error.details['stage'];
-}
-
-function compressible(size: number): Uint8Array {
-  return new Uint8Array(size).map((_, index) => (index * index) % 11);
 }
 
 describe('blake2b()', () => {
@@ -302,124 +273,5 @@ describe('decodeChunk()', () => {
       () => addon().decodeChunk({ ...request, id: good, plainDigest: bad }),
       RangeError,
     );
-  });
-});
-
-describe('decodeToFile()', () => {
-  const SIZE = 1 << 20;
-  // Data in the first and the last page only.
-  const plain = new Uint8Array(SIZE).fill(1, 0, BLOCK).fill(2, SIZE - BLOCK);
-
-  it('leaves zero pages of a fresh file sparse', async (context) => {
-    const chunk = await encode(context, CODEC.zstd, plain);
-    const { fd, path } = fileWith(context, new Uint8Array(0));
-    ftruncateSync(fd, 3 * SIZE);
-    await addon().decodeToFile({ ...requestOf(CODEC.zstd, chunk, SIZE), fd, offset: SIZE });
-    assert.deepEqual(new Uint8Array(readFileSync(path).subarray(SIZE, 2 * SIZE)), plain);
-    assert.ok(statSync(path).blocks * 512 < SIZE / 4);
-  });
-
-  it('replaces damaged bytes by zeros', async (context) => {
-    const chunk = await encode(context, CODEC.zstd, plain);
-    const { fd, path } = fileWith(context, new Uint8Array(SIZE).fill(0xee));
-    await addon().decodeToFile({ ...requestOf(CODEC.zstd, chunk, SIZE), fd, offset: 0 });
-    assert.deepEqual(new Uint8Array(readFileSync(path)), plain);
-  });
-
-  it('writes nothing when the chunk is corrupt', async (context) => {
-    const chunk = await encode(context, CODEC.zstd, plain);
-    const { fd, path } = fileWith(context, new Uint8Array(BLOCK));
-    const request = {
-      ...requestOf(CODEC.zstd, chunk, SIZE),
-      id: new Uint8Array(32),
-      fd,
-      offset: 0,
-    };
-    await assert.rejects(addon().decodeToFile(request), { code: 'ERR_CHUNK_CORRUPT' });
-    assert.ok(readFileSync(path).equals(Buffer.alloc(BLOCK)));
-  });
-
-  it('rejects with ERR_CACHE_FULL when there is no room', async (context) => {
-    const chunk = await encode(context, CODEC.zstd, compressible(1000));
-    const fd = openSync('/dev/full', 'r+');
-    context.after(() => closeSync(fd));
-    const request = { ...requestOf(CODEC.zstd, chunk, 1000), fd, offset: 0 };
-    await assert.rejects(addon().decodeToFile(request), { code: 'ERR_CACHE_FULL' });
-  });
-});
-
-describe('verifyFile()', () => {
-  const blocks = [1, 2, 0, 4].map((value) => new Uint8Array(BLOCK).fill(value));
-  const rows = new Uint8Array(
-    Buffer.concat(
-      blocks.map((block) => (block[0] === 0 ? new Uint8Array(32) : blake2b(block, 32))),
-    ),
-  );
-  const request = {
-    size: 4 * BLOCK,
-    blockSize: BLOCK,
-    algorithm: DIGEST.blake2b256,
-    plainDigests: rows,
-  };
-
-  it('sets the bit of every block that matches, holes included', async (context) => {
-    const { fd } = fileWith(context, Buffer.concat(blocks));
-    assert.deepEqual(await addon().verifyFile({ ...request, fd }), new Uint8Array([0b1111]));
-  });
-
-  it('clears the bits of changed and missing blocks', async (context) => {
-    const bytes = Buffer.concat(blocks);
-    bytes[BLOCK] = 9;
-    bytes[2 * BLOCK + 5] = 9;
-    const { fd } = fileWith(context, bytes.subarray(0, 4 * BLOCK - 1));
-    assert.deepEqual(await addon().verifyFile({ ...request, fd }), new Uint8Array([0b0001]));
-  });
-
-  it('leaves blocks alone that were not asked for', async (context) => {
-    const { fd } = fileWith(context, new Uint8Array(0));
-    const result = await addon().verifyFile({ ...request, fd, blocks: new Uint8Array([0b0100]) });
-    assert.deepEqual(result, new Uint8Array([0b1011]));
-  });
-
-  it('throws when the tables do not have the size of the file', () => {
-    const bad = { ...request, fd: 0 };
-    assert.throws(() => addon().verifyFile({ ...bad, plainDigests: rows.subarray(1) }), RangeError);
-    assert.throws(() => addon().verifyFile({ ...bad, blocks: new Uint8Array(2) }), RangeError);
-    assert.throws(() => addon().verifyFile({ ...bad, blockSize: 1 }), RangeError);
-  });
-});
-
-describe('digestFile()', () => {
-  it('gives BLAKE2b-256 of the whole file', async (context) => {
-    for (const size of [0, 1, (1 << 20) - 1, 1 << 20, 3_000_001]) {
-      const { path } = fileWith(context, compressible(size));
-      assert.deepEqual(await addon().digestFile(path), blake2b(compressible(size), 32));
-    }
-  });
-
-  it('rejects with ERR_NO_INPUT when there is no file', async () => {
-    await assert.rejects(addon().digestFile('/nowhere/file'), { code: 'ERR_NO_INPUT' });
-  });
-});
-
-describe('zstdDecompress()', () => {
-  it('returns what was compressed', async () => {
-    const data = fc.uint8Array({ maxLength: 5000 });
-    await fc.assert(
-      fc.asyncProperty(data, fc.integer({ min: 1, max: 22 }), async (plain, level) => {
-        const packed = await addon().zstdCompress(plain, level);
-        assert.deepEqual(await addon().zstdDecompress(packed, plain.length), plain);
-      }),
-      { numRuns: 50 },
-    );
-  });
-
-  it('rejects damage and more bytes than allowed with ERR_FLIST_FORMAT', async () => {
-    const packed = await addon().zstdCompress(compressible(100000), 3);
-    const rejected = { code: 'ERR_FLIST_FORMAT' };
-    await assert.rejects(addon().zstdDecompress(packed, 99999), rejected);
-    await assert.rejects(addon().zstdDecompress(packed.subarray(0, -1), 100000), rejected);
-    await assert.rejects(addon().zstdDecompress(new Uint8Array(0), 100000), rejected);
-    await assert.rejects(addon().zstdDecompress(Buffer.from('not zstd'), 100000), rejected);
   });
 });
