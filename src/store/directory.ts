@@ -89,7 +89,11 @@ export class DirectoryStore implements PrunableChunkStore {
   async missing(ids: readonly ChunkId[], options: StoreCallOptions = {}): Promise<ChunkId[]> {
     ids.forEach(assertChunkId);
     const missing = await missingEach(ids, CONCURRENCY, options, (id, inner) =>
-      this.#timed(`Looking for chunk ${id}`, inner, async () => (await this.find(id)) !== undefined),
+      this.#timed(
+        `Looking for chunk ${id}`,
+        inner,
+        async () => (await this.find(id)) !== undefined,
+      ),
     );
     if (missing.length > 0) await this.#assertRoot();
     return missing;
@@ -149,6 +153,11 @@ export class DirectoryStore implements PrunableChunkStore {
       if (handle === undefined) continue;
       try {
         const info = await handle.stat();
+        // What a power failure can leave of a chunk that was not flushed; no chunk is empty.
+        if (info.isFile() && info.size === 0) {
+          await handle.close();
+          continue;
+        }
         if (!info.isFile()) throw corruptError(id, this.name, 'is not a regular file');
         if (info.size > CHUNK_SIZE_MAX) throw corruptError(id, this.name, 'is too large');
         return { handle, size: info.size, modified: info.mtime };
@@ -166,7 +175,7 @@ export class DirectoryStore implements PrunableChunkStore {
     for (const path of this.#paths(id)) {
       try {
         const info: Stats = await stat(path);
-        if (info.isFile()) return { size: info.size, modified: info.mtime };
+        if (info.isFile() && info.size > 0) return { size: info.size, modified: info.mtime };
       } catch (error) {
         if (isAbsent(error)) continue;
         throw toG8Error(error, 'ERR_IO', `Cannot look for chunk ${id} in ${this.name}`);

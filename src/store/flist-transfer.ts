@@ -44,7 +44,7 @@ export type DownloadResult =
 export const FLIST_SIZE_MAX = 1024 * 1024 * 1024;
 
 // Idle deadlines watch over progress; this is for a peer that sends a byte now and then.
-const TRANSFER_TIMEOUT_MS = 3_600_000;
+export const TRANSFER_TIMEOUT_MS = 3_600_000;
 const PIECE_SIZE = 256 * 1024;
 
 /**
@@ -72,9 +72,7 @@ export async function downloadFlist(
       absent: () => new G8Error('ERR_NO_INPUT', `${what} does not exist`),
     },
     async (response) =>
-      response.status === 304
-        ? { unchanged: true }
-        : await writeResponse(response, what, options),
+      response.status === 304 ? { unchanged: true } : await writeResponse(response, what, options),
   );
 }
 

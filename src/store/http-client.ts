@@ -141,6 +141,12 @@ export class HttpClient {
     return `${request.method} ${this.name}${request.path}`;
   }
 
+  #pathOf(request: HttpRequest): string {
+    const separator = request.path.includes('?') ? '&' : '?';
+    const query = this.#query === '' ? '' : `${separator}${this.#query.slice(1)}`;
+    return `${this.#basePath}${request.path}${query}`;
+  }
+
   #startDeadline(request: HttpRequest, what: string): Deadline {
     const timeoutMs = request.timeoutMs ?? this.#requestTimeoutMs;
     return startDeadline({ timeoutMs, signal: request.signal, what });
@@ -153,7 +159,7 @@ export class HttpClient {
     if (this.#authorization !== undefined) headers['authorization'] = this.#authorization;
     const data = await this.#pool.request({
       method: request.method,
-      path: `${this.#basePath}${request.path}${this.#query}` || '/',
+      path: this.#pathOf(request),
       headers,
       body: request.body ?? null,
       signal,
@@ -207,7 +213,9 @@ export async function readBody(
     throw new G8Error('ERR_PROTOCOL', `${what} came with content encoding ${safeText(encoding)}`);
   }
   const tooLarge = () =>
-    new G8Error('ERR_PROTOCOL', `${what} is larger than ${sizeMax} bytes`, { details: { sizeMax } });
+    new G8Error('ERR_PROTOCOL', `${what} is larger than ${sizeMax} bytes`, {
+      details: { sizeMax },
+    });
   if (Number(response.header('content-length') ?? 0) > sizeMax) throw tooLarge();
   const pieces: Uint8Array[] = [];
   let size = 0;

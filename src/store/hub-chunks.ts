@@ -3,9 +3,10 @@
  *
  * Each is one request, or one per full group of ids, and repeats nothing.
  */
+
+import type { z } from 'zod';
 import { startDeadline } from '../base/deadline.ts';
 import { G8Error } from '../base/errors.ts';
-import type { z } from 'zod';
 import {
   CHUNKS_MEDIA_TYPE,
   decodeFrames,
@@ -162,7 +163,8 @@ export async function* batchFromHub(
           throw new G8Error('ERR_PROTOCOL', `Batch from ${client.name} has chunk ${id} unasked`);
         }
         if (status === FRAME_STATUS.ok) yield { id, bytes };
-        else if (status === FRAME_STATUS.missing) yield { id, error: missingError(id, client.name) };
+        else if (status === FRAME_STATUS.missing)
+          yield { id, error: missingError(id, client.name) };
         else yield { id, error: refusedError(client, id) };
       }
     },

@@ -11,6 +11,7 @@ import {
   type DownloadOptions,
   type DownloadResult,
   downloadFlist,
+  TRANSFER_TIMEOUT_MS,
   type TransferOptions,
   uploadFlist,
 } from './flist-transfer.ts';
@@ -94,7 +95,7 @@ export class HubClient {
     options: TransferOptions = {},
   ): Promise<FlistReceipt> {
     const path = `/api/v1/flists/${pathOf(flist, '')}`;
-    return await this.#retried(`Upload of ${flist.source}`, options, (signal) =>
+    return await this.#transferred(`Upload of ${flist.source}`, options, (signal) =>
       uploadFlist(this.#client, path, flist.source, { ...options, signal }),
     );
   }
@@ -102,7 +103,7 @@ export class HubClient {
   /** Downloads to `options.destination`. @throws ERR_NO_INPUT when the hub does not have it */
   async downloadFlist(flist: FlistName, options: DownloadOptions): Promise<DownloadResult> {
     const path = `/${pathOf(flist, '.flist')}`;
-    return await this.#retried(`Download of ${flist.name}`, options, (signal) =>
+    return await this.#transferred(`Download of ${flist.name}`, options, (signal) =>
       downloadFlist(this.#client, path, { ...options, signal }),
     );
   }
@@ -187,11 +188,29 @@ export class HubClient {
 
   async #retried<T>(
     what: string,
-    options: StoreCallOptions | TransferOptions,
+    options: StoreCallOptions,
     run: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { signal } = options;
-    return await retry({ policy: this.#policy, what: `${what} at ${this.name}`, signal }, run);
+    return await this.#run(this.#policy, what, options.signal, run);
+  }
+
+  // A whole flist may take longer than all the chunk requests that the policy is made for.
+  async #transferred<T>(
+    what: string,
+    options: TransferOptions,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const totalMs = Math.max(this.#policy.totalMs, TRANSFER_TIMEOUT_MS);
+    return await this.#run({ ...this.#policy, totalMs }, what, options.signal, run);
+  }
+
+  async #run<T>(
+    policy: RetryPolicy,
+    what: string,
+    signal: AbortSignal | undefined,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return await retry({ policy, what: `${what} at ${this.name}`, signal }, run);
   }
 }
 

@@ -1,0 +1,34 @@
+/** Bounds of a hub; each can be set by option. */
+import { FLIST_SIZE_MAX } from '../store/flist-transfer.ts';
+
+export interface HubLimits {
+  /** Bytes of an uploaded flist. */
+  readonly flistSizeMax: number;
+  /** Chunk uploads at one time, each of which holds a chunk in memory; more are answered 503. */
+  readonly uploadCountMax: number;
+  /** Connections at one time; more are closed at once. */
+  readonly connectionCountMax: number;
+  /** A connection without traffic within a request is closed after this. */
+  readonly idleMs: number;
+  /** A chunk or JSON body must have come within this. */
+  readonly bodyMs: number;
+  /** Whole time a request, such as a flist upload, may take to come in. */
+  readonly requestMs: number;
+  /** Requests that still run this long after `close()` began are cut. */
+  readonly shutdownMs: number;
+}
+
+export const DEFAULT_LIMITS: HubLimits = {
+  flistSizeMax: FLIST_SIZE_MAX,
+  uploadCountMax: 32,
+  connectionCountMax: 1024,
+  idleMs: 60_000,
+  bodyMs: 60_000,
+  requestMs: 3_600_000,
+  shutdownMs: 10_000,
+};
+
+/** Bytes of one batch answer; ids beyond it are answered with an error and asked again. */
+export const BATCH_SIZE_MAX = 256 * 1024 * 1024;
+/** Request line and headers: four times the longest legal path with its credentials. */
+export const HEADER_SIZE_MAX = 16 * 1024;

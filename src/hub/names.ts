@@ -1,0 +1,53 @@
+/** Names of repositories and flists: they become file names and URL segments, so little is allowed. Pure. */
+
+/** First segments of the hub's own paths, now or historically: no repository may hide behind them. */
+const RESERVED: ReadonlySet<string> = new Set([
+  'api',
+  'callback_threebot',
+  'callback_token',
+  'chunks',
+  'docker-convert',
+  'flists',
+  'health',
+  'listen',
+  'login',
+  'login-iyo',
+  'login-method',
+  'logout',
+  'me',
+  'merge',
+  'metrics',
+  'readonly',
+  'ready',
+  'search',
+  'static',
+  'tags',
+  'token',
+  'upload',
+  'upload-flist',
+  'website',
+]);
+
+// NAME_MAX of Linux is 255 bytes; the extension and a temporary suffix fit behind this.
+const NAME_SIZE_MAX = 200;
+// No slash, NUL, control character, leading dot or dash, nothing a shell or a log would act on.
+const NAME_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9._+@:=~-]*$/;
+const EXTENSION = '.flist';
+
+export function isRepositoryName(name: string): boolean {
+  return isName(name) && !RESERVED.has(name.toLowerCase());
+}
+
+/** The name without its extension, which a client may give or leave out; `undefined` if it is none. */
+export function parseFlistName(text: string): string | undefined {
+  const name = text.endsWith(EXTENSION) ? text.slice(0, -EXTENSION.length) : text;
+  return isName(name) && !name.endsWith(EXTENSION) ? name : undefined;
+}
+
+export function flistFile(name: string): string {
+  return `${name}${EXTENSION}`;
+}
+
+function isName(name: string): boolean {
+  return name.length <= NAME_SIZE_MAX && NAME_PATTERN.test(name) && !name.includes('..');
+}

@@ -1,0 +1,74 @@
+/** How routes are declared: a path with its methods, and 405 with `Allow` for all the others. */
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  HTTPMethods,
+  onRequestHookHandler,
+} from 'fastify';
+import type { DigestFunction } from '../store/chunk-id.ts';
+import type { DirectoryStore } from '../store/directory.ts';
+import type { Catalog } from './catalog.ts';
+import type { HubLimits } from './limits.ts';
+import { Problem, sendProblem } from './problem.ts';
+
+/** What the routes of one hub share. */
+export interface HubContext {
+  readonly dataDir: string;
+  readonly chunks: DirectoryStore;
+  readonly catalog: Catalog;
+  readonly limits: HubLimits;
+  readonly digest: DigestFunction | undefined;
+  /** Runs before a writing request's body is read; answers 403 when it is not allowed. */
+  readonly authorizeWrite: onRequestHookHandler;
+}
+
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+export interface RouteHandlers {
+  /** Serves HEAD as well: it looks at the request's method where that matters. */
+  readonly get?: Handler;
+  readonly post?: Handler;
+  readonly put?: Handler;
+  readonly delete?: Handler;
+}
+
+const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** Declares a path. `onRequest` runs before the bodies of `put` and `delete` and, if `guardPost`, of `post`. */
+export function addRoute(
+  app: FastifyInstance,
+  url: string,
+  handlers: RouteHandlers,
+  guard: { authorize?: onRequestHookHandler; post?: boolean } = {},
+): void {
+  const allowed: HTTPMethods[] = [];
+  const add = (method: HTTPMethods[], handler: Handler | undefined, isGuarded: boolean) => {
+    if (handler === undefined) return;
+    allowed.push(...method);
+    const onRequest = isGuarded && guard.authorize !== undefined ? [guard.authorize] : [];
+    app.route({ method, url, handler, onRequest });
+  };
+  add(['GET', 'HEAD'], handlers.get, false);
+  add(['POST'], handlers.post, guard.post ?? false);
+  add(['PUT'], handlers.put, true);
+  add(['DELETE'], handlers.delete, true);
+  const allow = allowed.join(', ');
+  const refuse = async (request: FastifyRequest, reply: FastifyReply) =>
+    sendProblem(
+      request,
+      reply,
+      new Problem(405, `${request.method} is not possible here`, { allow }),
+    );
+  app.route({
+    method: METHODS.filter((method) => !allowed.includes(method)),
+    url,
+    onRequest: refuse,
+    handler: refuse,
+  });
+}
+
+/** A path parameter, decoded. */
+export function parameter(request: FastifyRequest, name: string): string {
+  return (request.params as Record<string, string | undefined>)[name] ?? '';
+}

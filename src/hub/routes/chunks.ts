@@ -1,0 +1,206 @@
+/** Chunks: single reads in both layouts, verified uploads, presence checks and batches. */
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isG8Error } from '../../base/errors.ts';
+import {
+  CHUNKS_MEDIA_TYPE,
+  type ChunkFrame,
+  encodeFrameHeader,
+  FRAME_STATUS,
+  FrameDecoder,
+} from '../../store/chunk-frames.ts';
+import { chunkMatches, isChunkId } from '../../store/chunk-id.ts';
+import {
+  BATCH_COUNT_MAX,
+  batchRequest,
+  missingRequest,
+  UPLOAD_SIZE_MAX,
+  type UploadStatus,
+} from '../../store/hub-protocol.ts';
+import { CHUNK_SIZE_MAX, type ChunkId } from '../../store/store.ts';
+import { assertStatedSize, bodyStream, bounded, Gate, parseBody } from '../body.ts';
+import { BATCH_SIZE_MAX } from '../limits.ts';
+import { Problem } from '../problem.ts';
+import { addRoute, type HubContext, parameter } from '../route.ts';
+import { sendFile } from '../send-file.ts';
+
+// A chunk never changes under its id: a year, the longest that caches honour.
+const CHUNK_HEADERS = {
+  'content-type': 'application/octet-stream',
+  'cache-control': 'public, max-age=31536000, immutable',
+  'access-control-allow-origin': '*',
+};
+
+export function chunkRoutes(app: FastifyInstance, context: HubContext): void {
+  const gate = new Gate(context.limits.uploadCountMax);
+  const guard = { authorize: context.authorizeWrite };
+  addRoute(app, '/chunks/:prefix/:id', {
+    get: (request, reply) => sendStaticChunk(context, request, reply, 'prefix', 'id'),
+  });
+  addRoute(
+    app,
+    '/api/v1/chunks/:id',
+    {
+      get: (request, reply) => sendChunk(context, request, reply, idOf(request)),
+      put: (request, reply) => gate.run(() => putChunk(context, request, reply)),
+    },
+    guard,
+  );
+  addRoute(app, '/api/v1/chunks/missing', {
+    post: async (request, reply) => {
+      const { ids } = parseBody(request, missingRequest);
+      return reply.send({ missing: await context.chunks.missing(ids) });
+    },
+  });
+  addRoute(app, '/api/v1/chunks/batch', {
+    post: async (request, reply) => {
+      const { ids } = parseBody(request, batchRequest);
+      const frames = Readable.from(framesOf(context, ids), { objectMode: false });
+      return reply.type(CHUNKS_MEDIA_TYPE).send(frames);
+    },
+  });
+  addRoute(
+    app,
+    '/api/v1/chunks/upload',
+    { post: (request, reply) => gate.run(() => uploadBatch(context, request, reply)) },
+    { ...guard, post: true },
+  );
+}
+
+/** A chunk under `<prefix>/<id>`, wherever the static layout is mounted. */
+export async function sendStaticChunk(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  prefixName: string,
+  idName: string,
+): Promise<FastifyReply> {
+  const id = parameter(request, idName);
+  if (!isChunkId(id) || parameter(request, prefixName) !== id.slice(0, 2)) {
+    throw new Problem(404, 'There is no such chunk');
+  }
+  return await sendChunk(context, request, reply, id);
+}
+
+async function sendChunk(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  id: ChunkId,
+): Promise<FastifyReply> {
+  const { handle, size, modified } = await context.chunks.openChunk(id);
+  return await sendFile(request, reply, {
+    handle,
+    size,
+    modified,
+    etag: id,
+    headers: CHUNK_HEADERS,
+  });
+}
+
+async function putChunk(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const id = idOf(request);
+  assertStatedSize(request, CHUNK_SIZE_MAX);
+  const pieces: Uint8Array[] = [];
+  const stream = bodyStream(request);
+  for await (const piece of bounded(stream, CHUNK_SIZE_MAX, context.limits.bodyMs)) {
+    pieces.push(piece);
+  }
+  const status = await storeChunk(context, id, Buffer.concat(pieces));
+  if (status === 'mismatch') throw new Problem(422, `The bytes do not match the id ${id}`);
+  return reply.code(status === 'new' ? 201 : 200).send({ id, status });
+}
+
+async function storeChunk(
+  context: HubContext,
+  id: ChunkId,
+  bytes: Uint8Array,
+): Promise<'new' | 'known' | 'mismatch'> {
+  if (!(await chunkMatches(id, bytes, context.digest))) return 'mismatch';
+  if ((await context.chunks.find(id)) !== undefined) return 'known';
+  await context.chunks.put(id, bytes);
+  return 'new';
+}
+
+async function uploadBatch(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  if (request.headers['content-type'] !== CHUNKS_MEDIA_TYPE) {
+    throw new Problem(415, `The body must be ${CHUNKS_MEDIA_TYPE}`);
+  }
+  assertStatedSize(request, UPLOAD_SIZE_MAX);
+  const results: { id: ChunkId; status: UploadStatus }[] = [];
+  const decoder = new FrameDecoder();
+  const stream = bodyStream(request);
+  for await (const piece of bounded(stream, UPLOAD_SIZE_MAX, context.limits.bodyMs)) {
+    for (const frame of decoder.push(piece)) {
+      if (results.length === BATCH_COUNT_MAX) {
+        throw new Problem(413, `The batch has more than ${BATCH_COUNT_MAX} chunks`);
+      }
+      results.push({ id: frame.id, status: await storeFrame(context, request, frame) });
+    }
+  }
+  decoder.end();
+  return reply.send({ results });
+}
+
+async function storeFrame(
+  context: HubContext,
+  request: FastifyRequest,
+  frame: ChunkFrame,
+): Promise<UploadStatus> {
+  if (frame.status !== FRAME_STATUS.ok)
+    throw new Problem(400, 'The batch has a frame without bytes');
+  try {
+    return await storeChunk(context, frame.id, frame.bytes);
+  } catch (error) {
+    // A full disk ends the batch; any other failure is this chunk's alone.
+    if (isG8Error(error, 'ERR_CACHE_FULL')) throw error;
+    request.log.error({ err: error, chunk: frame.id }, 'chunk was not stored');
+    return 'error';
+  }
+}
+
+/** The body of a batch answer; one chunk at a time is in memory, as fast as the client takes them. */
+async function* framesOf(
+  context: HubContext,
+  ids: readonly ChunkId[],
+): AsyncGenerator<Uint8Array, void, void> {
+  let size = 0;
+  for (const id of new Set(ids)) {
+    if (size > BATCH_SIZE_MAX) {
+      yield* errorFrame(id, 'The batch is full, ask again');
+      continue;
+    }
+    try {
+      const bytes = await context.chunks.get(id);
+      size += bytes.length;
+      yield encodeFrameHeader(id, FRAME_STATUS.ok, bytes.length);
+      yield bytes;
+    } catch (error) {
+      if (isG8Error(error, 'ERR_CHUNK_MISSING')) {
+        yield encodeFrameHeader(id, FRAME_STATUS.missing, 0);
+      } else {
+        yield* errorFrame(id, 'The hub cannot read this chunk');
+      }
+    }
+  }
+}
+
+function* errorFrame(id: ChunkId, message: string): Generator<Uint8Array> {
+  const bytes = Buffer.from(message, 'utf8');
+  yield encodeFrameHeader(id, FRAME_STATUS.error, bytes.length);
+  yield bytes;
+}
+
+function idOf(request: FastifyRequest): ChunkId {
+  const id = parameter(request, 'id');
+  if (!isChunkId(id)) throw new Problem(400, 'A chunk id is 32 or 64 lower-case hex digits');
+  return id;
+}

@@ -1,0 +1,118 @@
+/** Flists: upload, listing and removal under `/api/v1`, and downloads under their public names. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isChunkId } from '../../store/chunk-id.ts';
+import { LIST_COUNT_MAX } from '../../store/hub-protocol.ts';
+import { assertStatedSize, bodyStream, bounded, tooLarge } from '../body.ts';
+import { flistFile, isRepositoryName, parseFlistName } from '../names.ts';
+import { Problem } from '../problem.ts';
+import { addRoute, type HubContext, parameter } from '../route.ts';
+import { sendFile } from '../send-file.ts';
+import { sendStaticChunk } from './chunks.ts';
+
+const MD5_EXTENSION = '.md5';
+
+export function flistRoutes(app: FastifyInstance, context: HubContext): void {
+  const guard = { authorize: context.authorizeWrite };
+  addRoute(app, '/api/v1/flists', {
+    get: (request, reply) => listFlists(context, request, reply),
+  });
+  addRoute(
+    app,
+    '/api/v1/flists/:repository/:name',
+    {
+      put: (request, reply) => putFlist(context, request, reply),
+      delete: (request, reply) => deleteFlist(context, request, reply),
+    },
+    guard,
+  );
+  // Two segments at the root are a flist, its digest, or a chunk in the static layout: a client that
+  // does not know yet that this is a hub finds chunks there as on any other server.
+  addRoute(app, '/:repository/:file', {
+    get: async (request, reply) => {
+      const file = parameter(request, 'file');
+      if (isChunkId(file)) {
+        return await sendStaticChunk(context, request, reply, 'repository', 'file');
+      }
+      return await sendFlist(context, request, reply, parameter(request, 'repository'), file);
+    },
+  });
+}
+
+async function listFlists(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { after } = request.query as { after?: string | string[] };
+  if (Array.isArray(after)) throw new Problem(400, 'The parameter after is given twice');
+  const { entries, next } = await context.catalog.list(after, LIST_COUNT_MAX);
+  return reply.send({ flists: entries, next });
+}
+
+async function putFlist(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { repository, name } = namesOf(request);
+  const { flistSizeMax: sizeMax, requestMs } = context.limits;
+  assertStatedSize(request, sizeMax);
+  const source = bounded(bodyStream(request), sizeMax, requestMs);
+  const { receipt, created } = await context.catalog.save(repository, name, source, {
+    sizeMax,
+    tooLarge: () => tooLarge(sizeMax),
+  });
+  return reply.code(created ? 201 : 200).send(receipt);
+}
+
+async function deleteFlist(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { repository, name } = namesOf(request);
+  if (!(await context.catalog.delete(repository, name))) throw absent();
+  return reply.code(204).send();
+}
+
+async function sendFlist(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  repository: string,
+  file: string,
+): Promise<FastifyReply> {
+  const wantsMd5 = file.endsWith(`.flist${MD5_EXTENSION}`);
+  const flist = wantsMd5 ? file.slice(0, -MD5_EXTENSION.length) : file;
+  const name = flist.endsWith('.flist') ? parseFlistName(flist) : undefined;
+  if (name === undefined || !isRepositoryName(repository)) throw absent();
+  const opened = await context.catalog.open(repository, name);
+  if (opened === undefined) throw absent();
+  reply.header('access-control-allow-origin', '*').header('cache-control', 'no-cache');
+  if (wantsMd5) {
+    await opened.handle.close();
+    return reply.type('text/plain; charset=utf-8').send(`${opened.md5}\n`);
+  }
+  const { md5, ...rest } = opened;
+  return await sendFile(request, reply, {
+    ...rest,
+    etag: md5,
+    headers: {
+      'content-type': 'application/octet-stream',
+      'content-disposition': `inline; filename="${flistFile(name)}"`,
+      'repr-digest': `md5=:${Buffer.from(md5, 'hex').toString('base64')}:`,
+    },
+  });
+}
+
+function namesOf(request: FastifyRequest): { repository: string; name: string } {
+  const repository = parameter(request, 'repository');
+  const name = parseFlistName(parameter(request, 'name'));
+  if (!isRepositoryName(repository)) throw new Problem(400, 'The repository name is not allowed');
+  if (name === undefined) throw new Problem(400, 'The flist name is not allowed');
+  return { repository, name };
+}
+
+function absent(): Problem {
+  return new Problem(404, 'There is no such flist');
+}

@@ -1,0 +1,31 @@
+/** What the hub is and whether it can serve. */
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import type { FastifyInstance } from 'fastify';
+import { HUB_NAME, type HubInfo, PROTOCOL_VERSION } from '../../store/hub-protocol.ts';
+import { Problem } from '../problem.ts';
+import { addRoute, type HubContext } from '../route.ts';
+
+const INFO: HubInfo = {
+  hub: HUB_NAME,
+  version: PROTOCOL_VERSION,
+  features: ['chunks', 'chunks-batch', 'chunks-missing', 'chunks-upload', 'flists'],
+};
+
+export function healthRoutes(app: FastifyInstance, context: HubContext): void {
+  addRoute(app, '/health', {
+    get: async (_request, reply) =>
+      reply.header('cache-control', 'no-store').send({ status: 'ok' }),
+  });
+  addRoute(app, '/ready', {
+    get: async (_request, reply) => {
+      try {
+        await access(context.dataDir, constants.R_OK | constants.W_OK);
+      } catch {
+        throw new Problem(503, 'The data directory cannot be used', { 'retry-after': '5' });
+      }
+      return reply.header('cache-control', 'no-store').send({ status: 'ready' });
+    },
+  });
+  addRoute(app, '/api/v1', { get: async (_request, reply) => reply.send(INFO) });
+}

@@ -1,0 +1,212 @@
+/**
+ * The hub: flists and chunks of a directory over HTTP (docs/protocol.md).
+ *
+ * It has no users yet. Anyone who can reach it may read; writing is open to the machine's own
+ * clients when it listens on a loopback address, and to everybody only when that is asked for.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+} from 'fastify';
+import pino from 'pino';
+import { toG8Error } from '../base/errors.ts';
+import type { DigestFunction } from '../store/chunk-id.ts';
+import { DirectoryStore } from '../store/directory.ts';
+import { JSON_SIZE_MAX } from '../store/hub-protocol.ts';
+import { Catalog } from './catalog.ts';
+import { answerBrokenRequest } from './client-error.ts';
+import { DEFAULT_LIMITS, HEADER_SIZE_MAX, type HubLimits } from './limits.ts';
+import { Problem, problemOf, sendProblem } from './problem.ts';
+import type { HubContext } from './route.ts';
+import { chunkRoutes } from './routes/chunks.ts';
+import { flistRoutes } from './routes/flists.ts';
+import { healthRoutes } from './routes/health.ts';
+
+export interface HubOptions {
+  /** Holds `chunks/`, `flists/` and `tmp/`; made when absent. */
+  readonly dataDir: string;
+  /** Address to listen on, default `127.0.0.1`. */
+  readonly host?: string;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  /** Default: JSON lines to stderr. `false` logs nothing. */
+  readonly logger?: pino.Logger | false;
+  readonly limits?: Partial<HubLimits>;
+  /** Take chunks and flists from anyone, wherever they come from. Default false. */
+  readonly allowAnonymousWrites?: boolean;
+  /** BLAKE2b of uploaded chunks, the addon's for example; default runs on the JS thread. */
+  readonly digest?: DigestFunction;
+  /** Flush uploaded chunks to the device before they are answered for. Default true. */
+  readonly fsync?: boolean;
+}
+
+export interface Hub {
+  /** Base URL with the port that was taken. */
+  readonly url: string;
+  /** Stops taking requests, lets the running ones finish within a bound, frees the port. Idempotent. */
+  close(): Promise<void>;
+}
+
+// Longer than a proxy in front keeps its idle connections, so that the proxy closes them and not we
+// while it sends a request (nginx: 60 s).
+const KEEP_ALIVE_MS = 75_000;
+// No upload takes this long; what is older was left by a hub that was killed.
+const TEMPORARY_AGE_MS = 24 * 3_600_000;
+const PARAMETER_SIZE_MAX = 300;
+const DRAIN_POLL_MS = 50;
+
+/**
+ * Starts a hub.
+ *
+ * @throws ERR_IO or ERR_PERMISSION when the directory or the port cannot be used
+ */
+export async function createHub(options: HubOptions): Promise<Hub> {
+  const host = options.host ?? '127.0.0.1';
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const app = createApp(limits, options.logger);
+  try {
+    const context = await createContext(options, limits, isLoopback(host));
+    addHooks(app);
+    healthRoutes(app, context);
+    chunkRoutes(app, context);
+    flistRoutes(app, context);
+    await app.listen({ host, port: options.port ?? 0 });
+  } catch (error) {
+    await app.close();
+    throw toG8Error(error, 'ERR_IO', `Hub cannot start on ${host}`);
+  }
+  let closed: Promise<void> | undefined;
+  return {
+    url: urlOf(app.server.address() as AddressInfo),
+    close: () => {
+      closed ??= closeGracefully(app, limits.shutdownMs);
+      return closed;
+    },
+  };
+}
+
+function createApp(limits: HubLimits, logger: pino.Logger | false | undefined): FastifyInstance {
+  const app = fastify({
+    ...(logger === false
+      ? { logger: false }
+      : { loggerInstance: (logger ?? stderrLogger()) as FastifyBaseLogger }),
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    bodyLimit: JSON_SIZE_MAX,
+    connectionTimeout: limits.idleMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    http: { maxHeaderSize: HEADER_SIZE_MAX, connectionsCheckingInterval: 5_000 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: PARAMETER_SIZE_MAX },
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(request as FastifyRequest, reply as never, problemOf(error));
+    },
+  });
+  app.server.maxConnections = limits.connectionCountMax;
+  return app as unknown as FastifyInstance;
+}
+
+function stderrLogger(): pino.Logger {
+  return pino({ base: { component: 'hub' } }, pino.destination(2));
+}
+
+async function createContext(
+  options: HubOptions,
+  limits: HubLimits,
+  isLocal: boolean,
+): Promise<HubContext> {
+  const temporary = join(options.dataDir, 'tmp');
+  const flists = join(options.dataDir, 'flists');
+  await mkdir(temporary, { recursive: true });
+  await mkdir(flists, { recursive: true });
+  const chunks = new DirectoryStore({
+    path: join(options.dataDir, 'chunks'),
+    create: true,
+    fsync: options.fsync ?? true,
+  });
+  await chunks.sweep(TEMPORARY_AGE_MS);
+  await sweep(temporary);
+  const anyone = options.allowAnonymousWrites ?? false;
+  return {
+    dataDir: options.dataDir,
+    chunks,
+    catalog: new Catalog({ root: flists, temporary }),
+    limits,
+    digest: options.digest,
+    authorizeWrite: async (request) => {
+      if (!anyone && !(isLocal && isDirect(request))) {
+        throw new Problem(403, 'This hub takes uploads from its own machine only');
+      }
+    },
+  };
+}
+
+async function sweep(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    const info = await stat(path).catch(() => undefined);
+    if (info !== undefined && Date.now() - info.mtimeMs > TEMPORARY_AGE_MS) {
+      await rm(path, { force: true });
+    }
+  }
+}
+
+/** Whether a request to a loopback address comes from this machine's programs themselves. */
+function isDirect(request: FastifyRequest): boolean {
+  const { origin, forwarded } = request.headers;
+  // A browser sends `Origin` with every write, for whichever page; a proxy says for whom it asks.
+  return (
+    origin === undefined &&
+    forwarded === undefined &&
+    request.headers['x-forwarded-for'] === undefined &&
+    request.headers['via'] === undefined
+  );
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
+function addHooks(app: FastifyInstance): void {
+  // JSON is parsed within the body limit; everything else reaches its handler as a stream.
+  app.removeContentTypeParser('text/plain');
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(request, reply, new Problem(404, 'There is nothing at this path')),
+  );
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.status >= 500) request.log.error({ err: error }, 'request failed');
+    return sendProblem(request, reply, problem);
+  });
+}
+
+async function closeGracefully(app: FastifyInstance, shutdownMs: number): Promise<void> {
+  const { server } = app;
+  // A connection that was busy when closing began turns idle later; nobody else closes it then.
+  const drain = setInterval(() => server.closeIdleConnections(), DRAIN_POLL_MS);
+  const cut = setTimeout(() => server.closeAllConnections(), shutdownMs);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(drain);
+    clearTimeout(cut);
+  }
+}
+
+function urlOf(address: AddressInfo): string {
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `http://${host}:${address.port}`;
+}
