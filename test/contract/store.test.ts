@@ -14,7 +14,7 @@ import { withRetry } from '../../src/store/retry.ts';
 import { ALL_IDS, RouteStore } from '../../src/store/route.ts';
 import { withVerify } from '../../src/store/verify.ts';
 import { FaultyStore, failFirst } from '../support/faulty-store.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { storeContract } from './store-contract.ts';
 
 storeContract('MemoryStore', async () => {
@@ -23,20 +23,20 @@ storeContract('MemoryStore', async () => {
 });
 
 storeContract('DirectoryStore', async (t) => {
-  const path = join(await temporaryDirectory(t), 'new');
+  const path = join(temporaryDirectory(t), 'new');
   const store = new DirectoryStore({ path, create: true });
   return { store, source: store };
 });
 
 storeContract('DirectoryStore with fsync', async (t) => {
-  const path = await temporaryDirectory(t);
+  const path = temporaryDirectory(t);
   const store = new DirectoryStore({ path, fsync: true });
   return { store, source: store };
 });
 
 storeContract('HttpStore on a hub', async (t) => {
   const hub = await createHub({
-    dataDir: await temporaryDirectory(t),
+    dataDir: temporaryDirectory(t),
     logger: false,
     fsync: false,
   });
@@ -49,7 +49,7 @@ storeContract('HttpStore on a hub', async (t) => {
 });
 
 storeContract('HttpStore on a static server', async (t) => {
-  const root = await temporaryDirectory(t);
+  const root = temporaryDirectory(t);
   const server = createServer(async (request, response) => {
     const bytes = await readFile(join(root, request.url ?? '')).catch(() => undefined);
     response.writeHead(bytes === undefined ? 404 : 200);
@@ -67,7 +67,7 @@ storeContract('HttpStore on a static server', async (t) => {
 
 storeContract('HubClient chunks', async (t) => {
   const hub = await createHub({
-    dataDir: await temporaryDirectory(t),
+    dataDir: temporaryDirectory(t),
     logger: false,
     fsync: false,
   });
@@ -108,7 +108,7 @@ storeContract('RouteStore over several pools', async () => {
 });
 
 storeContract('openRoutedStore()', async (t) => {
-  const path = await temporaryDirectory(t);
+  const path = temporaryDirectory(t);
   await mkdir(join(path, 'empty'));
   await mkdir(join(path, 'full'));
   const source = openStore(`dir://${path}/full`);
