@@ -1,0 +1,211 @@
+/**
+ * One content that is not complete yet, in memory: what it is, which of its blocks are there, and
+ * who works on it. Also the check that a content is what its digest says.
+ *
+ * Concurrency: plain state for one event loop. `users` counts callers that rely on the entry,
+ * `operations` the native calls that use its descriptor now.
+ */
+
+import { blake2b256Stream } from '../base/blake2b.ts';
+import { equalBytes, toHex } from '../base/bytes.ts';
+import { DIGEST, type DigestAlgorithm } from '../base/codec.ts';
+import { G8Error } from '../base/errors.ts';
+import { BLOCK_SIZE_MAX, BLOCK_SIZE_MIN, type Chunk } from '../format/content.ts';
+import { clearBit, countBits, createBitmap, hasBit, setBit } from './bitmap.ts';
+import { DIGEST_SIZE, SEGMENT_ROWS } from './records.ts';
+
+/** Blocks of one content: a 4 TiB file in default blocks, whose plain digests take 256 MiB. */
+export const CHUNK_COUNT_MAX = 8 * 1024 * 1024;
+/** Rows digested before the event loop gets a turn: about 2 ms. */
+const ROWS_PER_TURN = 16 * 1024;
+
+const CONTENT_MAGIC = Buffer.from('g8ufs content 1\0');
+
+/** A content as a mount index names it. Chunks are read from the index when asked for. */
+export interface ContentRef {
+  /** Content digest, 32 bytes. */
+  readonly digest: Uint8Array;
+  readonly size: number;
+  readonly blockSize: number;
+  readonly algorithm: DigestAlgorithm;
+  /** ceil(size / blockSize). */
+  readonly chunkCount: number;
+  chunk(index: number): Chunk;
+}
+
+/** Bytes of a plain digest of this algorithm. */
+export function plainDigestSize(algorithm: DigestAlgorithm): number {
+  return algorithm === DIGEST.blake2b128 ? 16 : 32;
+}
+
+export class PartialContent {
+  readonly digest: Uint8Array;
+  /** Hex of the digest. */
+  readonly key: string;
+  readonly size: number;
+  readonly blockSize: number;
+  readonly algorithm: DigestAlgorithm;
+  readonly chunkCount: number;
+  /** Plain digests, 32 bytes each, checked against the content digest. */
+  readonly rows: Uint8Array;
+  /** Blocks in the file and verified; holes from the start. */
+  readonly present: Uint8Array;
+  /** Blocks that an earlier process left: to be verified before first use. */
+  claimed: Uint8Array | undefined;
+  /** The file may hold bytes in absent blocks, which must go before a sparse write. */
+  reused = false;
+  /** Blocks that are not present. */
+  absentCount: number;
+  users = 0;
+  operations = 0;
+  /** Complete, evicted or closed: nobody may start to work on it. */
+  gone = false;
+  /** The rename into place that runs. */
+  completing: Promise<void> | undefined;
+  readonly #rowSegments = new Set<number>();
+  readonly #rowSegmentsWritten = new Set<number>();
+
+  constructor(ref: ContentRef, rows: Uint8Array) {
+    this.digest = Uint8Array.from(ref.digest);
+    this.key = toHex(ref.digest);
+    this.size = ref.size;
+    this.blockSize = ref.blockSize;
+    this.algorithm = ref.algorithm;
+    this.chunkCount = ref.chunkCount;
+    this.rows = rows;
+    this.present = createBitmap(ref.chunkCount);
+    for (let block = 0; block < this.chunkCount; block++) {
+      if (isZero(this.row(block))) setBit(this.present, block);
+    }
+    this.absentCount = this.chunkCount - countBits(this.present, this.chunkCount);
+  }
+
+  /** The content is its only chunk: named by that chunk's plain digest. */
+  get isOwnDigest(): boolean {
+    return this.chunkCount === 1 && this.algorithm === DIGEST.blake2b256;
+  }
+
+  /** The chunk table row: the plain digest, zero-padded. */
+  row(block: number): Uint8Array {
+    return this.rows.subarray(block * DIGEST_SIZE, (block + 1) * DIGEST_SIZE);
+  }
+
+  plainDigest(block: number): Uint8Array {
+    return this.row(block).subarray(0, plainDigestSize(this.algorithm));
+  }
+
+  isPresent(block: number): boolean {
+    return hasBit(this.present, block);
+  }
+
+  offset(block: number): number {
+    return block * this.blockSize;
+  }
+
+  plainSize(block: number): number {
+    return Math.min(this.blockSize, this.size - this.offset(block));
+  }
+
+  markPresent(block: number): void {
+    if (this.isPresent(block)) return;
+    setBit(this.present, block);
+    this.absentCount--;
+    const segment = Math.floor(block / SEGMENT_ROWS);
+    if (!this.#rowSegmentsWritten.has(segment)) this.#rowSegments.add(segment);
+  }
+
+  markAbsent(block: number): void {
+    if (!this.isPresent(block) || isZero(this.row(block))) return;
+    clearBit(this.present, block);
+    this.absentCount++;
+  }
+
+  /** Takes over what an earlier process recorded, as claims: holes and present blocks stay. */
+  claim(bitmap: Uint8Array | undefined): void {
+    this.reused = true;
+    if (bitmap === undefined || bitmap.length !== this.present.length) return;
+    this.claimed = bitmap;
+  }
+
+  isClaimed(block: number): boolean {
+    return this.claimed !== undefined && hasBit(this.claimed, block) && !this.isPresent(block);
+  }
+
+  /** What the next process may claim: verified blocks and claims not looked at yet. */
+  claims(): Uint8Array {
+    const { claimed } = this;
+    if (claimed === undefined) return this.present.slice();
+    return this.present.map((byte, index) => byte | (claimed[index] as number));
+  }
+
+  /** Row segments with present blocks that the state does not have yet; each is returned once. */
+  takeRowSegments(): number[] {
+    const segments = [...this.#rowSegments];
+    for (const segment of segments) this.#rowSegmentsWritten.add(segment);
+    this.#rowSegments.clear();
+    return segments;
+  }
+}
+
+export function isZero(bytes: Uint8Array): boolean {
+  for (const byte of bytes) if (byte !== 0) return false;
+  return true;
+}
+
+/**
+ * Reads a content's plain digests and checks that they make its content digest: a hostile flist could
+ * otherwise fill the file of a content that other images share.
+ *
+ * @returns 32 bytes for each chunk, zeros for holes
+ * @throws ERR_FLIST_FORMAT
+ */
+export async function readRows(ref: ContentRef): Promise<Uint8Array> {
+  checkShape(ref);
+  const rows = new Uint8Array(ref.chunkCount * DIGEST_SIZE);
+  const digestSize = plainDigestSize(ref.algorithm);
+  const hash = blake2b256Stream();
+  hash.update(identityHeader(ref));
+  for (let first = 0; first < ref.chunkCount; first += ROWS_PER_TURN) {
+    if (first > 0) await new Promise((resolve) => setImmediate(resolve));
+    const end = Math.min(ref.chunkCount, first + ROWS_PER_TURN);
+    for (let index = first; index < end; index++) {
+      const { plainDigest } = ref.chunk(index);
+      if (plainDigest.length !== 0 && plainDigest.length !== digestSize) {
+        throw formatError(ref, `chunk ${index} has a digest of ${plainDigest.length} bytes`);
+      }
+      rows.set(plainDigest, index * DIGEST_SIZE);
+    }
+    hash.update(rows.subarray(first * DIGEST_SIZE, end * DIGEST_SIZE));
+  }
+  const isOwnDigest = ref.chunkCount === 1 && ref.algorithm === DIGEST.blake2b256 && !isZero(rows);
+  if (!equalBytes(isOwnDigest ? rows : hash.digest(), ref.digest)) {
+    throw formatError(ref, 'does not match its chunks');
+  }
+  return rows;
+}
+
+// docs/format.md, section 5: what stands before the rows in the content digest.
+function identityHeader(ref: ContentRef): Uint8Array {
+  const numbers = Buffer.alloc(10);
+  numbers[0] = ref.algorithm;
+  numbers[1] = Math.log2(ref.blockSize);
+  numbers.writeBigUInt64LE(BigInt(ref.size), 2);
+  return Buffer.concat([CONTENT_MAGIC, numbers]);
+}
+
+function checkShape(ref: ContentRef): void {
+  const { digest, size, blockSize, chunkCount } = ref;
+  if (digest.length !== DIGEST_SIZE) throw new TypeError('A content digest has 32 bytes');
+  const isBlockSize = blockSize >= BLOCK_SIZE_MIN && blockSize <= BLOCK_SIZE_MAX;
+  if (!isBlockSize || !Number.isInteger(Math.log2(blockSize))) {
+    throw formatError(ref, `has blocks of ${blockSize} bytes`);
+  }
+  if (!Number.isSafeInteger(size) || size < 1) throw formatError(ref, `has ${size} bytes`);
+  if (chunkCount !== Math.ceil(size / blockSize) || chunkCount > CHUNK_COUNT_MAX) {
+    throw formatError(ref, `has ${chunkCount} chunks for ${size} bytes`);
+  }
+}
+
+function formatError(ref: ContentRef, what: string): G8Error {
+  return new G8Error('ERR_FLIST_FORMAT', `Content ${toHex(ref.digest)} ${what}`);
+}

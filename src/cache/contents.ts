@@ -1,0 +1,394 @@
+/**
+ * The life of a content's file: attached (partial), complete, doubted, evicted. Which blocks are
+ * filled and how: `fill.ts`.
+ *
+ * Concurrency: creating, renaming, judging and removing a content's file happens under its lock. A
+ * content in memory is used without the lock by retaining it in the same turn that found it.
+ */
+import { rm, unlink } from 'node:fs/promises';
+import { equalBytes, toHex } from '../base/bytes.ts';
+import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
+import { createBitmap, hasBit } from './bitmap.ts';
+import { type ContentRef, PartialContent, readRows } from './content.ts';
+import type { CacheParts } from './parts.ts';
+import type { ContentRecord } from './records.ts';
+import { moveIntoPlace, type Recovery, verifyAndSeal } from './recover.ts';
+import { findStats, isSealed, seal } from './seal.ts';
+
+/** Last use is kept to the minute: one state write per content and minute, not one per open. */
+const TOUCH_RESOLUTION_MS = 60_000;
+/** Times an attach meets a content that just became complete or was evicted. */
+const ATTACH_TURNS_MAX = 4;
+/** `st_blocks` counts in these. */
+const STAT_BLOCK_BYTES = 512;
+
+export interface ContentsOptions {
+  readonly parts: CacheParts;
+  readonly recovery: Recovery;
+  /** A content became complete and is not durable yet. */
+  readonly onComplete: () => void;
+}
+
+export class Contents {
+  readonly #parts: CacheParts;
+  readonly #recovery: Recovery;
+  readonly #onComplete: () => void;
+
+  constructor({ parts, recovery, onComplete }: ContentsOptions) {
+    this.#parts = parts;
+    this.#recovery = recovery;
+    this.#onComplete = onComplete;
+    parts.state.onFlush.push(() => this.#putPresence());
+  }
+
+  /** See `ContentCache.attach`. */
+  async attach(ref: ContentRef): Promise<'partial' | 'complete'> {
+    const { counters, partials, residency } = this.#parts;
+    for (let turn = 0; turn < ATTACH_TURNS_MAX; turn++) {
+      const content = await this.acquire(ref);
+      if (content === 'complete') {
+        counters.hits++;
+        await this.touch([ref.digest]);
+        residency.complete(ref.digest);
+        return 'complete';
+      }
+      try {
+        await this.complete(content);
+        if (content.gone) continue;
+        const { fd } = await partials.open(content);
+        if (content.gone) continue;
+        const { size, blockSize } = content;
+        residency.attach(content.digest, { fd, size, blockSize, present: content.present.slice() });
+        return 'partial';
+      } finally {
+        partials.release(content);
+      }
+    }
+    throw new G8Error('ERR_IO', `Content ${toHex(ref.digest)} does not settle`);
+  }
+
+  /** The content in memory, retained for the caller, or 'complete' when its file is in place. */
+  async acquire(ref: ContentRef): Promise<PartialContent | 'complete'> {
+    const { lock, partials } = this.#parts;
+    const key = toHex(ref.digest);
+    const found = partials.find(key);
+    if (found !== undefined && isSameShape(found, ref)) {
+      partials.retain(found);
+      return found;
+    }
+    return await lock.run(key, async () => {
+      const content = await this.#load(key, ref);
+      if (content !== 'complete') partials.retain(content);
+      return content;
+    });
+  }
+
+  /**
+   * Puts a content's file in place if all its blocks are there. Does not throw: until it succeeds the
+   * content is served from its partial file, and the next attach or fill tries again.
+   */
+  async complete(content: PartialContent): Promise<void> {
+    if (!isFull(content)) return;
+    content.completing ??= this.#parts.lock
+      .run(content.key, () => this.#complete(content))
+      .catch(() => {})
+      .finally(() => {
+        content.completing = undefined;
+      });
+    await content.completing;
+  }
+
+  /** See `ContentCache.doubt`. */
+  async doubt(ref: ContentRef): Promise<boolean> {
+    const { catalog, layout, lock, partials } = this.#parts;
+    const key = toHex(ref.digest);
+    const rows = await readRows(ref);
+    return await lock.run(key, async () => {
+      if (partials.find(key) !== undefined) return false;
+      const record = await catalog.find(ref.digest);
+      if (record?.complete === true) requireShape(record, ref);
+      const stats = await findStats(layout.filePath(key));
+      if (stats === undefined) return false;
+      if (record?.complete === true && isSealed(stats, ref.size)) return true;
+      return await this.#judge(key, ref, rows);
+    });
+  }
+
+  /** Evicts one content; returns the bytes freed, `undefined` when it has to stay. */
+  async evict(digest: Uint8Array): Promise<number | undefined> {
+    const { catalog, layout, lock, partials, residency } = this.#parts;
+    const key = toHex(digest);
+    if (lock.isHeld(key)) return undefined;
+    return await lock.run(key, async () => {
+      const record = await catalog.find(digest);
+      if (record === undefined || record.pinned) return undefined;
+      const paths = [layout.filePath(key), layout.partialPath(key)];
+      let bytes = 0;
+      for (const path of paths) bytes += allocated(await findStats(path));
+      // From here to the removal from memory there is no turn in which somebody could retain it.
+      const content = partials.find(key);
+      if (content !== undefined && (content.users > 0 || content.operations > 0)) return undefined;
+      if (!residency.drop(digest)) {
+        await this.#setLastUse(digest);
+        return undefined;
+      }
+      if (content !== undefined) await partials.remove(content);
+      for (const path of paths) await rm(path, { force: true });
+      if (this.#recovery.active) await this.#recovery.discard(key);
+      await catalog.remove(digest);
+      return bytes;
+    });
+  }
+
+  /** Forgets contents in memory that nobody uses, beyond this many; their files stay. */
+  async forgetIdle(countMax: number): Promise<void> {
+    const { dirty, lock, partials, residency } = this.#parts;
+    for (const content of [...partials.all()]) {
+      if (partials.count <= countMax) return;
+      const isBusy = content.users > 0 || content.operations > 0 || lock.isHeld(content.key);
+      // The driver must not keep a file whose content we would load again without its knowledge.
+      if (isBusy || dirty.has(content) || !residency.drop(content.digest)) continue;
+      await partials.remove(content);
+    }
+  }
+
+  /** Brings last-use times up to date. */
+  async touch(digests: readonly Uint8Array[]): Promise<void> {
+    const records = await this.#parts.catalog.findMany(digests);
+    const dueMs = this.#parts.now() - TOUCH_RESOLUTION_MS;
+    for (const [index, record] of records.entries()) {
+      if (record === undefined || record.lastUseMs > dueMs) continue;
+      await this.#setLastUse(digests[index] as Uint8Array);
+    }
+  }
+
+  /** Takes a content whose bytes are wrong out of service. Open files of it stay as they are. */
+  async discard(key: string, digest: Uint8Array): Promise<void> {
+    this.#parts.counters.corruptFiles++;
+    await rm(this.#parts.layout.filePath(key), { force: true });
+    await this.#parts.catalog.remove(digest);
+  }
+
+  async #setLastUse(digest: Uint8Array): Promise<void> {
+    const lastUseMs = this.#parts.now();
+    await this.#parts.catalog.update(digest, (record) => record && { ...record, lastUseMs });
+  }
+
+  // Under the content's lock.
+  async #load(key: string, ref: ContentRef): Promise<PartialContent | 'complete'> {
+    const { catalog, layout, partials, residency } = this.#parts;
+    const found = partials.find(key);
+    if (found !== undefined) {
+      if (isSameShape(found, ref)) return found;
+      // Only a content of one chunk can be claimed with a wrong size, and then nothing is in it.
+      if (found.users > 0 || found.operations > 0 || !residency.drop(ref.digest)) {
+        throw shapeError(ref);
+      }
+      await partials.remove(found);
+      await this.#removePartial(key, ref.digest);
+    }
+    let record = await catalog.find(ref.digest);
+    if (record?.complete === true) requireShape(record, ref);
+    const stats = await findStats(layout.filePath(key));
+    if (record?.complete === true && stats !== undefined && isSealed(stats, ref.size)) {
+      return 'complete';
+    }
+    const rows = await readRows(ref);
+    if (stats !== undefined && (await this.#judge(key, ref, rows))) return 'complete';
+    if (this.#recovery.active && (await this.#adopt(ref, record, rows))) return 'complete';
+    if (record !== undefined && !record.complete && !isSameShape(record, ref)) {
+      await this.#removePartial(key, ref.digest);
+    }
+    record = await catalog.find(ref.digest);
+    return await this.#create(ref, rows, record);
+  }
+
+  async #create(
+    ref: ContentRef,
+    rows: Uint8Array,
+    record: ContentRecord | undefined,
+  ): Promise<PartialContent> {
+    const { catalog, lifeId, now, partials } = this.#parts;
+    const content = new PartialContent(ref, rows);
+    try {
+      await partials.open(content);
+      const existed = partials.existed(content);
+      if (existed) await this.#restore(content, record);
+      await catalog.update(ref.digest, (current) => ({
+        complete: false,
+        durable: false,
+        pinned: current?.pinned ?? false,
+        algorithm: ref.algorithm,
+        blockSize: ref.blockSize,
+        size: ref.size,
+        bytes: existed ? (current?.bytes ?? 0) : 0,
+        lastUseMs: now(),
+      }));
+    } catch (error) {
+      await partials.remove(content);
+      throw toG8Error(error, 'ERR_IO', `Cannot attach content ${content.key}`);
+    }
+    catalog.putPresence(content.digest, lifeId, content.claims());
+    partials.add(content);
+    return content;
+  }
+
+  async #restore(content: PartialContent, record: ContentRecord | undefined): Promise<void> {
+    const { catalog, lifeId } = this.#parts;
+    const presence = await catalog.findPresence(content.digest, lifeId.length);
+    if (record?.complete === true) {
+      // The process before this one died between the last block and the rename.
+      content.claim(createBitmap(content.chunkCount).fill(0xff));
+    } else if (presence !== undefined && equalBytes(presence.lifeId, lifeId)) {
+      content.claim(undefined);
+      for (let block = 0; block < content.chunkCount; block++) {
+        if (hasBit(presence.bitmap, block)) content.markPresent(block);
+      }
+    } else {
+      content.claim(presence?.bitmap);
+    }
+  }
+
+  // Under the content's lock.
+  async #complete(content: PartialContent): Promise<void> {
+    const { catalog, dirty, layout, now, partials, residency, state } = this.#parts;
+    if (!isFull(content)) return;
+    const { digest } = content;
+    const file = await partials.open(content);
+    const bytes = allocated(await file.stat({ bigint: true }));
+    await catalog.settleRemoval(digest);
+    if (!content.isOwnDigest) this.#putRows(content);
+    const { algorithm, blockSize, size } = content;
+    const shape = { algorithm, blockSize, size, bytes, durable: false };
+    await catalog.update(digest, (record) => ({
+      ...shape,
+      complete: true,
+      pinned: record?.pinned ?? false,
+      lastUseMs: record?.lastUseMs ?? now(),
+    }));
+    try {
+      // The record is with the kernel before the file is in place: a file there is never unknown.
+      await state.flush();
+      await seal(file);
+      await moveIntoPlace(layout.partialPath(content.key), layout.filePath(content.key));
+    } catch (error) {
+      await catalog.update(digest, (record) => record && { ...record, complete: false });
+      throw error;
+    }
+    catalog.deletePresence(digest);
+    dirty.delete(content);
+    await partials.remove(content);
+    residency.complete(digest);
+    this.#onComplete();
+  }
+
+  // Under the content's lock: a file is in place that its seal or the state does not vouch for.
+  async #judge(key: string, ref: ContentRef, rows: Uint8Array): Promise<boolean> {
+    const { layout } = this.#parts;
+    const path = layout.filePath(key);
+    if (!(await verifyAndSeal(this.#parts, path, ref, rows))) {
+      await this.discard(key, ref.digest);
+      return false;
+    }
+    await this.#recordComplete(ref, rows, false);
+    return true;
+  }
+
+  async #adopt(
+    ref: ContentRef,
+    record: ContentRecord | undefined,
+    rows: Uint8Array,
+  ): Promise<boolean> {
+    const { algorithm, blockSize, size } = ref;
+    const durable = record?.complete === true && record.durable;
+    const shape = { algorithm, blockSize, size, durable };
+    if (!(await this.#recovery.adopt(ref.digest, shape, async () => rows))) return false;
+    await this.#recordComplete(ref, rows, true);
+    return true;
+  }
+
+  async #recordComplete(ref: ContentRef, rows: Uint8Array, durable: boolean): Promise<void> {
+    const { catalog, layout, now } = this.#parts;
+    const bytes = allocated(await findStats(layout.filePath(toHex(ref.digest))));
+    const content = new PartialContent(ref, rows);
+    for (let block = 0; block < content.chunkCount; block++) content.markPresent(block);
+    if (!content.isOwnDigest) this.#putRows(content);
+    const { algorithm, blockSize, size } = ref;
+    await catalog.update(ref.digest, (record) => ({
+      complete: true,
+      durable,
+      pinned: record?.pinned ?? false,
+      algorithm,
+      blockSize,
+      size,
+      bytes,
+      lastUseMs: now(),
+    }));
+    if (!durable) this.#onComplete();
+  }
+
+  async #removePartial(key: string, digest: Uint8Array): Promise<void> {
+    const { catalog, layout } = this.#parts;
+    await unlink(layout.partialPath(key)).catch((error: unknown) => {
+      const failure = toG8Error(error, 'ERR_IO', `Cannot remove the partial file of ${key}`);
+      if (!isG8Error(failure, 'ERR_NO_INPUT')) throw failure;
+    });
+    await catalog.remove(digest);
+  }
+
+  #putRows(content: PartialContent): void {
+    for (const segment of content.takeRowSegments()) {
+      this.#parts.catalog.putRows(content.digest, segment, content.rows);
+    }
+  }
+
+  #putPresence(): void {
+    const { catalog, dirty, lifeId } = this.#parts;
+    for (const content of dirty) {
+      if (content.gone) continue;
+      if (!content.isOwnDigest) this.#putRows(content);
+      catalog.putPresence(content.digest, lifeId, content.claims());
+      // In the next batch: accounting may lag behind by one.
+      void this.#putAllocated(content).catch(() => {});
+    }
+    dirty.clear();
+  }
+
+  async #putAllocated(content: PartialContent): Promise<void> {
+    const { catalog, layout } = this.#parts;
+    const bytes = allocated(await findStats(layout.partialPath(content.key)));
+    await catalog.update(content.digest, (record) => {
+      const isCurrent = record !== undefined && !record.complete && !content.gone;
+      return isCurrent && record.bytes !== bytes ? { ...record, bytes } : record;
+    });
+  }
+}
+
+function isFull(content: PartialContent): boolean {
+  return content.absentCount === 0 && content.operations === 0 && !content.gone;
+}
+
+type Shape = Pick<ContentRecord, 'size' | 'blockSize' | 'algorithm'>;
+
+// A content of one chunk is the same whatever the block size around it.
+function isSameShape(known: Shape, ref: ContentRef): boolean {
+  const isOneChunk = ref.chunkCount === 1 && known.size <= known.blockSize;
+  return (
+    known.size === ref.size &&
+    known.algorithm === ref.algorithm &&
+    (isOneChunk || known.blockSize === ref.blockSize)
+  );
+}
+
+function requireShape(record: ContentRecord, ref: ContentRef): void {
+  if (!isSameShape(record, ref)) throw shapeError(ref);
+}
+
+function shapeError(ref: ContentRef): G8Error {
+  const key = toHex(ref.digest);
+  return new G8Error('ERR_FLIST_FORMAT', `Content ${key} does not have ${ref.size} bytes`);
+}
+
+function allocated(stats: { readonly blocks: bigint } | undefined): number {
+  return stats === undefined ? 0 : Number(stats.blocks) * STAT_BLOCK_BYTES;
+}

@@ -1,0 +1,396 @@
+/**
+ * Makes blocks present: what an earlier process left is verified, what another content holds is
+ * copied, the rest is fetched, verified and written. Data first, then the driver, then the state.
+ *
+ * Concurrency: one load per block, shared by all callers; a batch of blocks goes on while anybody
+ * waits for any of them. Not here: which content is attached, complete or evicted (`contents.ts`).
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { throwIfAborted } from '../base/abort.ts';
+import { toHex } from '../base/bytes.ts';
+import { CODEC, type Codec, DIGEST, type DigestAlgorithm } from '../base/codec.ts';
+import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
+import { Limiter } from '../base/limit.ts';
+import { type Flight, SingleFlight } from '../base/singleflight.ts';
+import type { Chunk } from '../format/content.ts';
+import type { ChunkId, ChunkStore } from '../store/store.ts';
+import { type ContentRef, isZero, type PartialContent } from './content.ts';
+import { clearBlock, LocalCopier, verifyBlocks } from './copy.ts';
+import type { Evictor } from './evict.ts';
+import { ChunkFetcher, type FetchOptions, type FillPriority, PRIORITY } from './fetch.ts';
+import type { CacheParts } from './parts.ts';
+
+/** Blocks and plain bytes of one batch: one store call, and what a busy slot may hold in memory. */
+const BATCH_COUNT_MAX = 32;
+const BATCH_BYTES_MAX = 8 * 1024 * 1024;
+/** Batches of one call at the same time: the next is on its way while the last is decoded. */
+const BATCHES_PER_CALL = 2;
+/** Decodes and verifications at the same time by priority: two for each usual core, some spare. */
+const WORK_SHARES = [8, 6, 4];
+/** Every chunk in memory may wait, and there are at most slots × batch of them. */
+const WORK_QUEUE_COUNT_MAX = 65_536;
+/** Loads of other callers that a call waits for in turn before it gives up on a block. */
+const FOLLOW_COUNT_MAX = 8;
+
+export interface FillOptions {
+  readonly store: ChunkStore;
+  readonly priority: FillPriority;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Job {
+  readonly block: number;
+  readonly flight: Flight<void>;
+}
+
+interface Batch {
+  readonly content: PartialContent;
+  readonly ref: ContentRef;
+  readonly jobs: readonly Job[];
+  readonly options: FetchOptions;
+}
+
+export class Filler {
+  readonly #parts: CacheParts;
+  readonly #evictor: Evictor;
+  readonly #fetcher: ChunkFetcher;
+  readonly #copier: LocalCopier;
+  readonly #work = new Limiter({ shares: WORK_SHARES, queueCountMax: WORK_QUEUE_COUNT_MAX });
+  readonly #flights = new SingleFlight<void>();
+  readonly #batches = new Set<Promise<void>>();
+  readonly #onBatchEnd: (content: PartialContent) => Promise<void>;
+
+  /** @param onBatchEnd called when a batch has ended, whatever became of it; does not throw */
+  constructor(
+    parts: CacheParts,
+    evictor: Evictor,
+    onBatchEnd: (content: PartialContent) => Promise<void>,
+  ) {
+    this.#parts = parts;
+    this.#evictor = evictor;
+    this.#fetcher = new ChunkFetcher(parts.counters);
+    this.#copier = new LocalCopier(parts);
+    this.#onBatchEnd = onBatchEnd;
+  }
+
+  /** Blocks and chunks that are being loaded. */
+  get flightCount(): number {
+    return this.#flights.count + this.#fetcher.flightCount;
+  }
+
+  /** Waits for the batches that run. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#batches);
+  }
+
+  /**
+   * Fills blocks `first` to `first + count` (exclusive) of a content that the caller retains.
+   *
+   * @throws the first failure, once every batch that was started has ended
+   */
+  async fill(
+    content: PartialContent,
+    ref: ContentRef,
+    range: { readonly first: number; readonly count: number },
+    options: FillOptions,
+  ): Promise<void> {
+    const end = Math.min(content.chunkCount, range.first + range.count);
+    const perBatch = Math.min(
+      BATCH_COUNT_MAX,
+      Math.max(1, Math.floor(BATCH_BYTES_MAX / content.blockSize)),
+    );
+    let next = range.first;
+    let failed = false;
+    const work = async (): Promise<void> => {
+      while (next < end && !failed) {
+        throwIfAborted(options.signal);
+        const blocks: number[] = [];
+        while (next < end && blocks.length < perBatch) blocks.push(next++);
+        try {
+          await this.#fillBlocks(content, ref, blocks, options, FOLLOW_COUNT_MAX);
+        } catch (error) {
+          failed = true;
+          throw error;
+        }
+      }
+    };
+    const results = await Promise.allSettled(Array.from({ length: BATCHES_PER_CALL }, work));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #fillBlocks(
+    content: PartialContent,
+    ref: ContentRef,
+    blocks: readonly number[],
+    options: FillOptions,
+    turns: number,
+  ): Promise<void> {
+    const waits: Promise<void>[] = [];
+    const jobs: Job[] = [];
+    const abandoned = new AbortController();
+    const onAbandoned = (): void => {
+      if (jobs.every((job) => job.flight.ended)) abandoned.abort();
+    };
+    const signal = this.#signalOf(options);
+    throwIfAborted(signal);
+    for (const block of blocks) {
+      if (content.isPresent(block)) {
+        // The driver may ask for what it was told of just before it attached.
+        this.#parts.residency.present(content.digest, block, 1);
+        continue;
+      }
+      const name = `${content.key}:${block}`;
+      const current = this.#flights.find(name);
+      if (current !== undefined) {
+        waits.push(this.#follow(content, ref, block, current, options, turns));
+        continue;
+      }
+      const flight = this.#flights.lead(name, options.store, onAbandoned);
+      jobs.push({ block, flight });
+      waits.push(flight.wait(signal));
+    }
+    if (jobs.length > 0) {
+      const batchOptions = { ...options, signal: abandoned.signal };
+      this.#start({ content, ref, jobs, options: batchOptions });
+    }
+    const results = await Promise.allSettled(waits);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #follow(
+    content: PartialContent,
+    ref: ContentRef,
+    block: number,
+    flight: Flight<void>,
+    options: FillOptions,
+    turns: number,
+  ): Promise<void> {
+    flight.raise?.(PRIORITY[options.priority]);
+    const signal = this.#signalOf(options);
+    try {
+      await flight.wait(signal);
+    } catch (error) {
+      if (signal.aborted || turns === 0 || flight.owner === options.store) throw error;
+      // The leader's store failed; ours may do better.
+      await this.#fillBlocks(content, ref, [block], options, turns - 1);
+    }
+  }
+
+  #signalOf({ signal }: FillOptions): AbortSignal {
+    const { closing } = this.#parts;
+    return signal === undefined ? closing : AbortSignal.any([signal, closing]);
+  }
+
+  #start(batch: Batch): void {
+    const { content } = batch;
+    this.#parts.partials.retain(content);
+    const running = this.#runBatch(batch)
+      .catch((error: unknown) => {
+        for (const { flight } of batch.jobs) flight.reject(error);
+      })
+      .then(async () => {
+        // The content is made complete while it is retained, so that nobody evicts it in between.
+        await this.#onBatchEnd(content);
+        this.#parts.partials.release(content);
+        this.#batches.delete(running);
+      });
+    this.#batches.add(running);
+  }
+
+  async #runBatch(batch: Batch): Promise<void> {
+    const { content, options } = batch;
+    const { partials, state } = this.#parts;
+    await state.throttle();
+    const file = await partials.open(content);
+    const claimed = batch.jobs.filter(({ block }) => content.isClaimed(block));
+    if (claimed.length > 0) await this.#verifyClaims(batch, claimed, file);
+
+    const absent = wanted(batch.jobs);
+    if (absent.length === 0) return;
+    const bytes = absent.reduce((sum, { block }) => sum + content.plainSize(block), 0);
+    const giveBack = await this.#evictor.admit(bytes, options.priority);
+    try {
+      this.#parts.counters.misses += absent.length;
+      await this.#copy(batch, absent, file);
+      await this.#fetch(batch, wanted(absent), file);
+    } finally {
+      giveBack();
+    }
+  }
+
+  async #verifyClaims(
+    { content, options }: Batch,
+    jobs: readonly Job[],
+    file: FileHandle,
+  ): Promise<void> {
+    const blocks = jobs.map((job) => job.block);
+    const good = await this.#operate(content, options.priority, () =>
+      verifyBlocks(this.#parts, content, file, blocks),
+    );
+    for (const { block, flight } of jobs) {
+      if (good.has(block)) this.#arrived(content, block, flight);
+      else this.#parts.counters.rejectedBlocks++;
+    }
+  }
+
+  async #copy({ content, options }: Batch, jobs: readonly Job[], file: FileHandle): Promise<void> {
+    const copied = await this.#operate(content, options.priority, () => {
+      // Looked at in the slot: somebody else's copy may have made the content complete meanwhile.
+      const blocks = jobs.map(({ block }) => block).filter((block) => !content.isPresent(block));
+      return this.#copier.copy(content, file, blocks);
+    });
+    for (const { block, flight } of jobs) {
+      if (!copied.has(block)) continue;
+      this.#parts.counters.copiedBlocks++;
+      this.#parts.counters.copiedBytes += content.plainSize(block);
+      this.#arrived(content, block, flight);
+    }
+  }
+
+  async #fetch(batch: Batch, jobs: readonly Job[], file: FileHandle): Promise<void> {
+    const { content, ref, options } = batch;
+    const wants = new Map<ChunkId, { chunk: Chunk; jobs: Job[] }>();
+    for (const job of jobs) {
+      const chunk = ref.chunk(job.block);
+      const problem = problemOf(chunk, content.algorithm);
+      if (problem !== undefined) {
+        job.flight.reject(
+          new G8Error('ERR_FLIST_FORMAT', `Chunk ${job.block} of ${content.key} ${problem}`),
+        );
+        continue;
+      }
+      const id = toHex(chunk.id);
+      job.flight.raise = (priority) => this.#fetcher.raise(id, priority);
+      const want = wants.get(id);
+      if (want === undefined) wants.set(id, { chunk, jobs: [job] });
+      else want.jobs.push(job);
+    }
+    await this.#fetcher.fetch(
+      [...wants.keys()],
+      {
+        use: async (id, bytes) => {
+          const want = wants.get(id) as { chunk: Chunk; jobs: Job[] };
+          const writes = want.jobs.map((job) => this.#write(batch, job, want.chunk, bytes, file));
+          await Promise.all(writes);
+        },
+        fail: (id, error) => {
+          for (const { flight } of wants.get(id)?.jobs ?? []) flight.reject(error);
+        },
+      },
+      options,
+    );
+  }
+
+  // Never throws: the flight is settled either way.
+  async #write(
+    batch: Batch,
+    job: Job,
+    chunk: Chunk,
+    bytes: Uint8Array,
+    file: FileHandle,
+  ): Promise<void> {
+    const { content, options } = batch;
+    const decode = (stored: Uint8Array): Promise<void> =>
+      this.#operate(content, options.priority, () =>
+        this.#decode(content, job.block, chunk, stored, file),
+      );
+    try {
+      try {
+        await decode(bytes);
+      } catch (error) {
+        if (!isG8Error(error, 'ERR_CHUNK_CORRUPT')) throw error;
+        this.#parts.counters.corruptChunks++;
+        // A failover or routing store may have a good copy elsewhere.
+        await decode(await this.#fetcher.refetch(toHex(chunk.id), options)).catch(
+          (second: unknown) => {
+            if (isG8Error(second, 'ERR_CHUNK_CORRUPT')) this.#parts.counters.corruptChunks++;
+            throw second;
+          },
+        );
+      }
+      this.#arrived(content, job.block, job.flight);
+    } catch (error) {
+      job.flight.reject(error);
+    }
+  }
+
+  async #decode(
+    content: PartialContent,
+    block: number,
+    chunk: Chunk,
+    stored: Uint8Array,
+    file: FileHandle,
+  ): Promise<void> {
+    if (content.isPresent(block)) return;
+    if (content.reused) await clearBlock(content, file, block);
+    const request = {
+      fd: file.fd,
+      offset: content.offset(block),
+      stored,
+      codec: chunk.codec,
+      id: chunk.id,
+      plainDigest: content.plainDigest(block),
+      plainSize: content.plainSize(block),
+    };
+    try {
+      await this.#parts.addon.decodeToFile(request);
+    } catch (error) {
+      const failure = toG8Error(error, 'ERR_IO', `Cannot write block ${block} of ${content.key}`);
+      if (failure.code !== 'ERR_CACHE_FULL') throw failure;
+      if ((await this.#evictor.makeRoom(request.plainSize)) === 0) throw failure;
+      await this.#parts.addon.decodeToFile(request);
+    }
+  }
+
+  async #operate<T>(
+    content: PartialContent,
+    priority: FillPriority,
+    task: () => Promise<T>,
+  ): Promise<T> {
+    return await this.#work.run(
+      async () => {
+        content.operations++;
+        try {
+          return await task();
+        } finally {
+          content.operations--;
+        }
+      },
+      { priority: PRIORITY[priority] },
+    );
+  }
+
+  // The block is in the file: the driver first, the state with the next batch.
+  #arrived(content: PartialContent, block: number, flight: Flight<void>): void {
+    const { residency, catalog, dirty, state } = this.#parts;
+    content.markPresent(block);
+    dirty.add(content);
+    state.schedule();
+    if (!content.gone) residency.present(content.digest, block, 1);
+    if (!content.isOwnDigest) {
+      catalog.putSource(content.algorithm, content.row(block), { digest: content.digest, block });
+    }
+    flight.resolve();
+  }
+}
+
+function wanted(jobs: readonly Job[]): Job[] {
+  return jobs.filter(({ flight }) => !flight.ended);
+}
+
+const ALGORITHM_OF_CODEC: Readonly<Record<Codec, DigestAlgorithm | undefined>> = {
+  [CODEC.hole]: undefined,
+  [CODEC.zstd]: DIGEST.blake2b256,
+  [CODEC.legacyG1]: DIGEST.sha256,
+  [CODEC.legacyG2]: DIGEST.blake2b128,
+};
+
+// The decoder checks by the codec's algorithm, the content by its own: they have to agree.
+function problemOf(chunk: Chunk, algorithm: DigestAlgorithm): string | undefined {
+  if (ALGORITHM_OF_CODEC[chunk.codec] !== algorithm) {
+    return `has codec ${chunk.codec} and digest algorithm ${algorithm}`;
+  }
+  if (chunk.id.length !== 16 && chunk.id.length !== 32)
+    return `has an id of ${chunk.id.length} bytes`;
+  return isZero(chunk.id) ? 'has no id' : undefined;
+}
