@@ -1,4 +1,5 @@
-/** Abort signals as this project's errors. Pure. */
+/** Abort signals: as this project's errors, joined, raced. Holds no state. */
+import { setMaxListeners } from 'node:events';
 import { G8Error, isG8Error } from './errors.ts';
 
 /** The error that an aborted call ends with: the signal's own `G8Error`, else `ERR_ABORTED`. */
@@ -25,4 +26,33 @@ export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<
     else signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
+}
+
+/** A controller whose signal any number of calls may listen to. */
+export function createAbortController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
+}
+
+/**
+ * One signal for several. Unlike `AbortSignal.any`, it leaves nothing at a long-lived signal once it
+ * is unlinked.
+ */
+export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): {
+  readonly signal: AbortSignal;
+  unlink(): void;
+} {
+  const controller = createAbortController();
+  const links = signals
+    .filter((signal) => signal !== undefined)
+    .map((signal) => ({ signal, abort: () => controller.abort(signal.reason) }));
+  for (const { signal, abort } of links) {
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  }
+  const unlink = (): void => {
+    for (const { signal, abort } of links) signal.removeEventListener('abort', abort);
+  };
+  return { signal: controller.signal, unlink };
 }

@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { createAbortController } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
 import { KeyedLock } from '../base/keyed-lock.ts';
@@ -149,7 +150,7 @@ export class ContentCache {
     // Before anybody can open a file in it.
     if (!meta.clean && !isSameBoot) await setFilesAside(layout);
     await catalog.putMeta({ bootId, clean: false });
-    const closing = new AbortController();
+    const closing = createAbortController();
     const parts: CacheParts = {
       layout,
       addon: options.addon,

@@ -6,7 +6,7 @@
  * bounded by slots × batch. Chunks that another batch fetches are waited for without a slot: a batch
  * that holds one never waits for a batch that wants one.
  */
-import { raceAbort } from '../base/abort.ts';
+import { createAbortController, raceAbort } from '../base/abort.ts';
 import { G8Error, isG8Error } from '../base/errors.ts';
 import { Limiter } from '../base/limit.ts';
 import { type Flight, SingleFlight } from '../base/singleflight.ts';
@@ -106,7 +106,7 @@ export class ChunkFetcher {
 
   async #lead(ids: readonly ChunkId[], sink: ChunkSink, options: FetchOptions): Promise<void> {
     if (ids.length === 0) return;
-    const abandoned = new AbortController();
+    const abandoned = createAbortController();
     const flights = new Map<ChunkId, Flight<Uint8Array>>();
     for (const id of ids) {
       const onAbandoned = (): void => {

@@ -6,7 +6,7 @@
  * waits for any of them. Not here: which content is attached, complete or evicted (`contents.ts`).
  */
 import type { FileHandle } from 'node:fs/promises';
-import { throwIfAborted } from '../base/abort.ts';
+import { createAbortController, linkSignals, throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import { CODEC, type Codec, DIGEST, type DigestAlgorithm } from '../base/codec.ts';
 import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
@@ -99,15 +99,18 @@ export class Filler {
       BATCH_COUNT_MAX,
       Math.max(1, Math.floor(BATCH_BYTES_MAX / content.blockSize)),
     );
+    const { signal, unlink } = linkSignals(options.signal, this.#parts.closing);
+    const { store, priority } = options;
     let next = range.first;
     let failed = false;
     const work = async (): Promise<void> => {
       while (next < end && !failed) {
-        throwIfAborted(options.signal);
+        throwIfAborted(signal);
         const blocks: number[] = [];
         while (next < end && blocks.length < perBatch) blocks.push(next++);
         try {
-          await this.#fillBlocks(content, ref, blocks, options, FOLLOW_COUNT_MAX);
+          const batchOptions = { store, priority, signal };
+          await this.#fillBlocks(content, ref, blocks, batchOptions, FOLLOW_COUNT_MAX);
         } catch (error) {
           failed = true;
           throw error;
@@ -115,6 +118,7 @@ export class Filler {
       }
     };
     const results = await Promise.allSettled(Array.from({ length: BATCHES_PER_CALL }, work));
+    unlink();
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
@@ -122,16 +126,16 @@ export class Filler {
     content: PartialContent,
     ref: ContentRef,
     blocks: readonly number[],
-    options: FillOptions,
+    options: FetchOptions,
     turns: number,
   ): Promise<void> {
     const waits: Promise<void>[] = [];
     const jobs: Job[] = [];
-    const abandoned = new AbortController();
+    const abandoned = createAbortController();
     const onAbandoned = (): void => {
       if (jobs.every((job) => job.flight.ended)) abandoned.abort();
     };
-    const signal = this.#signalOf(options);
+    const { signal } = options;
     throwIfAborted(signal);
     for (const block of blocks) {
       if (content.isPresent(block)) {
@@ -162,11 +166,11 @@ export class Filler {
     ref: ContentRef,
     block: number,
     flight: Flight<void>,
-    options: FillOptions,
+    options: FetchOptions,
     turns: number,
   ): Promise<void> {
     flight.raise?.(PRIORITY[options.priority]);
-    const signal = this.#signalOf(options);
+    const { signal } = options;
     try {
       await flight.wait(signal);
     } catch (error) {
@@ -174,11 +178,6 @@ export class Filler {
       // The leader's store failed; ours may do better.
       await this.#fillBlocks(content, ref, [block], options, turns - 1);
     }
-  }
-
-  #signalOf({ signal }: FillOptions): AbortSignal {
-    const { closing } = this.#parts;
-    return signal === undefined ? closing : AbortSignal.any([signal, closing]);
   }
 
   #start(batch: Batch): void {
@@ -210,9 +209,10 @@ export class Filler {
     const bytes = absent.reduce((sum, { block }) => sum + content.plainSize(block), 0);
     const giveBack = await this.#evictor.admit(bytes, options.priority);
     try {
-      this.#parts.counters.misses += absent.length;
       await this.#copy(batch, absent, file);
-      await this.#fetch(batch, wanted(absent), file);
+      const misses = wanted(absent);
+      this.#parts.counters.misses += misses.length;
+      await this.#fetch(batch, misses, file);
     } finally {
       giveBack();
     }

@@ -12,7 +12,7 @@ import type { State } from './state.ts';
 export interface Counters {
   /** Contents found complete when they were opened or attached. */
   hits: number;
-  /** Blocks that had to be fetched or copied. */
+  /** Blocks that had to be fetched. */
   misses: number;
   fetchedChunks: number;
   /** Stored bytes that came from stores. */

@@ -1,0 +1,90 @@
+/**
+ * The codec half of the addon without native code: the identity codec (stored bytes are the plain
+ * bytes), verified and written as the addon does, zero pages left sparse.
+ */
+
+import * as fs from 'node:fs';
+import { promisify } from 'node:util';
+import { blake2b } from '../../src/base/blake2b.ts';
+import { equalBytes } from '../../src/base/bytes.ts';
+import { G8Error } from '../../src/base/errors.ts';
+import type {
+  CodecBinding,
+  DecodeRequest,
+  DecodeToFileRequest,
+  VerifyFileRequest,
+} from '../../src/native/addon.ts';
+
+const read = promisify(fs.read);
+const write = promisify(fs.write);
+const PAGE = 4096;
+
+export class FakeCodec implements CodecBinding {
+  /** Set to make writes of blocks fail or wait. */
+  beforeWrite: (request: DecodeToFileRequest) => Promise<void> = async () => {};
+  verifiedBlocks = 0;
+
+  blake2b(data: Uint8Array, length: number): Uint8Array {
+    return blake2b(data, length);
+  }
+
+  async decodeChunk({ stored, id, plainDigest, plainSize }: DecodeRequest): Promise<Uint8Array> {
+    if (!equalBytes(blake2b(stored, id.length), id)) throw corrupt('id');
+    if (stored.length !== plainSize) throw corrupt('decode');
+    if (!equalBytes(blake2b(stored, plainDigest.length), plainDigest)) throw corrupt('digest');
+    return stored;
+  }
+
+  async decodeToFile(request: DecodeToFileRequest): Promise<void> {
+    const plain = await this.decodeChunk(request);
+    await this.beforeWrite(request);
+    for (let at = 0; at < plain.length; at += PAGE) {
+      const page = plain.subarray(at, at + PAGE);
+      if (page.every((byte) => byte === 0)) continue;
+      try {
+        await write(request.fd, page, 0, page.length, request.offset + at);
+      } catch (error) {
+        const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+        throw new G8Error(isFull ? 'ERR_CACHE_FULL' : 'ERR_IO', 'Cannot write', { cause: error });
+      }
+    }
+  }
+
+  async verifyFile(request: VerifyFileRequest): Promise<Uint8Array> {
+    const { fd, size, blockSize, plainDigests, blocks } = request;
+    const count = Math.ceil(size / blockSize);
+    const matches = new Uint8Array(Math.ceil(count / 8)).fill(0xff);
+    for (let block = 0; block < count; block++) {
+      const isAsked = blocks === undefined || ((blocks[block >> 3]! >> (block & 7)) & 1) === 1;
+      if (!isAsked) continue;
+      this.verifiedBlocks++;
+      const length = Math.min(blockSize, size - block * blockSize);
+      const bytes = new Uint8Array(length);
+      const { bytesRead } = await read(fd, bytes, 0, length, block * blockSize);
+      const row = plainDigests.subarray(block * 32, block * 32 + 32);
+      const isHole = row.every((byte) => byte === 0);
+      const isMatch =
+        bytesRead === length &&
+        (isHole ? bytes.every((byte) => byte === 0) : equalBytes(blake2b(bytes, 32), row));
+      if (!isMatch) matches[block >> 3]! &= ~(1 << (block & 7));
+    }
+    return matches;
+  }
+
+  digestFile(): Promise<Uint8Array> {
+    throw new Error('Not faked');
+  }
+  encodeChunk(): Promise<never> {
+    throw new Error('Not faked');
+  }
+  zstdCompress(): Promise<never> {
+    throw new Error('Not faked');
+  }
+  zstdDecompress(): Promise<never> {
+    throw new Error('Not faked');
+  }
+}
+
+function corrupt(stage: string): G8Error {
+  return new G8Error('ERR_CHUNK_CORRUPT', 'Chunk does not match', { details: { stage } });
+}
