@@ -79,6 +79,7 @@ export class Daemon {
       ...(options.sizeMaxBytes === undefined ? {} : { sizeMaxBytes: options.sizeMaxBytes }),
       ...(options.freeFloorBytes === undefined ? {} : { freeFloorBytes: options.freeFloorBytes }),
       residency: {
+        attach: (digest, file) => binding.contentAttach(digest, file),
         drop: (digest) => binding.contentDrop(digest),
         touched: () => binding.contentTouched(),
         present: (digest, block, count) => binding.contentPresent(digest, block, count),

@@ -5,7 +5,8 @@
  */
 import { type G8Error, toG8Error } from '../base/errors.ts';
 import { toHex } from '../base/bytes.ts';
-import type { ContentCache, ContentRef } from '../cache/cache.ts';
+import type { ContentCache } from '../cache/cache.ts';
+import type { ContentRef } from '../cache/content.ts';
 import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { Need, SessionBinding } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
@@ -24,10 +25,7 @@ export interface DemandSource {
   readonly deadlineMs: number;
 }
 
-type Contents = Pick<
-  SessionBinding,
-  'contentAttach' | 'contentComplete' | 'contentFail' | 'contentPresent'
->;
+type Contents = Pick<SessionBinding, 'contentFail'>;
 
 interface Position {
   next: number;
@@ -51,18 +49,11 @@ export class Demand {
     let ref: ContentRef | undefined;
     try {
       ref = contentRef(source.contents, need.content);
+      // Tells the driver what it finds: a complete file, or a partial one and its blocks.
       const attached = await this.#cache.attach(ref);
-      if (attached === 'complete') {
-        this.#contents.contentComplete(ref.digest);
-        return;
+      if (attached === 'partial' && need.count > 0) {
+        await this.fill(source, ref, need.block, need.count);
       }
-      this.#contents.contentAttach(ref.digest, {
-        fd: attached.fd,
-        size: ref.size,
-        blockSize: ref.blockSize,
-        present: attached.present,
-      });
-      if (need.count > 0) await this.fill(source, ref, need.block, need.count);
     } catch (error) {
       this.#fail(source, need, ref, error);
     }

@@ -65,6 +65,6 @@ async function start(
     return openFuseNativeDriver(options, source, cache, demand);
   }
   const answer = demand.answer.bind(demand);
-  const native = { ...options, filesDir: cache.filesDir };
+  const native = { ...options, filesDir: cache.layout.files };
   return openNativeDriver(addon(), native, source, answer, onEnd);
 }
