@@ -1,0 +1,87 @@
+/**
+ * What a command gets from the program: streams, environment, the signal that ends it, and the global
+ * flags. Commands use this and never `process`, so that they can run inside a test.
+ */
+import { isColorWanted } from './ui/color.ts';
+
+/** A stream that may be a terminal. */
+export type Terminal = NodeJS.WritableStream & {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+};
+
+export interface Streams {
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+}
+
+/** How progress is shown: redrawn on a terminal, a line every few seconds, or not at all. */
+export type ProgressMode = 'bar' | 'plain' | 'none';
+
+/** Values of the global flags, as the parser delivers them. */
+export interface GlobalFlags {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly debug?: boolean;
+  /** `false` for `--no-color`. */
+  readonly color?: 'always' | 'auto' | 'never' | false;
+  readonly progress?: 'auto' | 'plain' | 'none';
+}
+
+/** Surroundings of one run of the program. The flags are valid once an action runs. */
+export interface Context {
+  /** Results, and nothing else. */
+  readonly stdout: Terminal;
+  /** Everything that is no result. */
+  readonly stderr: Terminal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted by the first interrupt or terminate signal, and when nobody reads stdout any more. */
+  readonly signal: AbortSignal;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly debug: boolean;
+  /** Whether stdout may be coloured. */
+  readonly color: boolean;
+  readonly progress: ProgressMode;
+}
+
+/** Builds the context over flags that are still being parsed: they are read when asked for. */
+export function createContext(
+  streams: Streams,
+  env: Context['env'],
+  signal: AbortSignal,
+  flags: () => GlobalFlags,
+): Context {
+  return {
+    stdout: streams.stdout,
+    stderr: streams.stderr,
+    env,
+    signal,
+    get json() {
+      return flags().json === true;
+    },
+    get quiet() {
+      return flags().quiet === true;
+    },
+    get verbose() {
+      return flags().verbose === true || flags().debug === true;
+    },
+    get debug() {
+      return flags().debug === true;
+    },
+    get color() {
+      return isColorWanted(streams.stdout, flags().color, env);
+    },
+    get progress() {
+      return progressMode(streams.stderr, flags());
+    },
+  };
+}
+
+function progressMode(stderr: Terminal, flags: GlobalFlags): ProgressMode {
+  if (flags.quiet === true || flags.progress === 'none') return 'none';
+  if (flags.progress === 'plain') return 'plain';
+  return stderr.isTTY === true && flags.json !== true ? 'bar' : 'none';
+}
