@@ -32,7 +32,9 @@ const MEANINGS: Readonly<Partial<Record<ErrorCode, string>>> = {
 /** Appends examples and exit codes to the command's help page. */
 export function addHelpSections(command: Command, sections: HelpSections): Command {
   return command.addHelpText('after', () => {
-    const examples = sections.examples.map(([line, purpose]) => `  # ${purpose}\n  g8ufs ${line}\n`);
+    const examples = sections.examples.map(
+      ([line, purpose]) => `  # ${purpose}\n  g8ufs ${line}\n`,
+    );
     return `\nExamples:\n${examples.join('\n')}\nExit codes:\n${exitCodes(sections)}`;
   });
 }
@@ -46,6 +48,6 @@ function exitCodes(sections: HelpSections): string {
   rows.set(130, 'interrupted (143: terminated)');
   return [...rows]
     .sort(([a], [b]) => a - b)
-    .map(([exitCode, meaning]) => `  ${String(exitCode).padEnd(4)}${meaning}`)
+    .map(([exitCode, meaning]) => `  ${String(exitCode).padEnd(5)}${meaning}`)
     .join('\n');
 }

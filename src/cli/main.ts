@@ -41,13 +41,18 @@ export async function main(
   const program = createProgram(streams);
   const ending = watchEnd(streams);
   const context = createContext(streams, env, ending.signal, () => program.opts<GlobalFlags>());
+  // `help flist create` is `flist create --help`.
+  const args = argv[0] === 'help' ? [...argv.slice(1), '--help'] : [...argv];
   try {
-    await addCommands(program, context, argv);
-    await program.parseAsync(argv as string[], { from: 'user' });
+    await addCommands(program, context, args);
+    await program.parseAsync(args, { from: 'user' });
     return ending.exitCode() ?? 0;
   } catch (error) {
     if (ending.stdoutClosed()) return 0;
-    if (error instanceof CommanderError && /^commander\.(helpDisplayed|version)$/.test(error.code)) {
+    if (
+      error instanceof CommanderError &&
+      /^commander\.(helpDisplayed|version)$/.test(error.code)
+    ) {
       return 0;
     }
     // The parser stops at the first mistake, perhaps before it has seen these flags.
@@ -89,8 +94,8 @@ function createProgram(streams: Streams): Command {
       writeErr: (text) => streams.stderr.write(text),
       outputError: () => {},
     })
-    .helpCommand('help [command]', 'show the help page of a command')
-    .addHelpText('after', '\nEach command has its own page: g8ufs <command> --help');
+    .helpCommand(false)
+    .addHelpText('after', '\nEach command has its own page: g8ufs help <command>');
 }
 
 /** Loads the one command that the words name; all of a level where they name none. */
@@ -100,7 +105,7 @@ async function addCommands(
   argv: readonly string[],
 ): Promise<void> {
   const words = argv.filter((word, i) => !word.startsWith('-') && !isValue(argv[i - 1]));
-  const [first = '', second = ''] = words[0] === 'help' ? words.slice(1) : words;
+  const [first = '', second = ''] = words;
   if (first in GROUPS) {
     const wanted = fileOf(`${first}/`, second);
     await addGroup(program, context, first, wanted === undefined ? undefined : [wanted]);
@@ -121,7 +126,9 @@ async function addGroup(
   files: readonly string[] = filesIn(`${name}/`),
 ): Promise<void> {
   if (files.length === 0) return;
-  const group = new Command(name).description(GROUPS[name] as string).copyInheritedSettings(program);
+  const group = new Command(name)
+    .description(GROUPS[name] as string)
+    .copyInheritedSettings(program);
   for (const file of files) await addFile(program, group, context, file);
   program.addCommand(group);
 }

@@ -38,5 +38,10 @@ export async function runCli(
   child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
   const [code] = (await once(child, 'close')) as [number | null];
   const stdoutBytes = Buffer.concat(out);
-  return { code, stdout: stdoutBytes.toString(), stderr: Buffer.concat(err).toString(), stdoutBytes };
+  return {
+    code,
+    stdout: stdoutBytes.toString(),
+    stderr: Buffer.concat(err).toString(),
+    stdoutBytes,
+  };
 }

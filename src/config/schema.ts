@@ -1,0 +1,141 @@
+/**
+ * Every setting in one place: type, default, unit, environment name and what it means. The help pages,
+ * `config show` and the documentation come from here. Pure.
+ */
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { parseSize } from '../base/bytes.ts';
+import { defaultCacheDir } from '../base/paths.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Whose defaults apply, and where relative paths begin. */
+export interface Surroundings {
+  readonly env: Environment;
+  readonly uid: number;
+  readonly cwd: string;
+}
+
+/** One setting. `parse` gives `undefined` for a text that has no meaning. */
+interface Setting<T> {
+  readonly env: string;
+  readonly unit: 'path' | 'bytes' | 'milliseconds' | 'list' | 'text' | 'number';
+  readonly description: string;
+  /** What a value looks like, for error messages. */
+  readonly expected: string;
+  readonly parse: (text: string, from: Surroundings) => T | undefined;
+  readonly fallback: (from: Surroundings) => T;
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  min: 60_000,
+  h: 3_600_000,
+};
+
+/** The settings by name, as the configuration file spells them. */
+export const SETTINGS = {
+  cacheDir: {
+    env: 'G8UFS_CACHE_DIR',
+    unit: 'path',
+    description: 'folder of the content cache',
+    expected: 'a path',
+    parse: parsePath,
+    fallback: ({ env, uid }) => defaultCacheDir(env, uid),
+  },
+  cacheSize: {
+    env: 'G8UFS_CACHE_SIZE',
+    unit: 'bytes',
+    description: 'size the content cache may have',
+    expected: 'a size such as 10GiB',
+    parse: parseSize,
+    fallback: () => 10 * 1024 ** 3,
+  },
+  cacheFree: {
+    env: 'G8UFS_CACHE_FREE',
+    unit: 'bytes',
+    description: 'space that the cache leaves free on its file system',
+    expected: 'a size such as 1GiB',
+    parse: parseSize,
+    fallback: () => 1024 ** 3,
+  },
+  stores: {
+    env: 'G8UFS_STORE',
+    unit: 'list',
+    description: 'where chunks are, most wanted first, separated by spaces',
+    expected: 'store URLs',
+    parse: (text) => text.split(/\s+/).filter((url) => url !== ''),
+    fallback: (): string[] => [],
+  },
+  deadline: {
+    env: 'G8UFS_DEADLINE',
+    unit: 'milliseconds',
+    description: 'how long a read waits for its data',
+    expected: 'a duration such as 30s',
+    parse: parseDuration,
+    fallback: () => 30_000,
+  },
+  blockSize: {
+    env: 'G8UFS_BLOCK_SIZE',
+    unit: 'bytes',
+    description: 'size of chunks in new flists, a power of two',
+    expected: 'a size such as 512KiB',
+    parse: parseSize,
+    fallback: () => 512 * 1024,
+  },
+  level: {
+    env: 'G8UFS_LEVEL',
+    unit: 'number',
+    description: 'zstd level of new chunks, 1 to 19',
+    expected: 'a number from 1 to 19',
+    parse: (text) => (/^([1-9]|1\d)$/.test(text) ? Number(text) : undefined),
+    fallback: () => 3,
+  },
+  hubData: {
+    env: 'G8UFS_HUB_DATA',
+    unit: 'path',
+    description: 'folder in which the hub keeps flists and chunks',
+    expected: 'a path',
+    parse: parsePath,
+    fallback: ({ env, uid }) =>
+      uid === 0 ? '/var/lib/g8ufs/hub' : join(dataHome(env), 'g8ufs/hub'),
+  },
+  hubListen: {
+    env: 'G8UFS_HUB_LISTEN',
+    unit: 'text',
+    description: 'address and port of the hub',
+    expected: 'host:port',
+    parse: (text) => (parseListen(text) === undefined ? undefined : text),
+    fallback: () => '127.0.0.1:8080',
+  },
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof SETTINGS;
+export type SettingValue<N extends SettingName> = ReturnType<(typeof SETTINGS)[N]['fallback']>;
+
+/** Host and port of `host:port` or `[v6]:port`; `undefined` when it is neither. */
+export function parseListen(text: string): { host: string; port: number } | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65535) return undefined;
+  return { host: (match[1] ?? match[2]) as string, port };
+}
+
+/** Milliseconds of `500ms`, `30s`, `2min`, `1h`; `undefined` when it is none of them. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,9})(ms|s|min|h)$/.exec(text.trim());
+  if (match === null) return undefined;
+  const milliseconds = Number(match[1]) * (DURATION_UNITS[match[2] as string] as number);
+  return milliseconds > 0 ? milliseconds : undefined;
+}
+
+function parsePath(text: string, { cwd, env }: Surroundings): string | undefined {
+  if (text === '' || text.includes('\0')) return undefined;
+  if (text === '~' || text.startsWith('~/')) return join(env['HOME'] || homedir(), text.slice(1));
+  return isAbsolute(text) ? text : resolve(cwd, text);
+}
+
+function dataHome(env: Environment): string {
+  return env['XDG_DATA_HOME'] || join(env['HOME'] || homedir(), '.local/share');
+}

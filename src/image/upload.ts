@@ -1,0 +1,120 @@
+/**
+ * Brings chunks into a store: asks in batches which ones it lacks, then puts those, a few at a time. Each
+ * id is dealt with once, however often it is added. What is held in memory is bounded: {@link
+ * Uploader.add} makes the producer wait.
+ *
+ * For one event loop. The first failure ends everything; every later call throws it again.
+ */
+import { toHex } from '../base/bytes.ts';
+import { G8Error } from '../base/errors.ts';
+import { abortReason, forEachParallel } from '../base/workers.ts';
+import type { ChunkId, WritableChunkStore } from '../store/store.ts';
+
+/** Ids in one question: one answer then saves up to 256 uploads, and fits every hub's request limit. */
+const BATCH_COUNT_MAX = 256;
+const BATCH_SIZE_MAX = 8 * 1024 * 1024;
+/** One batch is asked about while others are put; with the collecting one about 32 MiB in memory. */
+const BATCHES_MAX = 3;
+const PUTS_MAX = 8;
+
+export interface UploadCounts {
+  /** Different chunks. */
+  readonly chunks: number;
+  /** Those the store did not have. */
+  readonly newChunks: number;
+  /** Their stored bytes. */
+  readonly uploadedBytes: number;
+  /** Stored bytes of all different chunks. */
+  readonly storedBytes: number;
+}
+
+export class Uploader {
+  readonly #store: WritableChunkStore;
+  readonly #signal: AbortSignal | undefined;
+  readonly #seen = new Set<ChunkId>();
+  readonly #running = new Set<Promise<void>>();
+  #batch = new Map<ChunkId, Uint8Array>();
+  #batchSize = 0;
+  #failure: { error: unknown } | undefined;
+  #newChunks = 0;
+  #uploadedBytes = 0;
+  #storedBytes = 0;
+
+  constructor(store: WritableChunkStore, signal?: AbortSignal) {
+    this.#store = store;
+    this.#signal = signal;
+  }
+
+  get counts(): UploadCounts {
+    return {
+      chunks: this.#seen.size,
+      newChunks: this.#newChunks,
+      uploadedBytes: this.#uploadedBytes,
+      storedBytes: this.#storedBytes,
+    };
+  }
+
+  /** Takes a chunk; resolves when there is room for the next one. */
+  async add(id: Uint8Array, stored: Uint8Array): Promise<void> {
+    this.#check();
+    const name = toHex(id);
+    if (this.#seen.has(name)) return;
+    this.#seen.add(name);
+    this.#storedBytes += stored.length;
+    this.#batch.set(name, stored);
+    this.#batchSize += stored.length;
+    if (this.#batch.size >= BATCH_COUNT_MAX || this.#batchSize >= BATCH_SIZE_MAX) this.#send();
+    while (this.#running.size >= BATCHES_MAX) {
+      await Promise.race(this.#running);
+      this.#check();
+    }
+  }
+
+  /** Sends the rest and waits until the store has everything. */
+  async finish(): Promise<void> {
+    this.#send();
+    await this.settle();
+    this.#check();
+  }
+
+  /** Waits until nothing is in progress any more, whatever came of it. */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.race(this.#running);
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#signal?.aborted === true) throw abortReason(this.#signal);
+  }
+
+  #send(): void {
+    if (this.#batch.size === 0) return;
+    const batch = this.#batch;
+    this.#batch = new Map();
+    this.#batchSize = 0;
+    const running = this.#upload(batch)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  async #upload(batch: ReadonlyMap<ChunkId, Uint8Array>): Promise<void> {
+    const options = this.#signal === undefined ? {} : { signal: this.#signal };
+    const missing = await this.#store.missing([...batch.keys()], options);
+    const work = { concurrency: PUTS_MAX, signal: this.#signal };
+    await forEachParallel(missing, work, async (id) => {
+      const stored = batch.get(id);
+      if (stored === undefined) {
+        throw new G8Error(
+          'ERR_PROTOCOL',
+          `${this.#store.name} lacks a chunk that nobody asked for`,
+        );
+      }
+      await this.#store.put(id, stored, options);
+      this.#newChunks++;
+      this.#uploadedBytes += stored.length;
+    });
+  }
+}
