@@ -1,7 +1,7 @@
 /**
  * Many tasks, a few at a time. For one event loop: the tasks are asynchronous functions, not threads.
  */
-import { G8Error, isG8Error } from './errors.ts';
+import { abortError } from './deadline.ts';
 
 export interface WorkersOptions {
   /** Tasks that run at the same time, at least 1. */
@@ -37,12 +37,6 @@ export async function forEachParallel<T>(
     }),
   );
   await Promise.all(workers);
-  if (signal?.aborted === true) throw abortReason(signal);
+  if (signal?.aborted === true) throw abortError(signal);
   if (failure !== undefined) throw failure.error;
-}
-
-/** What a call that was aborted by this signal ends with. */
-export function abortReason(signal: AbortSignal): G8Error {
-  if (isG8Error(signal.reason)) return signal.reason;
-  return new G8Error('ERR_ABORTED', 'Stopped', { cause: signal.reason });
 }

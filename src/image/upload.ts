@@ -6,8 +6,9 @@
  * For one event loop. The first failure ends everything; every later call throws it again.
  */
 import { toHex } from '../base/bytes.ts';
+import { throwIfAborted } from '../base/deadline.ts';
 import { G8Error } from '../base/errors.ts';
-import { abortReason, forEachParallel } from '../base/workers.ts';
+import { forEachParallel } from '../base/workers.ts';
 import type { ChunkId, WritableChunkStore } from '../store/store.ts';
 
 /** Ids in one question: one answer then saves up to 256 uploads, and fits every hub's request limit. */
@@ -84,7 +85,7 @@ export class Uploader {
 
   #check(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
-    if (this.#signal?.aborted === true) throw abortReason(this.#signal);
+    throwIfAborted(this.#signal);
   }
 
   #send(): void {
