@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { readFlist } from '../format/flist/open.ts';
-import { unpackFlist } from '../format/flist/package.ts';
+import { type Generation, PACKAGE_SIZE_MAX, unpackFlist } from '../format/flist/package.ts';
 import { buildMountIndex } from '../format/index/writer.ts';
 
 export const INDEX_FILES = ['mount.erofs', 'mount.contents', 'mount.chunks'] as const;
@@ -27,14 +27,14 @@ export interface UnpackOptions {
  * @param source bytes of the package, any generation and compression
  * @param dir empty folder; afterwards it has the three index files, synced, and `router.yaml` if the
  *   package has one
- * @returns whether the index had to be built from records
+ * @returns the package's generation, and whether the index had to be built from records
  * @throws ERR_FLIST_FORMAT, ERR_FLIST_VERSION, ERR_IO
  */
 export async function unpackIndex(
   source: AsyncIterable<Uint8Array>,
   dir: string,
   options: UnpackOptions = {},
-): Promise<{ built: boolean }> {
+): Promise<{ generation: Generation; built: boolean }> {
   const shipped = new Set<string>();
   const records = new Map<string, Uint8Array>();
   let recordsSize = 0;
@@ -57,15 +57,33 @@ export async function unpackIndex(
         records.set(name, await collect(body, size));
       }
     },
-    options,
+    zstdOptions(options.zstdDecompress),
   );
-  if (complete()) return { built: false };
+  if (complete()) return { generation: 'ours', built: false };
 
-  const index = buildMountIndex((await readFlist(records)).tree());
+  const flist = await readFlist(records);
+  const index = buildMountIndex(flist.tree());
   await writeMember(join(dir, INDEX_FILES[0]), index.erofs());
   await writeMember(join(dir, INDEX_FILES[1]), index.contents());
   await writeMember(join(dir, INDEX_FILES[2]), index.chunks());
-  return { built: true };
+  return { generation: flist.generation, built: true };
+}
+
+/** The addon decompresses in one piece: what it is given is held in memory, within the package's bound. */
+function zstdOptions(decompress: UnpackOptions['zstdDecompress']) {
+  if (decompress === undefined) return {};
+  return {
+    zstdDecompress: async function* (source: AsyncIterable<Uint8Array>) {
+      const pieces: Uint8Array[] = [];
+      let size = 0;
+      for await (const piece of source) {
+        size += piece.length;
+        if (size > RECORDS_SIZE_MAX) throw tooLarge('(all)', size);
+        pieces.push(piece);
+      }
+      yield await decompress(Buffer.concat(pieces), PACKAGE_SIZE_MAX);
+    },
+  };
 }
 
 function tooLarge(name: string, size: number): G8Error {

@@ -1,0 +1,151 @@
+/**
+ * Opens a flist to look into it without mounting: its mount index lies in a temporary folder and is read
+ * page by page. Each image is on its own and owns its folder.
+ */
+import { createReadStream } from 'node:fs';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { blake2b } from '../base/blake2b.ts';
+import { G8Error, toG8Error } from '../base/errors.ts';
+import type { Generation } from '../format/flist/package.ts';
+import { ContentsReader } from '../format/index/contents-reader.ts';
+import { MountIndexReader } from '../format/index/reader.ts';
+import type { CodecBinding } from '../native/addon.ts';
+import { type FileSource, openFileSource } from './file-source.ts';
+import { INDEX_FILES, ROUTER_FILE, unpackIndex } from './unpack.ts';
+
+const ROOT_CONTEXT = Buffer.from('g8ufs root 1\0');
+const READ_SIZE = 1024 * 1024;
+
+export interface OpenImageOptions {
+  readonly codec: CodecBinding;
+  /** Where the temporary folder goes; default the system's. */
+  readonly tmpDir?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Image {
+  /** As it was named. */
+  readonly source: string;
+  readonly generation: Generation;
+  /** The package had no mount index: it was built from the records. */
+  readonly built: boolean;
+  /** Bytes of the package. */
+  readonly flistSize: number;
+  readonly index: MountIndexReader;
+  readonly contents: ContentsReader;
+  /** Text of the package's `router.yaml`. */
+  readonly router: string | undefined;
+  /** Digest that names the tree, in hex. */
+  rootDigest(): Promise<string>;
+  /** Removes the temporary folder. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * @param source path of a flist, or its http(s) URL
+ * @throws ERR_NO_INPUT, ERR_FLIST_FORMAT, ERR_FLIST_VERSION, ERR_IO; ERR_STORE_UNAVAILABLE and its kin
+ *   for a URL
+ */
+export async function openImage(source: string, options: OpenImageOptions): Promise<Image> {
+  const dir = await makeFolder(options.tmpDir ?? tmpdir());
+  const opened: FileSource[] = [];
+  const close = async (): Promise<void> => {
+    for (const file of opened) file.close();
+    await rm(dir, { recursive: true, force: true });
+  };
+  try {
+    const path = await fetchToDisk(source, dir, options.signal);
+    const flistSize = await sizeOf(path, source);
+    const unpacked = await unpack(path, dir, options);
+    const [erofs, contents, chunks] = INDEX_FILES.map((name) => {
+      const file = openFileSource(join(dir, name));
+      opened.push(file);
+      return file;
+    }) as [FileSource, FileSource, FileSource];
+    return {
+      source,
+      ...unpacked,
+      flistSize,
+      index: new MountIndexReader(erofs),
+      contents: new ContentsReader(contents, chunks),
+      router: await readFile(join(dir, ROUTER_FILE), 'utf8').catch(absent),
+      rootDigest: () => rootDigestOf(dir, options.codec),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function unpack(
+  path: string,
+  dir: string,
+  { codec, signal }: OpenImageOptions,
+): Promise<{ built: boolean; generation: Generation }> {
+  const bytes = createReadStream(path, {
+    highWaterMark: READ_SIZE,
+    ...(signal !== undefined && { signal }),
+  });
+  try {
+    return await unpackIndex(bytes, dir, {
+      zstdDecompress: (data, sizeMax) => codec.zstdDecompress(data, sizeMax),
+    });
+  } catch (error) {
+    throw toG8Error(error, 'ERR_IO', `${path} cannot be read`);
+  } finally {
+    bytes.destroy();
+  }
+}
+
+async function fetchToDisk(
+  source: string,
+  dir: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  if (!/^https?:\/\//i.test(source)) return source;
+  const { HttpClient } = await import('../store/http-client.ts');
+  const { downloadFlist } = await import('../store/flist-transfer.ts');
+  const client = new HttpClient(source);
+  const destination = join(dir, 'package');
+  try {
+    await downloadFlist(client, '', { destination, signal });
+    return destination;
+  } finally {
+    await client.close();
+  }
+}
+
+async function sizeOf(path: string, source: string): Promise<number> {
+  try {
+    const info = await stat(path);
+    if (!info.isFile()) throw new G8Error('ERR_NO_INPUT', `${source} is not a flist file`);
+    return info.size;
+  } catch (error) {
+    throw toG8Error(error, 'ERR_NO_INPUT', `${source} cannot be opened`);
+  }
+}
+
+// docs/format.md, section 7; the two large digests are made by the addon.
+async function rootDigestOf(dir: string, codec: CodecBinding): Promise<string> {
+  const [erofs, contents] = await Promise.all([
+    codec.digestFile(join(dir, INDEX_FILES[0])),
+    codec.digestFile(join(dir, INDEX_FILES[1])),
+  ]);
+  return Buffer.from(blake2b(Buffer.concat([ROOT_CONTEXT, erofs, contents]), 32)).toString('hex');
+}
+
+async function makeFolder(parent: string): Promise<string> {
+  try {
+    return await mkdtemp(join(parent, 'g8ufs-'));
+  } catch (error) {
+    throw toG8Error(error, 'ERR_CREATE', `No temporary folder can be made in ${parent}`);
+  }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw toG8Error(error, 'ERR_IO', 'The router of the flist cannot be read');
+}

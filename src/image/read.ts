@@ -1,0 +1,69 @@
+/**
+ * Reads a content through a store: chunks in order, several fetched ahead, each verified before it is
+ * handed out. Each call is on its own.
+ */
+import { CODEC } from '../base/codec.ts';
+import { toHex } from '../base/bytes.ts';
+import { throwIfAborted } from '../base/deadline.ts';
+import { G8Error } from '../base/errors.ts';
+import type { Chunk, Content } from '../format/content.ts';
+import type { CodecBinding } from '../native/addon.ts';
+import type { ChunkStore } from '../store/store.ts';
+
+/** Chunks in progress: hides a network's latency and stays below 32 MiB of the largest chunks. */
+const AHEAD_MAX = 8;
+
+export interface ReadOptions {
+  readonly store: ChunkStore;
+  readonly codec: CodecBinding;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The bytes of a content.
+ *
+ * @throws ERR_CHUNK_MISSING, ERR_CHUNK_CORRUPT naming the chunk; what the store throws
+ */
+export async function* readContent(
+  content: Content,
+  options: ReadOptions,
+): AsyncGenerator<Uint8Array> {
+  const controller = new AbortController();
+  const signal =
+    options.signal === undefined
+      ? controller.signal
+      : AbortSignal.any([options.signal, controller.signal]);
+  const pending: Promise<Uint8Array>[] = [];
+  try {
+    for (let i = 0; i < content.chunks.length || pending.length > 0; ) {
+      while (pending.length < AHEAD_MAX && i < content.chunks.length) {
+        const size = Math.min(content.blockSize, content.size - i * content.blockSize);
+        const reading = readChunk(content.chunks[i] as Chunk, size, options, signal);
+        // It is awaited later; until then a failure is not an unhandled one.
+        reading.catch(() => {});
+        pending.push(reading);
+        i++;
+      }
+      throwIfAborted(options.signal);
+      yield await (pending.shift() as Promise<Uint8Array>);
+    }
+  } finally {
+    controller.abort();
+    await Promise.allSettled(pending);
+  }
+}
+
+async function readChunk(
+  chunk: Chunk,
+  plainSize: number,
+  { store, codec }: ReadOptions,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  if (chunk.codec === CODEC.hole) return new Uint8Array(plainSize);
+  if (chunk.id.length === 0) {
+    throw new G8Error('ERR_CHUNK_MISSING', 'The flist does not say where a chunk of this file is');
+  }
+  const stored = await store.get(toHex(chunk.id), { signal });
+  const { codec: packed, id, plainDigest } = chunk;
+  return codec.decodeChunk({ stored, codec: packed, id, plainDigest, plainSize });
+}
