@@ -26,11 +26,10 @@ export async function askCache<T>(
     }
   }
   const { startDaemon } = await import('./daemon-process.ts');
-  const { daemon } = await startDaemon(
-    context,
-    cacheDir === undefined ? {} : { cache: cacheDir },
-    { stayForMs: REQUEST_TIMEOUT_MS, logLevel: 'warn' },
-  );
+  const { daemon } = await startDaemon(context, cacheDir === undefined ? {} : { cache: cacheDir }, {
+    stayForMs: REQUEST_TIMEOUT_MS,
+    logLevel: 'warn',
+  });
   try {
     return (await daemon.handle(method, {})) as T;
   } finally {

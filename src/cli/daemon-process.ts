@@ -1,8 +1,9 @@
 /** A mount daemon inside this process: its settings, its log, and what ends it. */
-import { Daemon } from '../fs/daemon.ts';
-import { createLogger } from '../fs/log.ts';
+
 import { registryDir } from '../base/paths.ts';
 import { loadConfig } from '../config/config.ts';
+import { Daemon } from '../fs/daemon.ts';
+import { createLogger } from '../fs/log.ts';
 import type { Context } from './context.ts';
 
 export interface DaemonFlags {

@@ -1,9 +1,9 @@
 /** Fetches flists from hubs and plain web servers for the image store. */
 import { G8Error } from '../base/errors.ts';
-import { READ_RETRY } from '../store/retry.ts';
 import { retry } from '../base/retry.ts';
 import { downloadFlist } from '../store/flist-transfer.ts';
 import { HttpClient } from '../store/http-client.ts';
+import { READ_RETRY } from '../store/retry.ts';
 import type { FetchFlist } from './images.ts';
 
 /** Downloads to `path` unless the server says that the copy with this entity tag is current. */

@@ -11,10 +11,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { G8Error, toG8Error } from '../base/errors.ts';
 import { toHex } from '../base/bytes.ts';
-import { addon } from '../native/load.ts';
+import { G8Error, toG8Error } from '../base/errors.ts';
 import { INDEX_FILES, ROUTER_FILE, unpackIndex } from '../image/unpack.ts';
+import { addon } from '../native/load.ts';
 
 /** Unpacked indexes of images nobody mounts are kept up to this size, least recently used first out. */
 const UNUSED_SIZE_MAX = 4 * 1024 * 1024 * 1024;

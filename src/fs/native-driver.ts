@@ -1,6 +1,7 @@
 /** The native driver behind the common interface: all but misses is served in C++. */
-import type { DemandSource } from './demand.ts';
+
 import type { Need, SessionBinding } from '../native/addon.ts';
+import type { DemandSource } from './demand.ts';
 import type { DriverOptions, DriverSession } from './driver.ts';
 
 /** Two threads keep two cores busy and were the best count measured on such a machine. */

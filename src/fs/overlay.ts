@@ -36,7 +36,10 @@ export async function mountOverlay(options: OverlayOptions): Promise<void> {
     }
   }
   if (process.getuid?.() !== 0) {
-    throw new G8Error('ERR_PERMISSION', 'A read-write mount needs root: overlayfs is mounted on top');
+    throw new G8Error(
+      'ERR_PERMISSION',
+      'A read-write mount needs root: overlayfs is mounted on top',
+    );
   }
   const work = workDir(options.upper);
   await mkdir(options.upper, { recursive: true });

@@ -235,7 +235,8 @@ async function pathsBelow(source: string, paths: readonly string[]): Promise<str
   const below: string[] = [];
   for (const path of paths) {
     const folder = await realpath(dirname(path)).catch(() => undefined);
-    const real = (await realpath(path).catch(() => undefined)) ?? join(folder ?? '', basename(path));
+    const real =
+      (await realpath(path).catch(() => undefined)) ?? join(folder ?? '', basename(path));
     if (folder === undefined) continue;
     if (real === source) throw new G8Error('ERR_USAGE', `${path} is the source itself`);
     const inside = relative(source, real);

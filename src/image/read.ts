@@ -2,8 +2,9 @@
  * Reads a content through a store: chunks in order, several fetched ahead, each verified before it is
  * handed out. Each call is on its own.
  */
-import { CODEC } from '../base/codec.ts';
+
 import { toHex } from '../base/bytes.ts';
+import { CODEC } from '../base/codec.ts';
 import { throwIfAborted } from '../base/deadline.ts';
 import { G8Error } from '../base/errors.ts';
 import type { Chunk, Content } from '../format/content.ts';

@@ -1,0 +1,85 @@
+/** `g8ufs flist info`: what a flist is, in numbers. */
+import { Command } from 'commander';
+import type { Image } from '../../../image/open.ts';
+import type { Context } from '../../context.ts';
+import { addHelpSections } from '../../help.ts';
+
+export function command(context: Context): Command {
+  const info = new Command('info')
+    .description('show sizes, counts, root digest and stores of a flist')
+    .argument('<flist>', 'flist file or URL')
+    .action((flist: string) => run(context, flist));
+  return addHelpSections(info, {
+    examples: [
+      ['flist info debian.flist', 'a summary'],
+      [
+        'flist info --json http://127.0.0.1:8080/demo/debian.flist',
+        'of a published flist, as JSON',
+      ],
+    ],
+    failures: ['ERR_FLIST_FORMAT', 'ERR_NO_INPUT', 'ERR_STORE_UNAVAILABLE', 'ERR_IO'],
+  });
+}
+
+async function run(context: Context, flist: string): Promise<void> {
+  const { withImage } = await import('../../image-access.ts');
+  await withImage(context, flist, async (image) => {
+    const { summarize } = await import('../../../image/summary.ts');
+    const summary = {
+      source: image.source,
+      generation: image.generation,
+      hasMountIndex: !image.built,
+      flistSize: image.flistSize,
+      rootDigest: await image.rootDigest(),
+      ...summarize(image, context.signal),
+      stores: await storesOf(image),
+    };
+    if (context.json) {
+      const { printJson } = await import('../../ui/json.ts');
+      await printJson(context, summary);
+    } else {
+      const { writeAll } = await import('../../ui/output.ts');
+      await writeAll(context.stdout, await describe(summary), context.signal);
+    }
+  });
+}
+
+/** Destinations that the flist's router names, in the order they are asked. */
+async function storesOf(image: Image): Promise<string[]> {
+  if (image.router === undefined) return [];
+  const { parseRouter } = await import('../../../store/router-config.ts');
+  const router = parseRouter(image.router, `of ${image.source}`);
+  const pools = router.lookup.flatMap((name) => router.pools.get(name) ?? []);
+  return [...new Set(pools.map(({ url }) => url))];
+}
+
+type Summary = Omit<Image, 'index' | 'contents' | 'router' | 'rootDigest' | 'close' | 'built'> & {
+  hasMountIndex: boolean;
+  rootDigest: string;
+  stores: string[];
+} & ReturnType<typeof import('../../../image/summary.ts').summarize>;
+
+async function describe(summary: Summary): Promise<string> {
+  const { formatSize } = await import('../../../base/bytes.ts');
+  const { escapeName } = await import('../../ui/name.ts');
+  const safe = (text: string): string => escapeName(Buffer.from(text));
+  const { files, directories, symlinks, specials } = summary;
+  const rows: [string, string][] = [
+    ['Flist', safe(summary.source)],
+    ['Generation', summary.generation],
+    ['Mount index', summary.hasMountIndex ? 'in the package' : 'built from the records'],
+    ['Size', formatSize(summary.flistSize)],
+    ['Root digest', summary.rootDigest],
+    [
+      'Entries',
+      `${summary.entries}: ${directories} directories, ${files} files, ${symlinks} links, ${specials} special`,
+    ],
+    ['File bytes', `${formatSize(summary.bytes)} (${summary.bytes})`],
+    ['Contents', `${summary.contents}, ${formatSize(summary.contentBytes)}`],
+    ['Chunks', `${summary.chunks}, ${formatSize(summary.storedBytes)} stored`],
+    ['Holes', `${formatSize(summary.holeBytes)} that take no room`],
+    ['Stores', summary.stores.map(safe).join(' ') || 'none named'],
+  ];
+  if (summary.lostChunks > 0) rows.splice(-1, 0, ['Lost', `${summary.lostChunks} chunks`]);
+  return rows.map(([title, text]) => `${title.padEnd(13)}${text}\n`).join('');
+}

@@ -1,0 +1,160 @@
+/** What `flist create` and `flist build` share: flags, the store, progress, the report, publishing. */
+import { G8Error } from '../base/errors.ts';
+import type { Config } from '../config/config.ts';
+import type { CreateOptions, CreateProgress, CreateSummary } from '../image/create.ts';
+import type { Context } from './context.ts';
+import type { PublishTarget } from './publish.ts';
+import type { ProgressCounter } from './ui/progress.ts';
+
+/** Flags of both commands. */
+export interface CreateFlags {
+  readonly store?: string;
+  readonly route?: string;
+  readonly blockSize?: string;
+  readonly level?: string;
+  readonly compress: 'gzip' | 'none';
+  readonly publish?: string;
+}
+
+/** Settings that the flags override. */
+export async function loadCreateConfig(context: Context, flags: CreateFlags): Promise<Config> {
+  const { loadConfig } = await import('../config/config.ts');
+  const { store, blockSize, level } = flags;
+  return loadConfig(context.env, { stores: store, blockSize, level });
+}
+
+/** What a command knows of the image it makes, besides the shared flags. */
+export type ImageOptions = Pick<
+  CreateOptions,
+  'source' | 'exclude' | 'oneFileSystem' | 'owner' | 'mtimeSeconds'
+>;
+
+/**
+ * Creates the flist, publishes it when asked to, and prints the summary.
+ *
+ * @throws ERR_USAGE without a store, or for values out of range
+ */
+export async function createAndReport(
+  context: Context,
+  output: string,
+  image: ImageOptions,
+  flags: CreateFlags,
+): Promise<void> {
+  const config = await loadCreateConfig(context, flags);
+  const [url] = config.get('stores');
+  if (url === undefined) throw new G8Error('ERR_USAGE', 'Give a store for the chunks with --store');
+  const target = flags.publish === undefined ? undefined : publishTarget(flags.publish, url);
+  const { publicUrl } = await import('../image/router.ts');
+  const route = flags.route === undefined ? publicUrl(url) : publicUrl(flags.route);
+  if (flags.route !== undefined && route === undefined) {
+    throw new G8Error('ERR_USAGE', '--route is not an http or https URL');
+  }
+  const summary = await createWithProgress(context, url, {
+    ...image,
+    output,
+    route,
+    blockSize: config.get('blockSize'),
+    level: config.get('level'),
+    compression: flags.compress,
+  });
+  const published =
+    target === undefined
+      ? undefined
+      : await (await import('./publish.ts')).publishFlist(context, output, target);
+  await report(context, output, summary, published?.url);
+}
+
+async function createWithProgress(
+  context: Context,
+  url: string,
+  options: Omit<CreateOptions, 'store' | 'addon' | 'progress' | 'signal'>,
+): Promise<CreateSummary> {
+  const { createFlist, createProgress } = await import('../image/create.ts');
+  const { openStore } = await import('../store/open.ts');
+  const { addon } = await import('../native/load.ts');
+  const { showProgress } = await import('./ui/progress.ts');
+  const progress = createProgress();
+  const binding = addon();
+  const store = openStore(url);
+  const view = await showProgress(context, counterOf(progress));
+  try {
+    return await createFlist({
+      ...options,
+      store,
+      addon: binding,
+      progress,
+      signal: context.signal,
+      // A store below the source would grow into its own image.
+      excludedPaths: store.name.startsWith('dir://') ? [store.name.slice('dir://'.length)] : [],
+    });
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new G8Error('ERR_USAGE', error.message, { cause: error });
+    throw error;
+  } finally {
+    view.stop();
+    await store.close();
+  }
+}
+
+const LABELS = { walking: 'Reading folders', storing: 'Storing contents', writing: 'Writing' };
+
+/** The run's counters as the progress view wants them. */
+function counterOf(progress: CreateProgress): ProgressCounter {
+  const isWalking = (): boolean => progress.phase === 'walking';
+  return {
+    get label() {
+      return LABELS[progress.phase];
+    },
+    get done() {
+      return isWalking() ? progress.entries : progress.bytes;
+    },
+    get total() {
+      return isWalking() ? 0 : progress.bytesTotal;
+    },
+    get unit() {
+      return isWalking() ? ('entries' as const) : ('bytes' as const);
+    },
+  };
+}
+
+function publishTarget(publish: string, storeUrl: string): PublishTarget {
+  const match = /^([^/]+)\/([^/]+)$/.exec(publish);
+  if (match === null) {
+    throw new G8Error('ERR_USAGE', `--publish is '${publish}', not REPOSITORY/NAME`);
+  }
+  if (!/^https?:\/\//i.test(storeUrl)) {
+    throw new G8Error('ERR_USAGE', '--publish needs a hub as the store');
+  }
+  const name = (match[2] as string).replace(/\.flist$/, '');
+  return { hub: storeUrl, repository: match[1] as string, name };
+}
+
+async function report(
+  context: Context,
+  output: string,
+  summary: CreateSummary,
+  url: string | undefined,
+): Promise<void> {
+  if (context.json) {
+    const { printJson } = await import('./ui/json.ts');
+    await printJson(context, { output, ...summary, ...(url !== undefined && { url }) });
+    return;
+  }
+  if (context.quiet) return;
+  const { formatSize } = await import('../base/bytes.ts');
+  const { escapeName } = await import('./ui/name.ts');
+  const { entries, bytes, chunks, newChunks, storedBytes, uploadedBytes } = summary;
+  const rows = [
+    ['Flist', `${escapeName(Buffer.from(output))}, ${formatSize(summary.flistSize)}`],
+    ['Entries', `${entries} with ${formatSize(bytes)}`],
+    ['Chunks', `${chunks} with ${formatSize(storedBytes)}`],
+    ['Uploaded', `${newChunks} with ${formatSize(uploadedBytes)}`],
+    ['Root digest', summary.rootDigest],
+    ['Time', `${summary.seconds} s`],
+    ...(url === undefined ? [] : [['Published', url]]),
+  ];
+  const { writeAll } = await import('./ui/output.ts');
+  const text = rows.map(([title, value]) => `${title?.padEnd(13)}${value}\n`).join('');
+  await writeAll(context.stdout, text, context.signal);
+}
