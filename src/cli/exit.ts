@@ -61,6 +61,5 @@ function withCode(error: unknown): ReturnType<typeof toG8Error> | undefined {
 
 // Names from images and servers may hold anything; a terminal must not obey them.
 function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the point
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
 }

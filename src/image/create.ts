@@ -2,29 +2,27 @@
  * From a folder to a flist: walk, chunk and upload, records, mount index, package. Chunks are in the
  * store before the flist appears; the flist appears whole or not at all. Each call is on its own.
  */
+import { setMaxListeners } from 'node:events';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { toHex } from '../base/bytes.ts';
 import { abortError, throwIfAborted } from '../base/deadline.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { BLOCK_SIZE_DEFAULT, BLOCK_SIZE_MAX, BLOCK_SIZE_MIN } from '../format/content.ts';
-import { MEMBER, packFlist } from '../format/flist/package.ts';
-import { writeRecords } from '../format/flist/write-records.ts';
-import { buildMountIndex, type MountIndexImage } from '../format/index/writer.ts';
-import { buildRocksdb } from '../format/rocksdb/writer.ts';
-import type { Inode } from '../format/tree.ts';
 import type { CodecBinding, ScanBinding } from '../native/addon.ts';
 import type { WritableChunkStore } from '../store/store.ts';
 import { chunkFiles } from './chunk.ts';
 import { compileExcludes } from './glob.ts';
-import { checkOutput, writeWholeFile } from './output.ts';
-import { formatRouter } from './router.ts';
+import { checkOutput } from './output.ts';
+import { packTree } from './pack.ts';
 import { Uploader } from './upload.ts';
 import { type Walk, walkTree } from './walk.ts';
 
 /** zstd levels above 19 need memory that readers may not have. */
 export const LEVEL_MAX = 19;
 const LEVEL_DEFAULT = 3;
+/** Above the calls in progress, reading and uploading, with their retries. */
+const LISTENERS_MAX = 256;
 
 /** What a run counts; whoever shows progress polls it. Sizes in bytes. */
 export interface CreateProgress {
@@ -120,27 +118,20 @@ export async function createFlist(options: CreateOptions): Promise<CreateSummary
   progress.bytesTotal = walk.bytes;
   const stored = await storeFiles(source, walk, options, progress);
   progress.phase = 'writing';
-  const index = buildMountIndex(walk.root);
-  const members = packageMembers(walk.root, index, options.route);
-  throwIfAborted(signal);
-  const compression = options.compression ?? 'gzip';
-  const flistSize = await writeWholeFile(
-    options.output,
-    packFlist(members, { compression }),
-    signal,
-  );
-  const { directories, files, symlinks, specials, contents } = index.counts;
+  const { route, compression } = options;
+  const packed = await packTree(walk.root, options.output, { route, compression, signal });
+  const { directories, files, symlinks, specials, contents, fileBytes } = packed.counts;
   return {
     entries: walk.entryCount,
     directories,
     files,
     symlinks,
     specials,
-    bytes: index.counts.fileBytes,
+    bytes: fileBytes,
     contents,
     ...stored,
-    rootDigest: toHex(index.rootDigest()),
-    flistSize,
+    rootDigest: toHex(packed.rootDigest),
+    flistSize: packed.flistSize,
     seconds: Math.round(performance.now() - started) / 1000,
   };
 }
@@ -158,6 +149,8 @@ async function storeFiles(
 ): Promise<Stored> {
   // A failure on either side ends the other: reading on when the store is gone would be in vain.
   const controller = new AbortController();
+  // Every call to the store in progress listens.
+  setMaxListeners(LISTENERS_MAX, controller.signal);
   const stop = (): void => controller.abort(abortError(options.signal as AbortSignal));
   options.signal?.addEventListener('abort', stop, { once: true });
   throwIfAborted(options.signal);
@@ -188,28 +181,6 @@ async function storeFiles(
     options.signal?.removeEventListener('abort', stop);
   }
   return { ...uploader.counts, holes, holeBytes };
-}
-
-interface Member {
-  readonly name: string;
-  readonly size: number;
-  readonly data: Iterable<Uint8Array>;
-}
-
-function packageMembers(root: Inode, index: MountIndexImage, route: string | undefined): Member[] {
-  const members: Member[] = [
-    { name: MEMBER.erofs, size: index.erofsSize, data: index.erofs() },
-    { name: MEMBER.contents, size: index.contentsSize, data: index.contents() },
-    { name: MEMBER.chunks, size: index.chunksSize, data: index.chunks() },
-  ];
-  for (const [name, bytes] of buildRocksdb(writeRecords(root))) {
-    members.push({ name, size: bytes.length, data: [bytes] });
-  }
-  if (route !== undefined) {
-    const text = Buffer.from(formatRouter(route));
-    members.push({ name: MEMBER.router, size: text.length, data: [text] });
-  }
-  return members;
 }
 
 function checkNumbers({ blockSize = BLOCK_SIZE_DEFAULT, level = LEVEL_DEFAULT }: CreateOptions) {

@@ -19,10 +19,8 @@ export function escapeName(name: Uint8Array): string {
       .map((byte) => (isPlain(byte) ? String.fromCharCode(byte) : hex(byte)))
       .join('');
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the point
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\\\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (char) => (char === '\\' ? '\\\\' : [...Buffer.from(char)].map(hex).join('')),
+  return text.replace(/\\|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) =>
+    char === '\\' ? '\\\\' : [...Buffer.from(char)].map(hex).join(''),
   );
 }
 

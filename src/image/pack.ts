@@ -1,0 +1,70 @@
+/**
+ * From a tree whose contents are known to a flist file: mount index, records, router, package. Touches no
+ * store. The file appears whole or not at all.
+ */
+import { throwIfAborted } from '../base/deadline.ts';
+import { MEMBER, packFlist } from '../format/flist/package.ts';
+import { writeRecords } from '../format/flist/write-records.ts';
+import { buildMountIndex, type MountIndexImage } from '../format/index/writer.ts';
+import { buildRocksdb } from '../format/rocksdb/writer.ts';
+import type { Inode } from '../format/tree.ts';
+import { writeWholeFile } from './output.ts';
+import { formatRouter } from './router.ts';
+
+export interface PackTreeOptions {
+  /** Default `gzip`. */
+  readonly compression?: 'gzip' | 'none' | undefined;
+  /** URL for `router.yaml`; without it the package has none. */
+  readonly route?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PackedTree {
+  /** Bytes of the file. */
+  readonly flistSize: number;
+  readonly counts: MountIndexImage['counts'];
+  readonly rootDigest: Uint8Array;
+}
+
+/**
+ * Writes a flist of a tree.
+ *
+ * @param output file to write; one that is there is replaced
+ * @throws ERR_CREATE, ERR_FLIST_FORMAT when the tree breaks a rule of the format, ERR_ABORTED
+ */
+export async function packTree(
+  root: Inode,
+  output: string,
+  options: PackTreeOptions = {},
+): Promise<PackedTree> {
+  const { signal, route, compression = 'gzip' } = options;
+  const index = buildMountIndex(root);
+  throwIfAborted(signal);
+  const members = packageMembers(root, index, route);
+  throwIfAborted(signal);
+  const pieces = packFlist(members, { compression });
+  const flistSize = await writeWholeFile(output, pieces, signal);
+  return { flistSize, counts: index.counts, rootDigest: index.rootDigest() };
+}
+
+interface Member {
+  readonly name: string;
+  readonly size: number;
+  readonly data: Iterable<Uint8Array>;
+}
+
+function packageMembers(root: Inode, index: MountIndexImage, route: string | undefined): Member[] {
+  const members: Member[] = [
+    { name: MEMBER.erofs, size: index.erofsSize, data: index.erofs() },
+    { name: MEMBER.contents, size: index.contentsSize, data: index.contents() },
+    { name: MEMBER.chunks, size: index.chunksSize, data: index.chunks() },
+  ];
+  for (const [name, bytes] of buildRocksdb(writeRecords(root))) {
+    members.push({ name, size: bytes.length, data: [bytes] });
+  }
+  if (route !== undefined) {
+    const text = Buffer.from(formatRouter(route));
+    members.push({ name: MEMBER.router, size: text.length, data: [text] });
+  }
+  return members;
+}
