@@ -15,6 +15,7 @@ const CODEC_NAMES: Record<Codec, string> = {
   [CODEC.zstd]: 'zstd',
   [CODEC.legacyG1]: 'g1',
   [CODEC.legacyG2]: 'g2',
+  [CODEC.lost]: 'lost',
 };
 const DIGEST_NAMES = {
   [DIGEST.blake2b256]: 'blake2b-256',
@@ -80,6 +81,6 @@ function contentWords({ blockSize, algorithm, chunks }: Content): string[] {
 }
 
 function chunkWord({ codec, id, plainDigest, storedSize }: Chunk): string {
-  if (codec === CODEC.hole) return 'chunk=hole';
+  if (codec === CODEC.hole || codec === CODEC.lost) return `chunk=${CODEC_NAMES[codec]}`;
   return `chunk=${CODEC_NAMES[codec]},${toHex(id)},${toHex(plainDigest)},${storedSize}`;
 }

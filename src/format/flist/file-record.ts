@@ -29,6 +29,8 @@ const ALGORITHMS: Record<Codec, DigestAlgorithm> = {
   [CODEC.zstd]: DIGEST.blake2b256,
   [CODEC.legacyG1]: DIGEST.sha256,
   [CODEC.legacyG2]: DIGEST.blake2b128,
+  // Records lack lost chunks, they do not name them.
+  [CODEC.lost]: DIGEST.blake2b256,
 };
 
 /**
@@ -120,6 +122,8 @@ function blockOf(chunk: Chunk): FileBlock {
   switch (chunk.codec) {
     case CODEC.hole:
       return HOLE_BLOCK;
+    case CODEC.lost:
+      throw new TypeError('A lost chunk cannot be recorded');
     case CODEC.legacyG1:
       return { hash: hexBytes(id), key: hexBytes(plainDigest), storedSize };
     default:

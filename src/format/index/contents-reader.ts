@@ -121,13 +121,14 @@ export class ContentsReader {
     return this.#chunkAt(content, content.firstChunk + i);
   }
 
-  /** The whole content with all its chunks, lost ones included. */
+  /** The whole content as trees have it: lost chunks at its end are those that it lacks. */
   toContent(index: number): Content {
     const content = this.content(index);
     const chunks: Chunk[] = [];
     for (let i = 0; i < content.chunkCount; i++) {
       chunks.push(this.#chunkAt(content, content.firstChunk + i));
     }
+    while (chunks.at(-1)?.codec === CODEC.lost) chunks.pop();
     const { size, blockSize, algorithm } = content;
     return { size, blockSize, algorithm, chunks };
   }

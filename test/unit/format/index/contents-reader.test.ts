@@ -85,6 +85,11 @@ describe('ContentsReader', () => {
     assert.throws(() => open(filesWith(contentOf('x', 1))).chunk(0, 1), RangeError);
   });
 
+  test('toContent() leaves lost chunks out, as trees do', () => {
+    const content = contentOf('', 3 * BLOCK, [chunkOf('x')]);
+    assert.deepEqual(open(filesWith(content)).toContent(0), content);
+  });
+
   test('lost chunks survive another round', () => {
     const once = filesWith(contentOf('', 3 * BLOCK, [chunkOf('x')]));
     assert.deepEqual(filesWith(open(once).toContent(0)), once);
