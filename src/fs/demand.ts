@@ -3,8 +3,9 @@
  * store. Also reads ahead of sequential readers. Runs on the JS thread; fetching, decoding and writing
  * happen elsewhere.
  */
-import { type G8Error, toG8Error } from '../base/errors.ts';
+
 import { toHex } from '../base/bytes.ts';
+import { type G8Error, toG8Error } from '../base/errors.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import type { ContentRef } from '../cache/content.ts';
 import type { ContentsReader } from '../format/index/contents-reader.ts';
