@@ -14,7 +14,9 @@ const suites = readdirSync(join(import.meta.dirname, 'suites'))
   .map((name) => name.slice(0, -'.bench.ts'.length));
 const [suite] = positionals;
 if (suite === undefined || !suites.includes(suite)) {
-  console.log(`Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--json FILE]`);
+  console.log(
+    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--json FILE]`,
+  );
   process.exit(suite === undefined ? 0 : 64);
 }
 

@@ -6,7 +6,9 @@ import { root } from './setup.mjs';
 
 const SIZE_MAX = 256 * 1024;
 const LARGE = new Set(['package-lock.json']);
-const MARKERS = new RegExp(`\\b(${['TO', 'FIX', 'XX'].map((w, i) => w + ['DO', 'ME', 'X'][i]).join('|')})\\b`);
+const MARKERS = new RegExp(
+  `\\b(${['TO', 'FIX', 'XX'].map((w, i) => w + ['DO', 'ME', 'X'][i]).join('|')})\\b`,
+);
 
 const problems = [];
 const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0');

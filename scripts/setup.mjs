@@ -38,7 +38,12 @@ function say(message) {
 
 /** Runs a program quietly; its output is shown only when it fails. */
 export function run(command, args, options = {}) {
-  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, ...options });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    ...options,
+  });
   if (result.status === 0) return result.stdout ?? '';
   process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
   say(`${command} ${args.join(' ')} failed${result.error ? `: ${result.error.message}` : ''}`);
@@ -67,8 +72,9 @@ function npmPackages() {
   const stamp = createHash('sha256').update(lock).digest('hex');
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
   say('installing npm packages');
-  // No package of ours needs its install script: binaries ship inside the packages.
-  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
+  // Not `npm ci`: it refuses a lock file that leaves out other platforms' optional binaries. No package of
+  // ours needs its install script: binaries ship inside the packages.
+  run('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']);
   writeFileSync(stampFile, stamp);
 }
 

@@ -32,9 +32,13 @@ try {
 
 async function main() {
   mkdirSync(mnt);
-  hub = spawn(process.execPath, [CLI, 'hub', 'serve', '--data', data, '--listen', '127.0.0.1:0', '--json'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  hub = spawn(
+    process.execPath,
+    [CLI, 'hub', 'serve', '--data', data, '--listen', '127.0.0.1:0', '--json'],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   const url = await hubUrl(hub);
   console.log(`Hub serves at ${url}`);
 
@@ -60,7 +64,10 @@ async function main() {
     ['Flist', size(built.flistSize)],
     ['Stored at the hub', `${size(built.storedBytes)} in ${built.chunks} chunks`],
     ['Mounted after', `${mount.elapsedMs} ms, with an empty cache`],
-    ['Fetched to run the command', `${size(fetched.fetchedBytes)}, ${share.toFixed(1)} % of the stored image`],
+    [
+      'Fetched to run the command',
+      `${size(fetched.fetchedBytes)}, ${share.toFixed(1)} % of the stored image`,
+    ],
     ['First run', `${first.elapsedMs} ms to its end`],
     ['Second run', `${second.elapsedMs} ms`],
   ];
@@ -72,14 +79,18 @@ async function main() {
 function runInside() {
   const script =
     'if command -v python3 >/dev/null; then exec python3 -c ' +
-    '"import json, platform; print(json.dumps({\'python\': platform.python_version(), \'ok\': True}))"; ' +
+    "\"import json, platform; print(json.dumps({'python': platform.python_version(), 'ok': True}))\"; " +
     'elif command -v perl >/dev/null; then exec perl -e "print qq(perl $^V\\n)"; ' +
     'else exec ls /; fi';
   const shown = `chroot ${mnt} sh -c 'python3 … || perl … || ls /'`;
   const enter = isRoot ? ['chroot'] : ['unshare', '--user', '--map-root-user', 'chroot'];
   const start = process.hrtime.bigint();
   const [program, ...args] = [...enter, mnt, '/bin/sh', '-c', script];
-  const result = spawnSync(program, args, { encoding: 'utf8', env: { PATH: '/usr/bin:/bin' }, timeout: 60_000 });
+  const result = spawnSync(program, args, {
+    encoding: 'utf8',
+    env: { PATH: '/usr/bin:/bin' },
+    timeout: 60_000,
+  });
   const elapsedMs = Math.round(Number(process.hrtime.bigint() - start) / 1e6);
   if (result.status !== 0) throw new Error(`the command in the image failed: ${result.stderr}`);
   return { shown, output: result.stdout.trimEnd(), elapsedMs };
@@ -104,7 +115,9 @@ function hubUrl(child) {
 }
 
 function size(bytes) {
-  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+  return bytes < 1024 * 1024
+    ? `${(bytes / 1024).toFixed(1)} KiB`
+    : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
 
 function cleanUp() {

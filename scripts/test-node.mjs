@@ -17,7 +17,9 @@ const binary = join(folder, 'node_modules', name, 'bin/node');
 if (!existsSync(binary)) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
-  run('npm', ['install', '--no-audit', '--no-fund', '--no-save', `${name}@${major}`], { cwd: folder });
+  run('npm', ['install', '--no-audit', '--no-fund', '--no-save', `${name}@${major}`], {
+    cwd: folder,
+  });
 }
 const result = spawnSync(binary, [join(root, 'scripts/test.mjs'), ...tiers], {
   cwd: root,

@@ -6,7 +6,16 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, setup } from './setup.mjs';
 
-const TIERS = ['unit', 'contract', 'golden', 'property', 'integration', 'native', 'mount', 'conformance'];
+const TIERS = [
+  'unit',
+  'contract',
+  'golden',
+  'property',
+  'integration',
+  'native',
+  'mount',
+  'conformance',
+];
 // Tiers that mount or measure processes run alone: the machine may have two cores.
 const SERIAL = new Set(['native', 'mount', 'conformance']);
 const TIMEOUT_MS = 300_000;

@@ -93,7 +93,11 @@ export async function runSuite({ quick }: SuiteOptions): Promise<Record<string, 
 }
 
 /** What rsync would change between the source and the mount: nothing, or the lines it prints. */
-async function identity(root: string, flist: string, dir: string): Promise<Record<string, unknown>> {
+async function identity(
+  root: string,
+  flist: string,
+  dir: string,
+): Promise<Record<string, unknown>> {
   const mnt = join(dir, 'mnt-identity');
   await mkdir(mnt);
   await g8ufs('mount', flist, mnt, '--cache', join(dir, 'cache-identity'));

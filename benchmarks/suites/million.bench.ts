@@ -8,8 +8,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CODEC, DIGEST } from '../../src/base/codec.ts';
 import { blake2b } from '../../src/base/blake2b.ts';
+import { CODEC, DIGEST } from '../../src/base/codec.ts';
 import { type Dentry, type Inode, S_IFDIR, S_IFREG } from '../../src/format/tree.ts';
 import { packTree } from '../../src/image/pack.ts';
 import {
@@ -98,7 +98,9 @@ async function unmountAndWait(mnt: string): Promise<void> {
 }
 
 function prefixed(name: string, values: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [`${name}: ${key}`, value]));
+  return Object.fromEntries(
+    Object.entries(values).map(([key, value]) => [`${name}: ${key}`, value]),
+  );
 }
 
 /** Folders of files, each with a content of its own; the chunks exist nowhere. */
@@ -113,7 +115,12 @@ function syntheticTree(folders: number, files: number): Inode {
   const file = (name: string): Inode => {
     const digest = blake2b(Buffer.from(name), 32);
     const chunk = { codec: CODEC.zstd, id: digest, plainDigest: digest, storedSize: 1000 };
-    const content = { size: 4000, blockSize: 524288, algorithm: DIGEST.blake2b256, chunks: [chunk] };
+    const content = {
+      size: 4000,
+      blockSize: 524288,
+      algorithm: DIGEST.blake2b256,
+      chunks: [chunk],
+    };
     return { ...attributes, mode: S_IFREG | 0o644, size: 4000, content };
   };
   const number = (index: number): string => String(index).padStart(6, '0');
