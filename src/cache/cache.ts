@@ -104,7 +104,11 @@ export class ContentCache {
       refresh: () => this.#collectTouched(),
       evict: (digest) => this.#contents.evict(digest),
     });
-    this.#filler = new Filler(parts, this.#evictor, (content) => this.#contents.complete(content));
+    this.#filler = new Filler(parts, this.#evictor, async (content) => {
+      await this.#contents.complete(content);
+      // Counted a bit late when it fails; the next batch or the completion makes up for it.
+      await this.#contents.measure(content).catch(() => {});
+    });
     this.#timer = setInterval(() => this.#startUpkeep(), UPKEEP_INTERVAL_MS);
     this.#timer.unref();
     if (boot.crashed) this.#checkpoint.due();

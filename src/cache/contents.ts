@@ -152,6 +152,17 @@ export class Contents {
     }
   }
 
+  /** Brings the bytes that a partial content is counted with up to date. */
+  async measure(content: PartialContent): Promise<void> {
+    if (content.gone) return;
+    const { catalog, layout } = this.#parts;
+    const bytes = allocated(await findStats(layout.partialPath(content.key)));
+    await catalog.update(content.digest, (record) => {
+      const isCurrent = record !== undefined && !record.complete && !content.gone;
+      return isCurrent && record.bytes !== bytes ? { ...record, bytes } : record;
+    });
+  }
+
   /** Brings last-use times up to date. */
   async touch(digests: readonly Uint8Array[]): Promise<void> {
     const records = await this.#parts.catalog.findMany(digests);
@@ -348,19 +359,8 @@ export class Contents {
       if (content.gone) continue;
       if (!content.isOwnDigest) this.#putRows(content);
       catalog.putPresence(content.digest, lifeId, content.claims());
-      // In the next batch: accounting may lag behind by one.
-      void this.#putAllocated(content).catch(() => {});
     }
     dirty.clear();
-  }
-
-  async #putAllocated(content: PartialContent): Promise<void> {
-    const { catalog, layout } = this.#parts;
-    const bytes = allocated(await findStats(layout.partialPath(content.key)));
-    await catalog.update(content.digest, (record) => {
-      const isCurrent = record !== undefined && !record.complete && !content.gone;
-      return isCurrent && record.bytes !== bytes ? { ...record, bytes } : record;
-    });
   }
 }
 

@@ -91,6 +91,11 @@ export class Evictor {
   async admit(bytes: number, priority: FillPriority): Promise<() => void> {
     const limits = await this.limits();
     let state = await this.#judge(bytes, limits);
+    if (state === 'low') {
+      // What is remembered may be older than what somebody else deleted.
+      await this.#measure();
+      state = await this.#judge(bytes, limits);
+    }
     if (state === 'low' || (state === 'large' && priority !== 'demand')) {
       await this.makeRoom(bytes);
       state = await this.#judge(bytes, limits);

@@ -5,7 +5,7 @@
  * Concurrency: writes are buffered in order and reach LevelDB in atomic batches, one at a time; reads
  * see the buffer. A batch that failed stays in the buffer and is tried again.
  */
-import { rm } from 'node:fs/promises';
+import { rm, statfs } from 'node:fs/promises';
 import { Level } from 'level';
 import { G8Error, toG8Error } from '../base/errors.ts';
 
@@ -17,6 +17,8 @@ const BUFFERED_COUNT_FLUSH = 4096;
 const BUFFERED_COUNT_MAX = 4 * BUFFERED_COUNT_FLUSH;
 /** After a failed batch: the disk is full or broken, so there is no hurry. */
 const RETRY_DELAY_MS = 2000;
+/** Room for what LevelDB writes when it is opened: a table of the log, a new log and manifest. */
+const RENEW_FREE_BYTES = 4 * 1024 * 1024;
 /** Replayed at open after a kill: 1 MiB of log takes a few milliseconds. */
 const WRITE_BUFFER_BYTES = 1024 * 1024;
 /** LevelDB's own read cache. */
@@ -37,7 +39,8 @@ const OPTIONS = {
 } as const;
 
 export class State {
-  readonly #db: Level<Uint8Array, Uint8Array>;
+  readonly #dir: string;
+  #db: Level<Uint8Array, Uint8Array>;
   /** Called before each batch, to add what belongs to it. */
   readonly onFlush: (() => void)[] = [];
   /** Called after each batch; false: it failed and its writes are buffered again. */
@@ -47,12 +50,16 @@ export class State {
   #buffered = new Map<string, Write>();
   #writing = new Map<string, Write>();
   #sync = false;
+  /** The last batch failed: open the database again before the next. */
   #failed = false;
+  #renewal: Promise<void> | undefined;
+  #readers = 0;
   #timer: NodeJS.Timeout | undefined;
   #flight: Promise<void> | undefined;
   #closed = false;
 
-  private constructor(db: Level<Uint8Array, Uint8Array>) {
+  private constructor(dir: string, db: Level<Uint8Array, Uint8Array>) {
+    this.#dir = dir;
     this.#db = db;
   }
 
@@ -62,25 +69,25 @@ export class State {
    */
   static async open(dir: string): Promise<{ state: State; renewed: boolean }> {
     try {
-      return { state: new State(await openLevel(dir)), renewed: false };
+      return { state: new State(dir, await openLevel(dir)), renewed: false };
     } catch (error) {
-      if (!isCorruption(error)) throw error;
+      if (!isUnreadable(error)) throw error;
       // Presence and rows are only a memory of work done: without them contents are fetched again.
       await rm(dir, { recursive: true, force: true });
-      return { state: new State(await openLevel(dir)), renewed: true };
+      return { state: new State(dir, await openLevel(dir)), renewed: true };
     }
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     const write = this.#find(key);
     if (write !== undefined) return write.value;
-    const value = (await this.#db.get(key)) as Uint8Array | undefined;
+    const [value] = await this.#read([key]);
     return value;
   }
 
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     const writes = keys.map((key) => this.#find(key));
-    const values = (await this.#db.getMany([...keys])) as (Uint8Array | undefined)[];
+    const values = await this.#read(keys);
     return values.map((value, index) => {
       const write = writes[index];
       return write === undefined ? value : write.value;
@@ -127,8 +134,17 @@ export class State {
   }
 
   /** Entries with keys from `from` (inclusive) to `to` (exclusive), as of the last batch. */
-  entries(from: Uint8Array, to: Uint8Array): AsyncIterable<[Uint8Array, Uint8Array]> {
-    return this.#db.iterator({ gte: from, lt: to });
+  async *entries(
+    from: Uint8Array,
+    to: Uint8Array,
+  ): AsyncGenerator<[key: Uint8Array, value: Uint8Array]> {
+    await this.#renewal?.catch(() => {});
+    this.#readers++;
+    try {
+      yield* this.#db.iterator({ gte: from, lt: to });
+    } finally {
+      this.#readers--;
+    }
   }
 
   /** Closes without writing what is buffered. */
@@ -137,6 +153,18 @@ export class State {
     clearTimeout(this.#timer);
     await this.#flight?.catch(() => {});
     await this.#db.close();
+  }
+
+  async #read(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    await this.#renewal?.catch(() => {});
+    this.#readers++;
+    try {
+      return (await this.#db.getMany([...keys])) as (Uint8Array | undefined)[];
+    } catch (error) {
+      throw toG8Error(error, 'ERR_IO', 'Cannot read the cache state');
+    } finally {
+      this.#readers--;
+    }
   }
 
   #find(key: Uint8Array): Write | undefined {
@@ -162,6 +190,7 @@ export class State {
   }
 
   async #writeBatch(): Promise<void> {
+    if (this.#failed) await this.#renew();
     for (const hook of this.onFlush) hook();
     if (this.#buffered.size === 0 && !this.#sync) return;
     clearTimeout(this.#timer);
@@ -187,11 +216,38 @@ export class State {
       }
       this.#sync ||= sync;
       this.onFlushed(false);
-      throw toG8Error(error, 'ERR_IO', 'Cannot write the cache state');
+      throw writeError(error);
     } finally {
       this.#writing = new Map();
     }
   }
+
+  // A batch that failed may have left half a record in LevelDB's log, and LevelDB would drop what
+  // follows it at the next recovery; after some failures it refuses every write. Opening it again
+  // cures both, once there is room for that.
+  async #renew(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#dir);
+    if (bavail * bsize < RENEW_FREE_BYTES) {
+      throw new G8Error('ERR_CACHE_FULL', 'The cache state has no room on its disk');
+    }
+    if (this.#readers > 0) throw new G8Error('ERR_IO', 'The cache state is to be opened again');
+    this.#renewal = (async () => {
+      await this.#db.close();
+      this.#db = await openLevel(this.#dir);
+    })();
+    try {
+      await this.#renewal;
+      this.#failed = false;
+    } finally {
+      this.#renewal = undefined;
+    }
+  }
+}
+
+function writeError(error: unknown): G8Error {
+  const isFull = error instanceof Error && /No space left|quota/i.test(error.message);
+  const code = isFull ? 'ERR_CACHE_FULL' : 'ERR_IO';
+  return new G8Error(code, 'Cannot write the cache state', { cause: error });
 }
 
 function nameOf(key: Uint8Array): string {
@@ -208,11 +264,14 @@ async function openLevel(dir: string): Promise<Level<Uint8Array, Uint8Array>> {
     if (cause?.code === 'LEVEL_LOCKED') {
       throw new G8Error('ERR_CACHE_LOCKED', `The cache state ${dir} is in use`, { cause: error });
     }
-    if (isCorruption(error)) throw error;
+    if (isUnreadable(error)) throw error;
     throw toG8Error(cause ?? error, 'ERR_IO', `Cannot open the cache state ${dir}`);
   }
 }
 
-function isCorruption(error: unknown): boolean {
-  return (error as { cause?: { code?: string } }).cause?.code === 'LEVEL_CORRUPTION';
+// Broken files, or files that are named and not there.
+function isUnreadable(error: unknown): boolean {
+  const { cause } = error as { cause?: { code?: string; message?: string } };
+  if (cause?.code === 'LEVEL_CORRUPTION') return true;
+  return cause?.code === 'LEVEL_IO_ERROR' && /No such file/.test(cause.message ?? '');
 }

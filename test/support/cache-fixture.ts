@@ -16,10 +16,31 @@ import { FakeCodec } from './fake-codec.ts';
 
 export const BLOCK = 4096;
 
+const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
+
+/** Runs after the test, the last registered first. */
+export function cleanUp(t: TestContext, task: () => unknown): void {
+  const tasks = cleanups.get(t) ?? [];
+  tasks.push(task);
+  if (cleanups.has(t)) return;
+  cleanups.set(t, tasks);
+  t.after(async () => {
+    const errors: unknown[] = [];
+    for (const each of tasks.reverse()) {
+      try {
+        await each();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw new AggregateError(errors);
+  });
+}
+
 /** A temporary folder that is gone after the test. */
 export async function temporaryDir(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'g8ufs-cache-'));
-  t.after(() => rm(dir, { recursive: true, force: true }));
+  cleanUp(t, () => rm(dir, { recursive: true, force: true }));
   return dir;
 }
 
@@ -205,7 +226,7 @@ export async function openCache(
     freeFloorBytes: 0,
     ...options,
   });
-  t.after(() => cache.close());
+  cleanUp(t, () => cache.close());
   return { dir, cache, codec, residency };
 }
 
@@ -216,4 +237,27 @@ export function gate(): { readonly opened: Promise<void>; open(): void } {
     open = resolve;
   });
   return { opened, open };
+}
+
+/** Numbers from 0 to 1 (exclusive) that depend on the seed alone. */
+export function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let x = state;
+    x = Math.imul(x ^ (x >>> 15), x | 1);
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** What the crash test fills: 1 to 40 blocks each, some shared, some holes, 4 MiB together. */
+export function crashContents(): TestContent[] {
+  return Array.from({ length: 50 }, (_, seed) => {
+    const bytes = pattern((1 + ((seed * 7) % 40)) * BLOCK - (seed % 3) * 100, seed);
+    if (seed % 4 === 0) bytes.set(pattern(BLOCK, 1000).subarray(0, bytes.length));
+    if (seed % 5 === 0 && bytes.length > 3 * BLOCK) bytes.fill(0, BLOCK, 2 * BLOCK);
+    if (seed % 6 === 0 && bytes.length > 6 * BLOCK) bytes.fill(0, 4 * BLOCK + 10, 5 * BLOCK);
+    return contentOf(bytes, seed % 2 === 0 ? BLOCK : 2 * BLOCK);
+  });
 }
