@@ -37,12 +37,15 @@ export function sendProblem(
   reply: FastifyReply,
   problem: Problem,
 ): FastifyReply {
-  return reply
-    .code(problem.status)
-    .headers(problem.headers)
-    .header('cache-control', 'no-store')
-    .type('application/problem+json')
-    .send(problemDocument(problem.status, problem.message, request.id));
+  return (
+    reply
+      .code(problem.status)
+      .headers(problem.headers)
+      .header('cache-control', 'no-store')
+      .type('application/problem+json')
+      // Bytes: to a string the framework would add a charset, which this media type does not have.
+      .send(Buffer.from(problemDocument(problem.status, problem.message, request.id)))
+  );
 }
 
 /** What a thrown value is to the client. */

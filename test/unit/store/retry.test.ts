@@ -88,7 +88,7 @@ test('getMany() ends with ERR_ABORTED when its caller aborts', async () => {
   const controller = new AbortController();
   const store = await filled(() => ({ kind: 'hang' }));
   const results = withRetry(store).getMany([CHUNK.id], { signal: controller.signal });
-  const next = results.next();
+  const next = results[Symbol.asyncIterator]().next();
   controller.abort();
   await assert.rejects(next, (error) => isG8Error(error, 'ERR_ABORTED'));
 });
