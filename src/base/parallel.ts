@@ -90,6 +90,6 @@ export async function* mergeParallel<T>(
     controller.abort(options.signal?.aborted ? abortError(options.signal) : undefined);
     // A source that is still being asked for its next task may take its time: nobody waits for it.
     Promise.resolve(source.return?.()).catch(() => {});
-    await Promise.allSettled([...running].map(({ iterator }) => iterator.return?.()));
+    await Promise.allSettled([...running].map(async ({ iterator }) => iterator.return?.()));
   }
 }

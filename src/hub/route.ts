@@ -4,7 +4,7 @@ import type {
   FastifyReply,
   FastifyRequest,
   HTTPMethods,
-  onRequestHookHandler,
+  onRequestAsyncHookHandler,
 } from 'fastify';
 import type { DigestFunction } from '../store/chunk-id.ts';
 import type { DirectoryStore } from '../store/directory.ts';
@@ -20,7 +20,7 @@ export interface HubContext {
   readonly limits: HubLimits;
   readonly digest: DigestFunction | undefined;
   /** Runs before a writing request's body is read; answers 403 when it is not allowed. */
-  readonly authorizeWrite: onRequestHookHandler;
+  readonly authorizeWrite: onRequestAsyncHookHandler;
 }
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
@@ -40,7 +40,7 @@ export function addRoute(
   app: FastifyInstance,
   url: string,
   handlers: RouteHandlers,
-  guard: { authorize?: onRequestHookHandler; post?: boolean } = {},
+  guard: { authorize?: onRequestAsyncHookHandler; post?: boolean } = {},
 ): void {
   const allowed: HTTPMethods[] = [];
   const add = (method: HTTPMethods[], handler: Handler | undefined, isGuarded: boolean) => {

@@ -142,8 +142,10 @@ async function createContext(
     limits,
     digest: options.digest,
     authorizeWrite: async (request) => {
-      if (!anyone && !(isLocal && isDirect(request))) {
-        throw new Problem(403, 'This hub takes uploads from its own machine only');
+      if (anyone) return;
+      if (!isLocal) throw new Problem(403, 'This hub takes no anonymous uploads');
+      if (!isDirect(request)) {
+        throw new Problem(403, 'This hub takes uploads from programs of its own machine only');
       }
     },
   };

@@ -1,7 +1,5 @@
 /** The store contract, run by every backend and wrapper. */
 import { mkdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { blake2b } from '../../src/base/blake2b.ts';
 import { createHub } from '../../src/hub/server.ts';
@@ -14,6 +12,7 @@ import { withRetry } from '../../src/store/retry.ts';
 import { ALL_IDS, RouteStore } from '../../src/store/route.ts';
 import { withVerify } from '../../src/store/verify.ts';
 import { FaultyStore, failFirst } from '../support/faulty-store.ts';
+import { startServer } from '../support/http-server.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { storeContract } from './store-contract.ts';
 
@@ -50,18 +49,14 @@ storeContract('HttpStore on a hub', async (t) => {
 
 storeContract('HttpStore on a static server', async (t) => {
   const root = temporaryDirectory(t);
-  const server = createServer(async (request, response) => {
-    const bytes = await readFile(join(root, request.url ?? '')).catch(() => undefined);
-    response.writeHead(bytes === undefined ? 404 : 200);
-    response.end(request.method === 'HEAD' ? undefined : bytes);
+  const { url } = await startServer(t, (request, response) => {
+    readFile(join(root, request.url ?? '')).then(
+      (bytes) => response.writeHead(200).end(request.method === 'HEAD' ? undefined : bytes),
+      () => response.writeHead(404).end(),
+    );
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const store = new HttpStore(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  t.after(async () => {
-    await store.close();
-    server.closeAllConnections();
-    server.close();
-  });
+  const store = new HttpStore(`${url}/`);
+  t.after(() => store.close());
   return { store, source: new DirectoryStore({ path: root }) };
 });
 

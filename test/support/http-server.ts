@@ -1,5 +1,5 @@
 /** Local HTTP and TCP servers that do what a test says, gone when the test is over. */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 
@@ -10,13 +10,16 @@ export interface TestServer {
   readonly server: Server;
 }
 
-export async function startServer(t: TestContext, listener: RequestListener): Promise<TestServer> {
+/** Answers one request; when it fails, the connection is cut. */
+export type Listener = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+export async function startServer(t: TestContext, listener: Listener): Promise<TestServer> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
     // What a client that went away makes of the response is no concern of these tests.
     response.on('error', () => {});
-    listener(request, response);
+    Promise.resolve(listener(request, response)).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => {

@@ -1,6 +1,5 @@
 /** The HTTP store against hubs that are not ours to trust: scripted answers of the hub protocol. */
 import assert from 'node:assert/strict';
-import type { RequestListener } from 'node:http';
 import { test } from 'node:test';
 import { type ErrorCode, isG8Error } from '../../../src/base/errors.ts';
 import { CHUNKS_MEDIA_TYPE, encodeFrameHeader } from '../../../src/store/chunk-frames.ts';
@@ -8,7 +7,7 @@ import { HttpStore } from '../../../src/store/http.ts';
 import { READ_RETRY, withRetry } from '../../../src/store/retry.ts';
 import type { ChunkId } from '../../../src/store/store.ts';
 import { chunkOf, collect } from '../../support/faulty-store.ts';
-import { bodyOf, startServer } from '../../support/http-server.ts';
+import { bodyOf, type Listener, startServer } from '../../support/http-server.ts';
 
 const CHUNK = chunkOf('unasked');
 const FOUR = Array.from({ length: 4 }, (_, i) => chunkOf(`chunk ${i}`));
@@ -18,16 +17,14 @@ const HUB_INFO = JSON.stringify({ hub: 'g8ufs', version: 1, features: ['chunks']
 
 const isError = (code: ErrorCode) => (error: unknown) => isG8Error(error, code);
 
-function hub(routes: Record<string, RequestListener>): RequestListener {
+/** A hub with these routes, each named by method and path. */
+function hub(...routes: readonly (readonly [name: string, listener: Listener])[]): Listener {
+  const listeners = new Map(routes);
   return (request, response) => {
-    const route = routes[`${request.method} ${request.url}`];
-    if (request.url === '/api/v1') {
-      response.writeHead(200, { 'content-type': 'application/json' }).end(HUB_INFO);
-    } else if (route !== undefined) {
-      route(request, response);
-    } else {
-      response.writeHead(404).end();
-    }
+    const listener = listeners.get(`${request.method} ${request.url}`);
+    if (listener !== undefined) return listener(request, response);
+    if (request.url !== '/api/v1') return response.writeHead(404).end();
+    return response.writeHead(200, { 'content-type': 'application/json' }).end(HUB_INFO);
   };
 }
 
@@ -38,13 +35,14 @@ function frames(chunks: readonly { id: ChunkId; bytes: Uint8Array }[]): Buffer {
 }
 
 /** A hub whose batch answer is these bytes. */
-function batchHub(body: Uint8Array, type = CHUNKS_MEDIA_TYPE): RequestListener {
-  return hub({
-    'POST /api/v1/chunks/batch': async (request, response) => {
+function batchHub(body: Uint8Array, type = CHUNKS_MEDIA_TYPE): Listener {
+  return hub([
+    'POST /api/v1/chunks/batch',
+    async (request, response) => {
       await bodyOf(request);
       response.writeHead(200, { 'content-type': type }).end(body);
     },
-  });
+  ]);
 }
 
 /** Size or error code of each of the four chunks. */
@@ -59,7 +57,7 @@ function outcomes(results: Awaited<ReturnType<typeof collect>>): (string | numbe
 test('get() asks a hub that does not show its chunks at the root', async (t) => {
   const { url } = await startServer(
     t,
-    hub({ [`GET /api/v1/chunks/${CHUNK.id}`]: (_, response) => response.end(CHUNK.bytes) }),
+    hub([`GET /api/v1/chunks/${CHUNK.id}`, (_, response) => response.end(CHUNK.bytes)]),
   );
   const store = new HttpStore(url);
   t.after(() => store.close());
@@ -101,14 +99,15 @@ test('getMany() keeps what came before the connection was reset', async (t) => {
   let reset = () => {};
   const { url } = await startServer(
     t,
-    hub({
-      'POST /api/v1/chunks/batch': async (request, response) => {
+    hub([
+      'POST /api/v1/chunks/batch',
+      async (request, response) => {
         await bodyOf(request);
         response.writeHead(200, { 'content-type': CHUNKS_MEDIA_TYPE });
         response.write(frames(FOUR.slice(0, 2)));
         reset = () => request.socket.resetAndDestroy();
       },
-    }),
+    ]),
   );
   const store = new HttpStore(url);
   t.after(() => store.close());
@@ -123,20 +122,23 @@ test('getMany() keeps what came before the connection was reset', async (t) => {
 });
 
 test('getMany() with retries asks one by one for what a batch did not give', async (t) => {
-  const single = FOUR.map(({ id, bytes }): [string, RequestListener] => [
+  const single = FOUR.map(({ id, bytes }): [string, Listener] => [
     `GET /api/v1/chunks/${id}`,
     (_request, response) => response.end(bytes),
   ]);
   const { url, requests } = await startServer(
     t,
-    hub({
-      'POST /api/v1/chunks/batch': async (request, response) => {
-        await bodyOf(request);
-        response.writeHead(200, { 'content-type': CHUNKS_MEDIA_TYPE });
-        response.end(frames(FOUR.slice(0, 2)));
-      },
-      ...Object.fromEntries(single),
-    }),
+    hub(
+      [
+        'POST /api/v1/chunks/batch',
+        async (request, response) => {
+          await bodyOf(request);
+          response.writeHead(200, { 'content-type': CHUNKS_MEDIA_TYPE });
+          response.end(frames(FOUR.slice(0, 2)));
+        },
+      ],
+      ...single,
+    ),
   );
   const clock = { now: () => 0, random: () => 0, sleep: async () => {} };
   const store = withRetry(new HttpStore(url), READ_RETRY, clock);
@@ -148,11 +150,12 @@ test('getMany() with retries asks one by one for what a batch did not give', asy
 test('missing() believes a hub only about what it was asked', async (t) => {
   const { url } = await startServer(
     t,
-    hub({
-      'POST /api/v1/chunks/missing': (_request, response) => {
+    hub([
+      'POST /api/v1/chunks/missing',
+      (_request, response) => {
         response.end(JSON.stringify({ missing: [CHUNK.id, FOUR_IDS[1]] }));
       },
-    }),
+    ]),
   );
   const store = new HttpStore(url);
   t.after(() => store.close());
@@ -162,11 +165,12 @@ test('missing() believes a hub only about what it was asked', async (t) => {
 test('missing() refuses an answer of another shape', async (t) => {
   const { url } = await startServer(
     t,
-    hub({
-      'POST /api/v1/chunks/missing': (_request, response) => {
+    hub([
+      'POST /api/v1/chunks/missing',
+      (_request, response) => {
         response.end(JSON.stringify({ missing: 'none' }));
       },
-    }),
+    ]),
   );
   const store = new HttpStore(url);
   t.after(() => store.close());
@@ -190,12 +194,13 @@ for (const answer of ['{"msg":"flist server is working"}', 'not json', '{"hub":"
 test('a hub that refuses the bytes makes put() reject with ERR_CHUNK_CORRUPT', async (t) => {
   const { url } = await startServer(
     t,
-    hub({
-      [`PUT /api/v1/chunks/${CHUNK.id}`]: async (request, response) => {
+    hub([
+      `PUT /api/v1/chunks/${CHUNK.id}`,
+      async (request, response) => {
         await bodyOf(request);
         response.writeHead(422).end();
       },
-    }),
+    ]),
   );
   const store = new HttpStore(url);
   t.after(() => store.close());

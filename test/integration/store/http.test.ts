@@ -1,7 +1,7 @@
 /** The HTTP store against servers that behave well, badly, slowly and not at all. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import type { RequestListener, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -12,7 +12,7 @@ import { HttpClient, type HttpOptions, parseRetryAfter } from '../../../src/stor
 import { READ_RETRY, withRetry } from '../../../src/store/retry.ts';
 import { CHUNK_SIZE_MAX } from '../../../src/store/store.ts';
 import { chunkOf } from '../../support/faulty-store.ts';
-import { startServer, startTcpServer } from '../../support/http-server.ts';
+import { type Listener, startServer, startTcpServer } from '../../support/http-server.ts';
 
 const CHUNK = chunkOf('chunk');
 const PATH = `/${chunkPath(CHUNK.id)}`;
@@ -23,13 +23,13 @@ const isError =
     isG8Error(error, code) && reason.test(error.message) && !/secret/.test(error.message);
 
 /** Answers the static layout with one chunk, and everything else with 404. */
-const oneChunk: RequestListener = (request, response) => {
+const oneChunk: Listener = (request, response) => {
   response.writeHead(request.url === PATH ? 200 : 404);
   response.end(request.url === PATH && request.method === 'GET' ? CHUNK.bytes : undefined);
 };
 
 /** Calls `serve` for chunks and answers 404 to the probe. */
-function chunksOnly(serve: (response: ServerResponse) => void): RequestListener {
+function chunksOnly(serve: (response: ServerResponse) => void): Listener {
   return (request, response) => {
     if (request.url === '/api/v1') response.writeHead(404).end();
     else serve(response);
