@@ -8,7 +8,7 @@
 
 import { blake2b256Stream } from '../base/blake2b.ts';
 import { equalBytes, toHex } from '../base/bytes.ts';
-import { DIGEST, type DigestAlgorithm } from '../base/codec.ts';
+import { CODEC, DIGEST, type DigestAlgorithm } from '../base/codec.ts';
 import { G8Error } from '../base/errors.ts';
 import { BLOCK_SIZE_MAX, BLOCK_SIZE_MIN, type Chunk } from '../format/content.ts';
 import { clearBit, countBits, createBitmap, hasBit, setBit } from './bitmap.ts';
@@ -18,6 +18,9 @@ import { DIGEST_SIZE, SEGMENT_ROWS } from './records.ts';
 export const CHUNK_COUNT_MAX = 8 * 1024 * 1024;
 /** Rows digested before the event loop gets a turn: about 2 ms. */
 const ROWS_PER_TURN = 16 * 1024;
+
+/** The row of a lost chunk is nothing else (docs/format.md, section 5). */
+const LOST_BYTE = 0xff;
 
 const CONTENT_MAGIC = Buffer.from('g8ufs content 1\0');
 
@@ -156,7 +159,7 @@ export function isZero(bytes: Uint8Array): boolean {
  * Reads a content's plain digests and checks that they make its content digest: a hostile flist could
  * otherwise fill the file of a content that other images share.
  *
- * @returns 32 bytes for each chunk, zeros for holes
+ * @returns 32 bytes for each chunk, zeros for holes, 0xff for lost ones
  * @throws ERR_FLIST_FORMAT
  */
 export async function readRows(ref: ContentRef): Promise<Uint8Array> {
@@ -169,7 +172,11 @@ export async function readRows(ref: ContentRef): Promise<Uint8Array> {
     if (first > 0) await new Promise((resolve) => setImmediate(resolve));
     const end = Math.min(ref.chunkCount, first + ROWS_PER_TURN);
     for (let index = first; index < end; index++) {
-      const { plainDigest } = ref.chunk(index);
+      const { codec, plainDigest } = ref.chunk(index);
+      if (codec === CODEC.lost) {
+        rows.fill(LOST_BYTE, index * DIGEST_SIZE, (index + 1) * DIGEST_SIZE);
+        continue;
+      }
       if (plainDigest.length !== 0 && plainDigest.length !== digestSize) {
         throw formatError(ref, `chunk ${index} has a digest of ${plainDigest.length} bytes`);
       }

@@ -252,6 +252,12 @@ export class Filler {
     const wants = new Map<ChunkId, { chunk: Chunk; jobs: Job[] }>();
     for (const job of jobs) {
       const chunk = ref.chunk(job.block);
+      if (chunk.codec === CODEC.lost) {
+        job.flight.reject(
+          new G8Error('ERR_CHUNK_MISSING', `Chunk ${job.block} of ${content.key} is lost`),
+        );
+        continue;
+      }
       const problem = problemOf(chunk, content.algorithm);
       if (problem !== undefined) {
         job.flight.reject(
@@ -383,6 +389,7 @@ const ALGORITHM_OF_CODEC: Readonly<Record<Codec, DigestAlgorithm | undefined>> =
   [CODEC.zstd]: DIGEST.blake2b256,
   [CODEC.legacyG1]: DIGEST.sha256,
   [CODEC.legacyG2]: DIGEST.blake2b128,
+  [CODEC.lost]: undefined,
 };
 
 // The decoder checks by the codec's algorithm, the content by its own: they have to agree.
