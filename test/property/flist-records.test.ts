@@ -66,6 +66,7 @@ const ID_SIZES: Record<Codec, number> = {
   [CODEC.zstd]: 32,
   [CODEC.legacyG1]: 32,
   [CODEC.legacyG2]: 16,
+  [CODEC.lost]: 0,
 };
 
 function contentOf(codec: Codec, algorithm: DigestAlgorithm): fc.Arbitrary<Content> {

@@ -24,12 +24,11 @@ const EMPTY = new Uint8Array(0);
 const HOLE: Chunk = { codec: CODEC.hole, id: EMPTY, plainDigest: EMPTY, storedSize: 0 };
 const HOLE_BLOCK: FileBlock = { hash: EMPTY, key: EMPTY, storedSize: 0 };
 
-const ALGORITHMS: Record<Codec, DigestAlgorithm> = {
+const ALGORITHMS: Readonly<Record<Codec, DigestAlgorithm>> = {
   [CODEC.hole]: DIGEST.blake2b256,
   [CODEC.zstd]: DIGEST.blake2b256,
   [CODEC.legacyG1]: DIGEST.sha256,
   [CODEC.legacyG2]: DIGEST.blake2b128,
-  // Records lack lost chunks, they do not name them.
   [CODEC.lost]: DIGEST.blake2b256,
 };
 
@@ -95,7 +94,11 @@ function algorithmOf(chunks: readonly Chunk[]): DigestAlgorithm {
   return ALGORITHMS[codec];
 }
 
-/** The `File` member of a record; `content` is absent for an empty file. */
+/**
+ * The `File` member of a record; `content` is absent for an empty file.
+ *
+ * @throws ERR_FLIST_FORMAT when a content of our own codec lacks chunks
+ */
 export function fileToRecord(content: Content | undefined): FileBody {
   if (content === undefined) {
     return {
@@ -105,10 +108,17 @@ export function fileToRecord(content: Content | undefined): FileBody {
       blocks: [],
     };
   }
-  const { chunks, size, blockSize } = content;
+  const { size, blockSize } = content;
+  const chunks = chunksBeforeLost(content.chunks);
+  const isShort = chunks.length < Math.ceil(size / blockSize);
+  if (isShort && chunks.some(({ codec }) => codec === CODEC.zstd)) {
+    throw new G8Error(
+      'ERR_FLIST_FORMAT',
+      `File of ${size} bytes lacks chunks that only old tools lose`,
+    );
+  }
   const isHistorical =
-    chunks.length < Math.ceil(size / blockSize) ||
-    chunks.some(({ codec }) => codec === CODEC.legacyG1 || codec === CODEC.legacyG2);
+    isShort || chunks.some(({ codec }) => codec === CODEC.legacyG1 || codec === CODEC.legacyG2);
   return {
     type: 'file',
     blockSize: blockSize / BLOCK_SIZE_UNIT,
@@ -117,18 +127,16 @@ export function fileToRecord(content: Content | undefined): FileBody {
   };
 }
 
-function blockOf(chunk: Chunk): FileBlock {
-  const { id, plainDigest, storedSize } = chunk;
-  switch (chunk.codec) {
-    case CODEC.hole:
-      return HOLE_BLOCK;
-    case CODEC.lost:
-      throw new TypeError('A lost chunk cannot be recorded');
-    case CODEC.legacyG1:
-      return { hash: hexBytes(id), key: hexBytes(plainDigest), storedSize };
-    default:
-      return { hash: id, key: plainDigest, storedSize };
-  }
+/** Records have no place for a lost chunk: a content ends before its first one. */
+function chunksBeforeLost(chunks: readonly Chunk[]): readonly Chunk[] {
+  const index = chunks.findIndex(({ codec }) => codec === CODEC.lost);
+  return index < 0 ? chunks : chunks.slice(0, index);
+}
+
+function blockOf({ codec, id, plainDigest, storedSize }: Chunk): FileBlock {
+  if (codec === CODEC.hole) return HOLE_BLOCK;
+  if (codec !== CODEC.legacyG1) return { hash: id, key: plainDigest, storedSize };
+  return { hash: hexBytes(id), key: hexBytes(plainDigest), storedSize };
 }
 
 function hexBytes(bytes: Uint8Array): Uint8Array {

@@ -26,6 +26,7 @@ import {
   type DirRecord,
   decodeAci,
   decodeDir,
+  type InodeBody,
   type InodeRecord,
 } from './records.ts';
 import { isDevice, isSpecial, specialFromRecord } from './special.ts';
@@ -58,6 +59,9 @@ interface Pending {
   readonly message: Uint8Array;
   readonly depth: number;
 }
+
+type LeafBody = Exclude<InodeBody, { type: 'dir' }>;
+type SpecialBody = Extract<InodeBody, { type: 'special' }>;
 
 /** What every inode has. */
 interface Stat {
@@ -143,11 +147,12 @@ class TreeReader {
   }
 
   #inode(record: InodeRecord, depth: number): Inode {
-    if (record.body.type === 'dir') return this.#openDirectory(record.body.key, depth + 1);
+    const { body } = record;
+    if (body.type === 'dir') return this.#openDirectory(body.key, depth + 1);
     const linkId = record.attributes?.linkId ?? 0;
     const known = linkId === 0 ? undefined : this.#links.get(linkId);
     if (known === undefined) {
-      const inode = this.#leaf(record);
+      const inode = this.#leaf(record, body);
       if (linkId !== 0) this.#links.set(linkId, inode);
       return inode;
     }
@@ -155,8 +160,7 @@ class TreeReader {
     return known;
   }
 
-  #leaf(record: InodeRecord): Inode {
-    const { body } = record;
+  #leaf(record: InodeRecord, body: LeafBody): Inode {
     switch (body.type) {
       case 'file': {
         const content = contentFromRecord(body, record.size);
@@ -166,22 +170,21 @@ class TreeReader {
       case 'link':
         checkTarget(body.target);
         return { ...this.#stat(record, S_IFLNK), size: 0, target: body.target };
-      default:
-        return this.#special(record);
+      case 'special':
+        return this.#special(record, body);
     }
   }
 
-  #special(record: InodeRecord): Inode {
-    const { attributes, body } = record;
+  #special(record: InodeRecord, body: SpecialBody): Inode {
+    const { attributes } = record;
     if (attributes !== undefined) {
       if (!isSpecial(attributes.mode)) throw new Unusable('has attributes of another type');
       const inode = { ...this.#stat(record, attributes.mode & S_IFMT), size: 0 };
       const { rdevMajor, rdevMinor } = attributes;
       return isDevice(inode.mode) ? { ...inode, rdevMajor, rdevMinor } : inode;
     }
-    const special =
-      body.type === 'special' && specialFromRecord(body, this.#owner(record.aciKey).type);
-    if (!special) throw new Unusable('is a special file of unknown type');
+    const special = specialFromRecord(body, this.#owner(record.aciKey).type);
+    if (special === undefined) throw new Unusable('is a special file of unknown type');
     const { type, rdevMajor, rdevMinor } = special;
     const inode = { ...this.#stat(record, type), size: 0 };
     return isDevice(type) ? { ...inode, rdevMajor, rdevMinor } : inode;

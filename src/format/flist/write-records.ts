@@ -47,7 +47,7 @@ interface Directory {
  * @param root a directory; the tree must not change until the last record was taken
  * @returns database records, sorted by key in byte order
  * @throws RangeError when the tree is deeper than {@link TREE_DEPTH_MAX}, ERR_CREATE when a
- *   directory is too large for one record
+ *   directory is too large for one record, ERR_FLIST_FORMAT when a content of our own codec lacks chunks
  */
 export function* writeRecords(
   root: Inode,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compareBytes } from '../../../../src/base/bytes.ts';
 import { CODEC, DIGEST } from '../../../../src/base/codec.ts';
+import { isG8Error } from '../../../../src/base/errors.ts';
 import type { Content } from '../../../../src/format/content.ts';
 import { directoryKey, keyBytes } from '../../../../src/format/flist/keys.ts';
 import { readTree } from '../../../../src/format/flist/read-tree.ts';
@@ -165,6 +166,34 @@ test('writeRecords() keeps contents that are short of chunks', () => {
   const content = { ...contentOf('x'), size: 2 ** 24, algorithm: DIGEST.blake2b256, chunks: [] };
   const tree = directory({ f: file('x', { size: 2 ** 24, content }) });
   assert.deepEqual(readTree(written(tree)), tree);
+});
+
+test('writeRecords() ends a content before its first lost chunk', () => {
+  const none = new Uint8Array(0);
+  const lost = { codec: CODEC.lost, id: none, plainDigest: none, storedSize: 0 };
+  const [chunk] = contentOf('x').chunks;
+  assert.ok(chunk);
+  const content = { ...contentOf('x'), size: 2 ** 20 };
+  const historical = {
+    ...chunk,
+    codec: CODEC.legacyG2,
+    id: new Uint8Array(16).fill(1),
+    plainDigest: new Uint8Array(16).fill(2),
+  };
+  const algorithm = DIGEST.blake2b128;
+  const short = { ...content, algorithm, chunks: [historical] };
+  const tree = (value: Content) => directory({ f: file('x', { size: 2 ** 20, content: value }) });
+  const read = readTree(written(tree({ ...short, chunks: [historical, lost] })));
+  assert.deepEqual(read, tree(short));
+});
+
+test('writeRecords() refuses a content of our own codec that lacks chunks', () => {
+  const content = { ...contentOf('x'), size: 2 ** 20 };
+  const tree = directory({ f: file('x', { size: 2 ** 20, content }) });
+  assert.throws(
+    () => [...writeRecords(tree)],
+    (error) => isG8Error(error, 'ERR_FLIST_FORMAT'),
+  );
 });
 
 test('writeRecords() keeps device numbers', () => {
