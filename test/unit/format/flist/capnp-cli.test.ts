@@ -25,7 +25,8 @@ import {
   symlink,
 } from '../../../support/flist-trees.ts';
 
-const isInstalled = spawnSync('capnp', ['--version']).status === 0;
+const TOOL = 'capnp';
+const isInstalled = spawnSync(TOOL, ['--version']).status === 0;
 if (!isInstalled && process.env['CI'] === 'true') throw new Error('The tool capnp is missing');
 const options = { skip: isInstalled ? false : 'capnp is not installed' };
 
@@ -36,7 +37,7 @@ function schema(): string {
 }
 
 function capnp(command: 'encode' | 'decode', type: string, input: Uint8Array, ...flags: string[]) {
-  return execFileSync('capnp', [command, ...flags, schema(), type], { input });
+  return execFileSync(TOOL, [command, ...flags, schema(), type], { input });
 }
 
 const XATTRS = [{ name: bytes('user.a'), value: Uint8Array.of(0, 1, 255) }];

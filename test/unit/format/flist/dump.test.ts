@@ -18,26 +18,27 @@ test('dumpTree() writes one line for each name, depth first', () => {
   );
 });
 
-test('dumpTree() writes chunks, holes, devices, times and attributes', () => {
+test('dumpTree() writes chunks, devices, times and attributes', () => {
   const chunk = { id: Uint8Array.of(1), plainDigest: Uint8Array.of(2), storedSize: 3 };
   const content = {
-    size: 8192,
+    size: 12288,
     blockSize: 4096,
     algorithm: DIGEST.blake2b256,
     chunks: [
       { ...chunk, codec: CODEC.zstd },
       { ...chunk, codec: CODEC.hole },
+      { ...chunk, codec: CODEC.lost },
     ],
   };
   const xattrs = [{ name: bytes('user.a'), value: Uint8Array.of(0x41, 0xff) }];
   const tree = directory({
-    f: file('', { size: 8192, content, xattrs, mtimeSeconds: -1, mtimeNanoseconds: 5, uid: 7 }),
+    f: file('', { size: 12288, content, xattrs, mtimeSeconds: -1, mtimeNanoseconds: 5, uid: 7 }),
     d: blockDevice(8, 1),
   });
   assert.deepEqual([...dumpTree(tree)].slice(1), [
     '/d 060660 0:6 1500000000+000000000 device=8,1',
-    '/f 100644 7:0 -1+000000005 size=8192 xattr=user.a,A%FF block=4096 digest=blake2b-256 ' +
-      'chunk=zstd,01,02,3 chunk=hole',
+    '/f 100644 7:0 -1+000000005 size=12288 xattr=user.a,A%FF block=4096 digest=blake2b-256 ' +
+      'chunk=zstd,01,02,3 chunk=hole chunk=lost',
   ]);
 });
 
