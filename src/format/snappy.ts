@@ -8,6 +8,9 @@ import { G8Error } from '../base/errors.ts';
 // The densest element is a copy of 64 bytes in 3; beyond that a stated length is a lie.
 const EXPANSION_MAX = 22;
 
+// A view costs more than copying this many bytes one by one.
+const LOOP_SIZE_MAX = 48;
+
 function corrupt(problem: string, offset: number): G8Error {
   return new G8Error('ERR_FLIST_FORMAT', `Snappy block ${problem} at offset ${offset}`, {
     details: { offset },
@@ -44,7 +47,8 @@ export function decodeSnappy(input: Uint8Array, sizeMax: number): Uint8Array {
       if (length > input.length - from || length > size - to) {
         throw corrupt('has a literal beyond its end', at);
       }
-      output.set(input.subarray(from, from + length), to);
+      if (length > LOOP_SIZE_MAX) output.set(input.subarray(from, from + length), to);
+      else for (let i = 0; i < length; i++) output[to + i] = input[from + i] as number;
       from += length;
       to += length;
       continue;

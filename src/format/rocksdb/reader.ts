@@ -30,14 +30,21 @@ type Run = readonly LiveTable[];
  * Opens a database.
  *
  * Indexes are read and checked at once, records when they are asked for; so both methods of the
- * result can throw as well. Keys and values are views of `files`, or of decoded blocks: copy what has
+ * result can throw as well. Keys and values are views of `source`, or of decoded blocks: copy what has
  * to be modified.
  *
- * @param files name without directory → contents; others than RocksDB's are ignored
+ * @param source name without directory → contents; others than RocksDB's are ignored
  * @throws ERR_FLIST_FORMAT when a file is missing or malformed; ERR_FLIST_VERSION for features that no
  *   flist writer used: merges, range deletions, blob files, transactions, other key orders, newer tables
  */
-export function openRocksdb(files: ReadonlyMap<string, Uint8Array>): MetadataDatabase {
+export function openRocksdb(source: ReadonlyMap<string, Uint8Array>): MetadataDatabase {
+  // Plain arrays even for callers with Buffers, whose views are slower and whose slice() is no copy.
+  const files = new Map(
+    [...source].map(([file, { buffer, byteOffset, byteLength }]) => [
+      file,
+      new Uint8Array(buffer, byteOffset, byteLength),
+    ]),
+  );
   const name = currentManifest(files);
   const bytes = files.get(name);
   if (bytes === undefined) throw formatError(name, 0, 'is named by CURRENT, but missing, read');
