@@ -21,13 +21,15 @@ export class Output {
     return this.bytes(part);
   }
 
-  /** An integer from 0 to 2^53 - 1. */
-  varint(value: number): this {
+  /** Integers from 0 to 2^53 - 1. */
+  varint(...values: readonly number[]): this {
     const part: number[] = [];
-    let left = value;
-    for (; left >= 128; left = Math.floor(left / 128)) part.push((left % 128) + 128);
-    part.push(left);
-    return this.bytes(Uint8Array.from(part));
+    for (const value of values) {
+      let left = value;
+      for (; left >= 128; left = Math.floor(left / 128)) part.push((left % 128) + 128);
+      part.push(left);
+    }
+    return this.bytes(new Uint8Array(part));
   }
 
   /** Bytes behind their length. */

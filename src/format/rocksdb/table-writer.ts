@@ -54,9 +54,7 @@ class BlockBuilder {
       while (shared < sharedMax && key[shared] === this.lastKey[shared]) shared++;
     }
     this.#output
-      .varint(shared)
-      .varint(key.length - shared)
-      .varint(value.length)
+      .varint(shared, key.length - shared, value.length)
       .bytes(key.subarray(shared))
       .bytes(value);
     this.#sinceRestart++;
@@ -189,7 +187,7 @@ function encodeInternalKey(key: Uint8Array): Uint8Array {
 }
 
 function encodeHandle(handle: Handle): Uint8Array {
-  return new Output().varint(handle.offset).varint(handle.size).concat();
+  return new Output().varint(handle.offset, handle.size).concat();
 }
 
 function encodeFooter(metaindex: Handle, index: Handle): Uint8Array {

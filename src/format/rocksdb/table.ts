@@ -274,14 +274,18 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /**
- * A file made outside a database carries sequence number 0 on every record; its real one stands in
- * its properties or, where those must not change, in the MANIFEST alone.
+ * A file made outside a database carries sequence number 0 on every record. Its real one stands in the
+ * MANIFEST and, unless the file was to stay as it was, in its properties as well.
  */
 function globalSequence(values: Map<string, Input>, largest: number): number | undefined {
   const version = values.get('rocksdb.external_sst_file.version')?.fixed32() ?? 0;
   if (version < 2) return undefined;
-  const written = values.get(GLOBAL_SEQUENCE)?.fixed64() ?? 0;
-  return written === 0 ? largest : written;
+  const property = values.get(GLOBAL_SEQUENCE);
+  const written = property?.fixed64() ?? 0;
+  if (property !== undefined && written !== 0 && written !== largest) {
+    throw property.fail('has another sequence number than the MANIFEST says');
+  }
+  return largest;
 }
 
 function readFooter(file: string, bytes: Uint8Array): Footer {
