@@ -51,7 +51,7 @@ function damaged(bytes: Uint8Array, { kind, at, value }: Damage): Uint8Array {
         copy.subarray(0, position),
         copy.subarray(position + 1 + (value & 15)),
       ]);
-    default:
+    case 'repeat':
       return Buffer.concat([
         copy.subarray(0, position),
         copy.subarray(Math.max(0, position - value)),
