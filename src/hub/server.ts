@@ -185,6 +185,8 @@ function addHooks(app: FastifyInstance): void {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
   });
+  // A body ends with a newline, as the historical hub's do and terminals like.
+  app.setReplySerializer((payload) => `${JSON.stringify(payload)}\n`);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(request, reply, new Problem(404, 'There is nothing at this path')),
   );
