@@ -4,6 +4,8 @@ import { FLIST_SIZE_MAX } from '../store/flist-transfer.ts';
 export interface HubLimits {
   /** Bytes of an uploaded flist. */
   readonly flistSizeMax: number;
+  /** Bytes of one batch answer; ids beyond it come with an error and are asked again. */
+  readonly batchSizeMax: number;
   /** Chunk uploads at one time, each of which holds a chunk in memory; more are answered 503. */
   readonly uploadCountMax: number;
   /** Connections at one time; more are closed at once. */
@@ -20,6 +22,7 @@ export interface HubLimits {
 
 export const DEFAULT_LIMITS: HubLimits = {
   flistSizeMax: FLIST_SIZE_MAX,
+  batchSizeMax: 256 * 1024 * 1024,
   uploadCountMax: 32,
   connectionCountMax: 1024,
   idleMs: 60_000,
@@ -28,7 +31,5 @@ export const DEFAULT_LIMITS: HubLimits = {
   shutdownMs: 10_000,
 };
 
-/** Bytes of one batch answer; ids beyond it are answered with an error and asked again. */
-export const BATCH_SIZE_MAX = 256 * 1024 * 1024;
 /** Request line and headers: four times the longest legal path with its credentials. */
 export const HEADER_SIZE_MAX = 16 * 1024;

@@ -1,7 +1,7 @@
 /** Chunks: single reads in both layouts, verified uploads, presence checks and batches. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { isG8Error } from '../../base/errors.ts';
+import { type G8Error, isG8Error, toG8Error } from '../../base/errors.ts';
 import {
   CHUNKS_MEDIA_TYPE,
   type ChunkFrame,
@@ -19,7 +19,6 @@ import {
 } from '../../store/hub-protocol.ts';
 import { CHUNK_SIZE_MAX, type ChunkId } from '../../store/store.ts';
 import { assertStatedSize, bodyStream, bounded, Gate, parseBody } from '../body.ts';
-import { BATCH_SIZE_MAX } from '../limits.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter } from '../route.ts';
 import { sendFile } from '../send-file.ts';
@@ -30,6 +29,10 @@ const CHUNK_HEADERS = {
   'cache-control': 'public, max-age=31536000, immutable',
   'access-control-allow-origin': '*',
 };
+
+// Chunks of one batch that are read or written at a time; keeps the disk busy and bounds the memory
+// of a request to 20 MiB.
+const BATCH_CONCURRENCY = 4;
 
 export function chunkRoutes(app: FastifyInstance, context: HubContext): void {
   const gate = new Gate(context.limits.uploadCountMax);
@@ -136,17 +139,39 @@ async function uploadBatch(
   }
   assertStatedSize(request, UPLOAD_SIZE_MAX);
   const results: { id: ChunkId; status: UploadStatus }[] = [];
+  const running = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  const start = (frame: ChunkFrame) => {
+    const result = { id: frame.id, status: 'error' as UploadStatus };
+    results.push(result);
+    const run = storeFrame(context, request, frame)
+      .then((status) => {
+        result.status = status;
+      })
+      .catch((error: unknown) => {
+        failures.push(error);
+      })
+      .finally(() => running.delete(run));
+    running.add(run);
+  };
   const decoder = new FrameDecoder();
   const stream = bodyStream(request);
-  for await (const piece of bounded(stream, UPLOAD_SIZE_MAX, context.limits.bodyMs)) {
-    for (const frame of decoder.push(piece)) {
-      if (results.length === BATCH_COUNT_MAX) {
-        throw new Problem(413, `The batch has more than ${BATCH_COUNT_MAX} chunks`);
+  try {
+    for await (const piece of bounded(stream, UPLOAD_SIZE_MAX, context.limits.bodyMs)) {
+      for (const frame of decoder.push(piece)) {
+        if (results.length === BATCH_COUNT_MAX) {
+          throw new Problem(413, `The batch has more than ${BATCH_COUNT_MAX} chunks`);
+        }
+        if (running.size >= BATCH_CONCURRENCY) await Promise.race(running);
+        if (failures.length > 0) throw failures[0];
+        start(frame);
       }
-      results.push({ id: frame.id, status: await storeFrame(context, request, frame) });
     }
+    decoder.end();
+  } finally {
+    await Promise.all(running);
   }
-  decoder.end();
+  if (failures.length > 0) throw failures[0];
   return reply.send({ results });
 }
 
@@ -167,29 +192,42 @@ async function storeFrame(
   }
 }
 
-/** The body of a batch answer; one chunk at a time is in memory, as fast as the client takes them. */
+/** The body of a batch answer: a few chunks are read ahead, as fast as the client takes them. */
 async function* framesOf(
   context: HubContext,
   ids: readonly ChunkId[],
 ): AsyncGenerator<Uint8Array, void, void> {
+  const distinct = [...new Set(ids)];
+  const ahead: Promise<Uint8Array | G8Error>[] = [];
+  let next = 0;
   let size = 0;
-  for (const id of new Set(ids)) {
-    if (size > BATCH_SIZE_MAX) {
+  for (const id of distinct) {
+    if (size > context.limits.batchSizeMax) {
       yield* errorFrame(id, 'The batch is full, ask again');
       continue;
     }
-    try {
-      const bytes = await context.chunks.get(id);
-      size += bytes.length;
-      yield encodeFrameHeader(id, FRAME_STATUS.ok, bytes.length);
-      yield bytes;
-    } catch (error) {
-      if (isG8Error(error, 'ERR_CHUNK_MISSING')) {
-        yield encodeFrameHeader(id, FRAME_STATUS.missing, 0);
-      } else {
-        yield* errorFrame(id, 'The hub cannot read this chunk');
-      }
+    while (next < distinct.length && ahead.length < BATCH_CONCURRENCY) {
+      ahead.push(readChunk(context, distinct[next++] as ChunkId));
     }
+    const chunk = (await ahead.shift()) as Uint8Array | G8Error;
+    if (!isG8Error(chunk)) {
+      size += chunk.length;
+      yield encodeFrameHeader(id, FRAME_STATUS.ok, chunk.length);
+      yield chunk;
+    } else if (chunk.code === 'ERR_CHUNK_MISSING') {
+      yield encodeFrameHeader(id, FRAME_STATUS.missing, 0);
+    } else {
+      yield* errorFrame(id, 'The hub cannot read this chunk');
+    }
+  }
+}
+
+/** Never rejects: a client that goes away leaves reads behind that nobody awaits. */
+async function readChunk(context: HubContext, id: ChunkId): Promise<Uint8Array | G8Error> {
+  try {
+    return await context.chunks.get(id);
+  } catch (error) {
+    return toG8Error(error, 'ERR_INTERNAL', `Cannot read chunk ${id}`);
   }
 }
 

@@ -303,6 +303,18 @@ test('POST batch streams a frame for each id in the order asked', async (t) => {
   assert.deepEqual(Buffer.from(frames[3]?.bytes ?? []), Buffer.from(CHUNK.bytes));
 });
 
+test('POST batch leaves out what is above its size', async (t) => {
+  const { put, post } = await startHub(t, { limits: { batchSizeMax: 5 } });
+  await put(CHUNK.id, CHUNK.bytes);
+  await put(OTHER.id, OTHER.bytes);
+  const response = await post('batch', { ids: [CHUNK.id, OTHER.id] });
+  const frames = new FrameDecoder().push(new Uint8Array(await response.arrayBuffer()));
+  assert.deepEqual(
+    frames.map(({ status }) => status),
+    [FRAME_STATUS.ok, FRAME_STATUS.error],
+  );
+});
+
 test('POST batch refuses more ids than a batch may have', async (t) => {
   const { post } = await startHub(t);
   assert.equal((await post('batch', { ids: Array(257).fill(CHUNK.id) })).status, 400);
