@@ -24,6 +24,7 @@ const TEST_PACKAGES = {
   '/usr/bin/fsck.erofs': 'erofs-utils',
   '/usr/bin/capnp': 'capnproto',
   '/usr/sbin/debootstrap': 'debootstrap',
+  '/usr/lib/x86_64-linux-gnu/libfuse.so.2': 'libfuse2',
   '/usr/bin/rsync': 'rsync',
   '/usr/bin/getfattr': 'attr',
   '/usr/bin/getfacl': 'acl',

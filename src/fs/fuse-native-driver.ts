@@ -89,12 +89,20 @@ export async function openFuseNativeDriver(
 }
 
 function loadPackage(): FuseConstructor {
+  // The package ships its Node-API binary under the name of another runtime, although Node runs it too.
+  const runtime = process.env['ELECTRON_RUN_AS_NODE'];
+  process.env['ELECTRON_RUN_AS_NODE'] = '1';
   try {
     return createRequire(import.meta.url)('fuse-native') as FuseConstructor;
   } catch (error) {
-    throw new G8Error('ERR_CONFIG', 'The optional package fuse-native cannot be loaded', {
-      cause: error,
-    });
+    throw new G8Error(
+      'ERR_CONFIG',
+      'The optional driver fuse-native cannot be loaded; it needs the library libfuse.so.2 (libfuse2)',
+      { cause: error },
+    );
+  } finally {
+    if (runtime === undefined) delete process.env['ELECTRON_RUN_AS_NODE'];
+    else process.env['ELECTRON_RUN_AS_NODE'] = runtime;
   }
 }
 
@@ -179,7 +187,8 @@ function createOperations(
       if (fd === EMPTY) callback(0, 0);
       else {
         readFd(fd, buffer, 0, length, position, (error, bytesRead) =>
-          callback(error ? -errno.EIO : 0, bytesRead),
+          // The package takes the count as the result, as read(2) gives it.
+          callback(error ? -errno.EIO : bytesRead),
         );
       }
     },
