@@ -12,6 +12,8 @@ import type {
   CodecBinding,
   DecodeRequest,
   DecodeToFileRequest,
+  EncodedChunk,
+  EncodeRequest,
   VerifyFileRequest,
 } from '../../src/native/addon.ts';
 
@@ -74,7 +76,7 @@ export class FakeCodec implements CodecBinding {
   digestFile(): Promise<Uint8Array> {
     throw new Error('Not faked');
   }
-  encodeChunk(): Promise<never> {
+  encodeChunk(_request: EncodeRequest): Promise<EncodedChunk> {
     throw new Error('Not faked');
   }
   zstdCompress(): Promise<never> {
