@@ -1,5 +1,5 @@
-/** Parts of a help page that every command has: examples and exit codes. */
-import type { Command } from 'commander';
+/** The look of help pages, and what every one of them has: examples and exit codes. */
+import type { Command, HelpConfiguration, Option } from 'commander';
 import { CODES, type ErrorCode } from '../base/errors.ts';
 
 interface HelpSections {
@@ -28,6 +28,23 @@ const MEANINGS: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_PERMISSION: 'not permitted',
   ERR_CONFIG: 'wrong configuration or installation',
 };
+
+/** How help pages look: one line for each command, choices and defaults in few words. */
+export const HELP_STYLE: HelpConfiguration = {
+  showGlobalOptions: true,
+  sortSubcommands: true,
+  helpWidth: 100,
+  subcommandTerm: (command) => command.name(),
+  optionDescription: describeOption,
+};
+
+function describeOption({ description, argChoices, defaultValue }: Option): string {
+  const facts = [
+    ...(argChoices === undefined ? [] : [argChoices.join(', ')]),
+    ...(typeof defaultValue === 'string' ? [`default: ${defaultValue}`] : []),
+  ];
+  return facts.length === 0 ? description : `${description} (${facts.join('; ')})`;
+}
 
 /** Appends examples and exit codes to the command's help page. */
 export function addHelpSections(command: Command, sections: HelpSections): Command {

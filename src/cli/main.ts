@@ -11,6 +11,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { G8Error } from '../base/errors.ts';
 import { type Context, createContext, type GlobalFlags, type Streams } from './context.ts';
 import { type EndSignal, exitNow, formatFailure, reportOf, SIGNAL_EXIT_CODES } from './exit.ts';
+import { HELP_STYLE } from './help.ts';
 import { packageVersion } from './version.ts';
 
 const COMMANDS = new URL('./commands/', import.meta.url);
@@ -88,7 +89,7 @@ function createProgram(streams: Streams): Command {
     )
     .exitOverride()
     .showSuggestionAfterError()
-    .configureHelp({ showGlobalOptions: true, sortSubcommands: true, helpWidth: 100 })
+    .configureHelp(HELP_STYLE)
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
       writeErr: (text) => streams.stderr.write(text),

@@ -1,0 +1,117 @@
+/** A hub, an image built and published to it, and looked at from there. */
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { runCli, startCli } from '../../support/run-cli.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
+
+const SAMPLE = fileURLToPath(new URL('../../../../../flists/sample.yaml', import.meta.url));
+
+async function startHub(context: TestContext): Promise<{ url: string; hub: ChildProcess }> {
+  const data = temporaryDirectory(context);
+  const hub = startCli(['hub', 'serve', '--data', data, '--listen', '127.0.0.1:0']);
+  context.after(async () => {
+    if (hub.exitCode !== null) return;
+    hub.kill('SIGTERM');
+    await once(hub, 'close');
+  });
+  const [line] = (await once(hub.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+  const url = line.toString().trim();
+  assert.match(url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  return { url, hub };
+}
+
+for (const [signal, exitCode] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  test(`hub serve stops in good order on ${signal}`, async (t) => {
+    const { hub } = await startHub(t);
+    let stderr = '';
+    hub.stderr?.on('data', (data) => {
+      stderr += data;
+    });
+    hub.kill(signal);
+    const [code] = await once(hub, 'close');
+    assert.deepEqual([code, stderr], [exitCode, '']);
+  });
+}
+
+test('hub serve says when its port is taken', async (t) => {
+  const { url } = await startHub(t);
+  const listen = url.slice('http://'.length);
+  const { code, stderr } = await runCli([
+    'hub',
+    'serve',
+    '--data',
+    temporaryDirectory(t),
+    '--listen',
+    listen,
+  ]);
+  assert.equal(code, 74);
+  assert.match(stderr, /\(ERR_IO\)\n$/);
+});
+
+test('an image goes to a hub and is read from there', async (t) => {
+  const { url } = await startHub(t);
+  const work = temporaryDirectory(t);
+  mkdirSync(join(work, 'source'));
+  writeFileSync(join(work, 'source/file'), 'from the hub\n');
+  const flist = join(work, 'image.flist');
+  const args = ['flist', 'create', join(work, 'source'), flist, '--store', url];
+  const created = JSON.parse((await runCli([...args, '--publish', 'demo/first', '--json'])).stdout);
+  assert.equal(created.url, `${url}/demo/first.flist`);
+  const read = await runCli(['flist', 'cat', created.url, '/file']);
+  assert.deepEqual([read.code, read.stdout], [0, 'from the hub\n']);
+  const pushed = await runCli(['flist', 'push', flist, `${url}/demo/second`]);
+  assert.deepEqual([pushed.code, pushed.stdout], [0, `${url}/demo/second.flist\n`]);
+  const info = JSON.parse(
+    (await runCli(['flist', 'info', '--json', `${url}/demo/second.flist`])).stdout,
+  );
+  assert.deepEqual([info.rootDigest, info.stores], [created.rootDigest, [url]]);
+});
+
+test('flist push refuses what is no flist', async (t) => {
+  const { url } = await startHub(t);
+  const path = join(temporaryDirectory(t), 'text');
+  writeFileSync(path, 'no flist');
+  assert.equal((await runCli(['flist', 'push', path, `${url}/demo/text`])).code, 65);
+});
+
+test('flist cat ends with 69 when the store does not answer', async (t) => {
+  const { url, hub } = await startHub(t);
+  const work = temporaryDirectory(t);
+  writeFileSync(join(work, 'file'), 'content');
+  const flist = join(work, 'image.flist');
+  assert.equal((await runCli(['flist', 'create', work, flist, '--store', url])).code, 0);
+  hub.kill('SIGTERM');
+  await once(hub, 'close');
+  assert.equal((await runCli(['flist', 'cat', flist, '/file'])).code, 69);
+});
+
+test('flist build makes the sample image, the same one twice', async (t) => {
+  const work = temporaryDirectory(t);
+  const build = async (name: string) => {
+    const args = ['flist', 'build', SAMPLE, join(work, name), '-s', join(work, 'store'), '--json'];
+    const { code, stdout, stderr } = await runCli(args);
+    assert.deepEqual([code, stderr], [0, '']);
+    return JSON.parse(stdout);
+  };
+  const first = await build('first.flist');
+  const second = await build('second.flist');
+  assert.equal(second.rootDigest, first.rootDigest);
+  assert.equal(second.newChunks, 0);
+  const { stdout } = await runCli([
+    'flist',
+    'cat',
+    join(work, 'first.flist'),
+    '/etc/hostname',
+    '-s',
+    join(work, 'store'),
+  ]);
+  assert.equal(stdout, 'sample\n');
+});
