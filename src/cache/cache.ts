@@ -126,10 +126,10 @@ export class ContentCache {
   static async open(options: CacheOptions): Promise<ContentCache> {
     const layout = new CacheLayout(options.dir);
     try {
-      await layout.createFolders();
+      const isNew = await layout.createFolders();
       const { state } = await openState(layout);
       try {
-        return await ContentCache.#openParts(options, layout, state);
+        return await ContentCache.#openParts(options, layout, state, isNew);
       } catch (error) {
         await state.close();
         throw error;
@@ -143,6 +143,7 @@ export class ContentCache {
     options: CacheOptions,
     layout: CacheLayout,
     state: State,
+    isNew: boolean,
   ): Promise<ContentCache> {
     const [bootId, { catalog, meta }] = await Promise.all([
       options.bootId ?? readBootId(),
@@ -152,7 +153,7 @@ export class ContentCache {
     ]);
     const isSameBoot = bootId !== '' && bootId === meta.bootId;
     // Before anybody can open a file in it.
-    if (!meta.clean && !isSameBoot) await setFilesAside(layout);
+    if (!isNew && !meta.clean && !isSameBoot) await setFilesAside(layout);
     await catalog.putMeta({ bootId, clean: false });
     const closing = createAbortController();
     const parts: CacheParts = {

@@ -48,12 +48,14 @@ export class CacheLayout {
     return join(this.partial, key);
   }
 
-  async createFolders(): Promise<void> {
+  /** @returns whether there was no folder of complete files yet */
+  async createFolders(): Promise<boolean> {
     // 0700: what an image contains is not for every user of the machine to read.
     await mkdir(this.dir, { recursive: true, mode: 0o700 });
-    const folders = [this.files, this.partial, this.flists, this.tmp, this.run];
-    folders.push(this.quarantine, this.trash);
+    const created = await mkdir(this.files, { recursive: true });
+    const folders = [this.partial, this.flists, this.tmp, this.run, this.quarantine, this.trash];
     await Promise.all(folders.map((folder) => mkdir(folder, { recursive: true })));
+    return created !== undefined;
   }
 }
 

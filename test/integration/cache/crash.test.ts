@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { equalBytes } from '../../../src/base/bytes.ts';
 import {
   crashContents,
   openCache,
@@ -60,7 +61,7 @@ async function inspect(
     if (!stats.isFile()) continue;
     assert.equal(stats.mtimeMs, 1000);
     const file = byKey.get(full.slice(-64));
-    assert.deepEqual(new Uint8Array(await readFile(full)), file?.bytes);
+    assert.ok(file !== undefined && equalBytes(await readFile(full), file.bytes));
     complete++;
   }
 
@@ -69,10 +70,8 @@ async function inspect(
   for (const file of contents) {
     if ((await cache.attach(file)) === 'complete') continue;
     // Only what is on the disk can become present: this store has nothing.
-    const fills = Array.from({ length: file.chunkCount }, (_, block) =>
-      cache.fill(file, block, 1, { store: new RecordingStore(), priority: 'demand' }),
-    );
-    await Promise.allSettled(fills);
+    const store = new RecordingStore();
+    await cache.fill(file, 0, file.chunkCount, { store, priority: 'demand' }).catch(() => {});
     const present = residency.blocks.get(file.key) ?? new Set<number>();
     const path =
       present.size === file.chunkCount
@@ -82,7 +81,7 @@ async function inspect(
     for (const block of present) {
       const from = block * file.blockSize;
       const to = from + file.blockSize;
-      assert.deepEqual(bytes.subarray(from, to), file.bytes.subarray(from, to));
+      assert.ok(equalBytes(bytes.subarray(from, to), file.bytes.subarray(from, to)));
       blocks++;
     }
   }
