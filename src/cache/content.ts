@@ -8,9 +8,10 @@
 
 import { blake2b256Stream } from '../base/blake2b.ts';
 import { equalBytes, toHex } from '../base/bytes.ts';
-import { CODEC, DIGEST, type DigestAlgorithm } from '../base/codec.ts';
+import { DIGEST, type DigestAlgorithm } from '../base/codec.ts';
 import { G8Error } from '../base/errors.ts';
 import { BLOCK_SIZE_MAX, BLOCK_SIZE_MIN, type Chunk } from '../format/content.ts';
+import { contentHeader, digestSizeOf, writeChunkRow } from '../format/index/content-digest.ts';
 import { clearBit, createBitmap, hasBit, setBit } from './bitmap.ts';
 import { DIGEST_SIZE, SEGMENT_ROWS } from './records.ts';
 
@@ -22,8 +23,6 @@ const ROWS_PER_TURN = 16 * 1024;
 /** The row of a lost chunk is nothing else (docs/format.md, section 5). */
 const LOST_BYTE = 0xff;
 
-const CONTENT_MAGIC = Buffer.from('g8ufs content 1\0');
-
 /** A content as a mount index names it. Chunks are read from the index when asked for. */
 export interface ContentRef {
   /** Content digest, 32 bytes. */
@@ -34,11 +33,6 @@ export interface ContentRef {
   /** ceil(size / blockSize). */
   readonly chunkCount: number;
   chunk(index: number): Chunk;
-}
-
-/** Bytes of a plain digest of this algorithm. */
-export function plainDigestSize(algorithm: DigestAlgorithm): number {
-  return algorithm === DIGEST.blake2b128 ? 16 : 32;
 }
 
 export class PartialContent {
@@ -84,11 +78,13 @@ export class PartialContent {
       holeCount++;
     }
     this.absentCount = this.chunkCount - holeCount;
+    // One hole: the state has to say so, or the content digest would be taken for its row.
+    if (this.chunkCount === 1 && holeCount === 1) this.#rowSegments.add(0);
   }
 
-  /** The content is its only chunk: named by that chunk's plain digest. */
+  /** The content is its only chunk and named by that chunk's plain digest. */
   get isOwnDigest(): boolean {
-    return this.chunkCount === 1 && this.algorithm === DIGEST.blake2b256;
+    return isOwnDigest(this, this.rows);
   }
 
   /** The chunk table row: the plain digest, zero-padded. */
@@ -97,7 +93,7 @@ export class PartialContent {
   }
 
   plainDigest(block: number): Uint8Array {
-    return this.row(block).subarray(0, plainDigestSize(this.algorithm));
+    return this.row(block).subarray(0, digestSizeOf(this.algorithm));
   }
 
   isPresent(block: number): boolean {
@@ -153,6 +149,14 @@ export class PartialContent {
   }
 }
 
+function isOwnDigest(
+  shape: Pick<ContentRef, 'chunkCount' | 'algorithm'>,
+  rows: Uint8Array,
+): boolean {
+  if (shape.chunkCount !== 1 || shape.algorithm !== DIGEST.blake2b256) return false;
+  return !isHole(rows, 0) && rows.some((byte) => byte !== LOST_BYTE);
+}
+
 // Without a view per row: a content may have millions.
 function isHole(rows: Uint8Array, block: number): boolean {
   const from = block * DIGEST_SIZE;
@@ -175,39 +179,25 @@ export function isZero(bytes: Uint8Array): boolean {
 export async function readRows(ref: ContentRef): Promise<Uint8Array> {
   checkShape(ref);
   const rows = new Uint8Array(ref.chunkCount * DIGEST_SIZE);
-  const digestSize = plainDigestSize(ref.algorithm);
+  const digestSize = digestSizeOf(ref.algorithm);
   const hash = blake2b256Stream();
-  hash.update(identityHeader(ref));
+  hash.update(contentHeader(ref));
   for (let first = 0; first < ref.chunkCount; first += ROWS_PER_TURN) {
     if (first > 0) await new Promise((resolve) => setImmediate(resolve));
     const end = Math.min(ref.chunkCount, first + ROWS_PER_TURN);
     for (let index = first; index < end; index++) {
-      const { codec, plainDigest } = ref.chunk(index);
-      if (codec === CODEC.lost) {
-        rows.fill(LOST_BYTE, index * DIGEST_SIZE, (index + 1) * DIGEST_SIZE);
-        continue;
+      const chunk = ref.chunk(index);
+      const { length } = chunk.plainDigest;
+      if (length !== 0 && length !== digestSize) {
+        throw formatError(ref, `chunk ${index} has a digest of ${length} bytes`);
       }
-      if (plainDigest.length !== 0 && plainDigest.length !== digestSize) {
-        throw formatError(ref, `chunk ${index} has a digest of ${plainDigest.length} bytes`);
-      }
-      rows.set(plainDigest, index * DIGEST_SIZE);
+      writeChunkRow(rows, index * DIGEST_SIZE, chunk);
     }
     hash.update(rows.subarray(first * DIGEST_SIZE, end * DIGEST_SIZE));
   }
-  const isOwnDigest = ref.chunkCount === 1 && ref.algorithm === DIGEST.blake2b256 && !isZero(rows);
-  if (!equalBytes(isOwnDigest ? rows : hash.digest(), ref.digest)) {
-    throw formatError(ref, 'does not match its chunks');
-  }
+  const expected = isOwnDigest(ref, rows) ? rows : hash.digest();
+  if (!equalBytes(expected, ref.digest)) throw formatError(ref, 'does not match its chunks');
   return rows;
-}
-
-// docs/format.md, section 5: what stands before the rows in the content digest.
-function identityHeader(ref: ContentRef): Uint8Array {
-  const numbers = Buffer.alloc(10);
-  numbers[0] = ref.algorithm;
-  numbers[1] = Math.log2(ref.blockSize);
-  numbers.writeBigUInt64LE(BigInt(ref.size), 2);
-  return Buffer.concat([CONTENT_MAGIC, numbers]);
 }
 
 function checkShape(ref: ContentRef): void {

@@ -11,6 +11,7 @@ import { type CacheOptions, ContentCache } from '../../src/cache/cache.ts';
 import type { ContentRef } from '../../src/cache/content.ts';
 import type { Residency } from '../../src/cache/residency.ts';
 import type { Chunk } from '../../src/format/content.ts';
+import { contentDigest } from '../../src/format/index/content-digest.ts';
 import type { ChunkId, ChunkResult, ChunkStore, StoreCallOptions } from '../../src/store/store.ts';
 import { FakeCodec } from './fake-codec.ts';
 
@@ -55,7 +56,6 @@ export function contentOf(data: Uint8Array, blockSize = BLOCK): TestContent {
   const bytes = new Uint8Array(data);
   const chunkCount = Math.ceil(bytes.length / blockSize);
   const chunks: Chunk[] = [];
-  const rows = new Uint8Array(chunkCount * 32);
   for (let index = 0; index < chunkCount; index++) {
     const plain = bytes.subarray(index * blockSize, (index + 1) * blockSize);
     if (plain.every((byte) => byte === 0)) {
@@ -64,24 +64,15 @@ export function contentOf(data: Uint8Array, blockSize = BLOCK): TestContent {
       continue;
     }
     const digest = blake2b(plain, 32);
-    rows.set(digest, index * 32);
     chunks.push({ codec: CODEC.zstd, id: digest, plainDigest: digest, storedSize: plain.length });
   }
-  const header = Buffer.alloc(10);
-  header[0] = DIGEST.blake2b256;
-  header[1] = Math.log2(blockSize);
-  header.writeBigUInt64LE(BigInt(bytes.length), 2);
-  const isOneChunk = chunkCount === 1 && rows.some((byte) => byte !== 0);
-  const digest = isOneChunk
-    ? rows
-    : blake2b(Buffer.concat([Buffer.from('g8ufs content 1\0'), header, rows]), 32);
+  const shape = { size: bytes.length, blockSize, algorithm: DIGEST.blake2b256 };
+  const digest = contentDigest({ ...shape, chunks });
   return {
     bytes,
     key: toHex(digest),
     digest,
-    size: bytes.length,
-    blockSize,
-    algorithm: DIGEST.blake2b256,
+    ...shape,
     chunkCount,
     chunk: (index) => chunks[index]!,
   };

@@ -21,14 +21,9 @@ export function contentDigest(content: Content): Uint8Array {
     if (only.codec !== CODEC.hole && only.codec !== CODEC.lost) return only.plainDigest;
   }
   const hash = blake2b256Stream();
-  const rowsAtOnce = Math.min(count, ROWS_AT_ONCE);
-  const buffer = new Uint8Array(CONTEXT.length + 10 + rowsAtOnce * CHUNK_ROW_SIZE);
-  const view = new DataView(buffer.buffer);
-  buffer.set(CONTEXT);
-  view.setUint8(CONTEXT.length, content.algorithm);
-  view.setUint8(CONTEXT.length + 1, Math.log2(content.blockSize));
-  setUint64(view, CONTEXT.length + 2, content.size);
-  let used = CONTEXT.length + 10;
+  hash.update(contentHeader(content));
+  const buffer = new Uint8Array(Math.min(count, ROWS_AT_ONCE) * CHUNK_ROW_SIZE);
+  let used = 0;
   for (let i = 0; i < count; i++) {
     if (used + CHUNK_ROW_SIZE > buffer.length) {
       hash.update(buffer.subarray(0, used));
@@ -39,6 +34,19 @@ export function contentDigest(content: Content): Uint8Array {
   }
   hash.update(buffer.subarray(0, used));
   return hash.digest();
+}
+
+/** What stands before the rows in the bytes that a content digest covers. */
+export function contentHeader(
+  content: Pick<Content, 'algorithm' | 'blockSize' | 'size'>,
+): Uint8Array {
+  const header = new Uint8Array(CONTEXT.length + 10);
+  const view = new DataView(header.buffer);
+  header.set(CONTEXT);
+  view.setUint8(CONTEXT.length, content.algorithm);
+  view.setUint8(CONTEXT.length + 1, Math.log2(content.blockSize));
+  setUint64(view, CONTEXT.length + 2, content.size);
+  return header;
 }
 
 /** Rows that a content has: also those for which a broken flist names no chunk. */

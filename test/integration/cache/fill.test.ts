@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFile, stat } from 'node:fs/promises';
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { toHex } from '../../../src/base/bytes.ts';
+import { CODEC } from '../../../src/base/codec.ts';
 import { G8Error, isG8Error } from '../../../src/base/errors.ts';
+import type { Chunk } from '../../../src/format/content.ts';
+import { contentDigest } from '../../../src/format/index/content-digest.ts';
 import {
   BLOCK,
   content,
@@ -10,6 +14,7 @@ import {
   openCache,
   pattern,
   RecordingStore,
+  type TestContent,
 } from '../../support/cache-fixture.ts';
 
 const DEMAND = { priority: 'demand' } as const;
@@ -234,6 +239,30 @@ test('one missing chunk does not keep the others of the batch out', async (t) =>
   assert.deepEqual(residency.blocks.get(file.key), new Set([0, 1, 3]));
 });
 
+test('a lost chunk is ERR_CHUNK_MISSING, and the rest of its content can be read', async (t) => {
+  const { cache, residency } = await openCache(t);
+  const whole = content(3, 35);
+  const lost = { ...NO_CHUNK, codec: CODEC.lost };
+  const file = withChunks(whole, [whole.chunk(0), lost, whole.chunk(2)]);
+  await cache.attach(file);
+  const store = new RecordingStore([whole]);
+  await assert.rejects(cache.fill(file, 0, 3, { store, ...DEMAND }), { code: 'ERR_CHUNK_MISSING' });
+  assert.deepEqual(residency.blocks.get(toHex(file.digest)), new Set([0, 2]));
+
+  const only = withChunks(content(1, 36), [lost]);
+  assert.equal(await cache.attach(only), 'partial');
+  await assert.rejects(cache.fill(only, 0, 1, { store, ...DEMAND }), { code: 'ERR_CHUNK_MISSING' });
+});
+
+test('a chunk whose codec does not fit the content is refused', async (t) => {
+  const { cache } = await openCache(t);
+  const file = content(2, 37);
+  const chunk = (index: number): Chunk => ({ ...file.chunk(index), codec: CODEC.legacyG1 });
+  await cache.attach(file);
+  const fill = cache.fill({ ...file, chunk }, 0, 2, { store: new RecordingStore(), ...DEMAND });
+  await assert.rejects(fill, { code: 'ERR_FLIST_FORMAT' });
+});
+
 test('a store that does not answer for a chunk fails that chunk', async (t) => {
   const { cache } = await openCache(t);
   const file = content(2, 24);
@@ -401,7 +430,6 @@ test('a block with zero pages is right after a failed copy left other bytes ther
   const store = new RecordingStore([source, target]);
   await cache.attach(source);
   await cache.fill(source, 0, 1, { store, ...DEMAND });
-  const { chmod, writeFile } = await import('node:fs/promises');
   const path = cache.layout.filePath(source.key);
   await chmod(path, 0o600);
   await writeFile(path, pattern(2 * BLOCK, 34));
@@ -410,6 +438,13 @@ test('a block with zero pages is right after a failed copy left other bytes ther
   const bytes = await readFile(cache.layout.filePath(target.key));
   assert.deepEqual(new Uint8Array(bytes), target.bytes);
 });
+
+const NO_CHUNK = { id: new Uint8Array(0), plainDigest: new Uint8Array(0), storedSize: 0 };
+
+function withChunks(file: TestContent, chunks: readonly Chunk[]): TestContent {
+  const digest = contentDigest({ ...file, chunks });
+  return { ...file, digest, chunk: (index) => chunks[index]! };
+}
 
 function flip(bytes: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(bytes);

@@ -5,6 +5,7 @@ import { ContentCache } from '../../../src/cache/cache.ts';
 import { Catalog } from '../../../src/cache/catalog.ts';
 import type { ContentRecord } from '../../../src/cache/records.ts';
 import { State } from '../../../src/cache/state.ts';
+import { contentHeader } from '../../../src/format/index/content-digest.ts';
 import { content, openCache, temporaryDir } from '../../support/cache-fixture.ts';
 import { FakeCodec } from '../../support/fake-codec.ts';
 
@@ -37,17 +38,14 @@ test('attach() of a content of a million blocks reads each chunk once', async (t
   const one = content(1, 1);
   const rows = Buffer.alloc(count * 32);
   for (let index = 0; index < count; index++) rows.set(one.digest, index * 32);
-  const header = Buffer.alloc(10);
-  header[0] = 1;
-  header[1] = 12;
-  header.writeBigUInt64LE(BigInt(count * 4096), 2);
-  const digest = blake2b(Buffer.concat([Buffer.from('g8ufs content 1\0'), header, rows]), 32);
+  const shape = { size: count * one.blockSize, blockSize: one.blockSize, algorithm: one.algorithm };
+  const digest = blake2b(Buffer.concat([contentHeader(shape), rows]), 32);
   let reads = 0;
   const chunk = (): ReturnType<typeof one.chunk> => {
     reads++;
     return one.chunk(0);
   };
-  const file = { ...one, digest, size: count * 4096, chunkCount: count, chunk };
+  const file = { ...one, ...shape, digest, chunkCount: count, chunk };
   const start = performance.now();
   assert.equal(await cache.attach(file), 'partial');
   t.diagnostic(`attach: ${(performance.now() - start).toFixed(0)} ms`);

@@ -5,6 +5,7 @@ import type { ContentCache } from '../../../src/cache/cache.ts';
 import {
   BLOCK,
   content,
+  contentOf,
   openCache,
   RecordingStore,
   type TestContent,
@@ -103,8 +104,8 @@ test('verify() checks contents of one chunk and contents with holes', async (t) 
   const { cache } = await openCache(t);
   const one = content(1, 13);
   const bytes = Uint8Array.from(content(4, 14).bytes).fill(0, BLOCK, 3 * BLOCK);
-  const { contentOf } = await import('../../support/cache-fixture.ts');
   const holes = contentOf(bytes);
+  await fillAll(cache, contentOf(new Uint8Array(100)));
   await fillAll(cache, one);
   await fillAll(cache, holes);
   assert.equal((await cache.verify()).corruptFiles, 0);
