@@ -10,8 +10,12 @@ export function defaultCacheDir(env: Environment, uid: number): string {
   return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'g8ufs');
 }
 
-/** Folder in which running daemons register: /run/g8ufs for root, else below XDG_RUNTIME_DIR. */
+/**
+ * Folder in which running daemons register: `G8UFS_RUN_DIR`, else /run/g8ufs for root, else below
+ * XDG_RUNTIME_DIR.
+ */
 export function registryDir(env: Environment, uid: number): string {
+  if (env['G8UFS_RUN_DIR']) return env['G8UFS_RUN_DIR'];
   if (uid === 0) return '/run/g8ufs';
   return join(env['XDG_RUNTIME_DIR'] || `/tmp/g8ufs-${uid}`, 'g8ufs');
 }

@@ -1,0 +1,214 @@
+/**
+ * A small world for mount tests: a hub, a cache and mounts of one test, all below one folder. Whatever the
+ * test does or fails to do, its end unmounts, stops and removes everything.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import { readMountinfo } from '../../src/fs/mountinfo.ts';
+import { type CliResult, runCli, startCli } from './run-cli.ts';
+
+const execute = promisify(execFile);
+/** No child of a test may outlive this. */
+const CHILD_TIMEOUT_MS = 240_000;
+
+export interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class MountWorld {
+  readonly dir: string;
+  readonly cache: string;
+  readonly hubData: string;
+  #hub: ChildProcess | undefined;
+  hubUrl = '';
+
+  /** Below /var/tmp: a cache on overlayfs or tmpfs would not show what users see. */
+  constructor(context: TestContext) {
+    this.dir = mkdtempSync('/var/tmp/g8ufs-test-');
+    this.cache = join(this.dir, 'cache');
+    this.hubData = join(this.dir, 'hub');
+    context.after(() => this.#end());
+  }
+
+  /** A path below the world's folder. */
+  path(...names: string[]): string {
+    return join(this.dir, ...names);
+  }
+
+  /** A new empty folder. */
+  folder(...names: string[]): string {
+    const path = this.path(...names);
+    mkdirSync(path, { recursive: true });
+    return path;
+  }
+
+  /** Runs a g8ufs command to its end, whatever that is. */
+  async cli(...args: string[]): Promise<CliResult> {
+    return await runCli(args, this.#env());
+  }
+
+  /** Runs a g8ufs command that has to succeed; its JSON answer. */
+  async json<T>(...args: string[]): Promise<T> {
+    const result = await this.cli(...args, '--json');
+    if (result.code !== 0) {
+      throw new Error(`g8ufs ${args.join(' ')} ended with ${result.code}: ${result.stderr}`);
+    }
+    return (result.stdout === '' ? undefined : JSON.parse(result.stdout)) as T;
+  }
+
+  /** Starts a g8ufs command that stays; the world ends it. */
+  start(...args: string[]): ChildProcess {
+    const child = startCli(args, this.#env());
+    this.#children.push(child);
+    return child;
+  }
+
+  readonly #children: ChildProcess[] = [];
+
+  async startHub(port = 0): Promise<string> {
+    const listen = `127.0.0.1:${port}`;
+    const hub = this.start('hub', 'serve', '--data', this.hubData, '--listen', listen, '--json');
+    this.#hub = hub;
+    let text = '';
+    this.hubUrl = await new Promise<string>((resolve, reject) => {
+      hub.stdout?.on('data', (data: Buffer) => {
+        text += data.toString();
+        const url = /"url":\s*"([^"]+)"/.exec(text)?.[1];
+        if (url !== undefined) resolve(url);
+      });
+      hub.once('exit', (code) => reject(new Error(`The hub ended with ${code}`)));
+    });
+    return this.hubUrl;
+  }
+
+  async stopHub(): Promise<void> {
+    await endChild(this.#hub, 'SIGTERM');
+    this.#hub = undefined;
+  }
+
+  /** Makes a flist of a folder with its chunks on the hub. */
+  async create(source: string, name = 'image'): Promise<string> {
+    const flist = this.path(`${name}.flist`);
+    await this.json('flist', 'create', source, flist, '--store', this.hubUrl);
+    return flist;
+  }
+
+  /** Mounts and gives the mount point. */
+  async mount(flist: string, ...options: string[]): Promise<string> {
+    const mnt = this.folder(`mnt-${++this.#mountCount}`);
+    await this.json('mount', flist, mnt, '--cache', this.cache, ...options);
+    return mnt;
+  }
+
+  #mountCount = 0;
+
+  async unmount(mnt: string, ...options: string[]): Promise<void> {
+    await this.json('umount', mnt, ...options);
+  }
+
+  /** Process id of the mount daemon of this world's cache. */
+  daemonPid(): number {
+    return Number(readFileSync(join(this.cache, 'lock'), 'utf8'));
+  }
+
+  /** SIGKILL to the daemon; resolves when it is gone. */
+  async killDaemon(): Promise<void> {
+    const pid = this.daemonPid();
+    process.kill(pid, 'SIGKILL');
+    await processGone(pid);
+  }
+
+  async cacheStatus(): Promise<Record<string, number>> {
+    return await this.json('cache', 'status', '--cache', this.cache);
+  }
+
+  daemonLog(): string {
+    return readFileSync(join(this.cache, 'run/daemon.log'), 'utf8');
+  }
+
+  #env(): Record<string, string> {
+    return { G8UFS_RUN_DIR: this.path('run') };
+  }
+
+  async #end(): Promise<void> {
+    for (const child of this.#children) await endChild(child, 'SIGKILL');
+    for (const { mountPoint } of readMountinfo().reverse()) {
+      if (mountPoint.startsWith(`${this.dir}/`)) await execute('umount', ['-l', mountPoint]);
+    }
+    const pid = this.#daemonAlive();
+    if (pid !== undefined) {
+      process.kill(pid, 'SIGKILL');
+      await processGone(pid);
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** The daemon, if its lock file still names a process that is one of ours. */
+  #daemonAlive(): number | undefined {
+    try {
+      const pid = this.daemonPid();
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return words.includes(this.cache) ? pid : undefined;
+    } catch {
+      // No lock file or no such process: there is nothing to end.
+      return undefined;
+    }
+  }
+}
+
+/** Runs a program to its end; a failure is a result. The serving process never reads a mount itself. */
+export async function run(program: string, ...args: string[]): Promise<Run> {
+  const options = { maxBuffer: 1 << 28, timeout: CHILD_TIMEOUT_MS, cwd: '/' };
+  try {
+    return { code: 0, ...(await execute(program, args, options)) };
+  } catch (error) {
+    const { code, stdout = '', stderr = '' } = error as Partial<Run> & { code?: unknown };
+    if (typeof code !== 'number') throw error;
+    return { code, stdout, stderr };
+  }
+}
+
+/** What rsync would change to make the second tree like the first, a line for each. */
+export async function differences(
+  source: string,
+  mnt: string,
+  ...options: string[]
+): Promise<string[]> {
+  const flags = ['-n', '-c', '-aHAXS', '--itemize-changes', ...options];
+  const result = await run('rsync', ...flags, `${source}/`, `${mnt}/`);
+  if (result.code !== 0) throw new Error(`rsync ended with ${result.code}: ${result.stderr}`);
+  return result.stdout.split('\n').filter((line) => line !== '');
+}
+
+/** Starts a program whose end the caller awaits. */
+export function startProgram(program: string, ...args: string[]): ChildProcess {
+  return spawn(program, args, { stdio: 'ignore', cwd: '/', timeout: CHILD_TIMEOUT_MS });
+}
+
+async function endChild(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  await exited;
+}
+
+/** Resolves when the process does not exist any more; it is not a child of ours. */
+export async function processGone(pid: number): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (performance.now() < deadline) {
+    try {
+      // A zombie that init has not reaped yet has no executable left.
+      readlinkSync(`/proc/${pid}/exe`);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`Process ${pid} does not end`);
+}
