@@ -25,8 +25,10 @@ export class MountWorld {
   readonly dir: string;
   readonly cache: string;
   readonly hubData: string;
-  #hub: ChildProcess | undefined;
   hubUrl = '';
+  readonly #children: ChildProcess[] = [];
+  #hub: ChildProcess | undefined;
+  #mountCount = 0;
 
   /** Below /var/tmp: a cache on overlayfs or tmpfs would not show what users see. */
   constructor(context: TestContext) {
@@ -69,8 +71,6 @@ export class MountWorld {
     return child;
   }
 
-  readonly #children: ChildProcess[] = [];
-
   async startHub(port = 0): Promise<string> {
     const listen = `127.0.0.1:${port}`;
     const hub = this.start('hub', 'serve', '--data', this.hubData, '--listen', listen, '--json');
@@ -105,8 +105,6 @@ export class MountWorld {
     await this.json('mount', flist, mnt, '--cache', this.cache, ...options);
     return mnt;
   }
-
-  #mountCount = 0;
 
   async unmount(mnt: string, ...options: string[]): Promise<void> {
     await this.json('umount', mnt, ...options);
