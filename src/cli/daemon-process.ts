@@ -49,6 +49,7 @@ export async function startDaemon(
   const idle = setTimeout(() => {
     if (daemon.mounts.size === 0) end();
   }, options.stayForMs);
+  idle.unref();
   context.signal.addEventListener('abort', () => end());
   if (context.signal.aborted) end();
   const ended = asked.then(() => {
