@@ -112,6 +112,8 @@ async function addCommands(
     await addGroup(program, context, first, wanted === undefined ? undefined : [wanted]);
     return;
   }
+  // Nothing but the version is asked for.
+  if (first === '' && hasFlag(argv, '--version')) return;
   const wanted = fileOf('', first);
   for (const file of wanted === undefined ? filesIn('') : [wanted]) {
     await addFile(program, program, context, file);

@@ -78,7 +78,8 @@ function matchChar(token: Token, char: string): boolean {
       return token.char === char;
     case 'set':
       return token.negated !== token.ranges.some(([from, to]) => from <= char && char <= to);
-    default:
+    case 'any':
+    case 'star':
       return true;
   }
 }

@@ -58,7 +58,11 @@ export async function checkOutput(path: string): Promise<void> {
 // A rename is only durable when the folder it happened in is.
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
-  await folder.sync().finally(() => folder.close());
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 async function created<T>(path: string, action: Promise<T>): Promise<T> {

@@ -100,7 +100,11 @@ async function writeMember(
     await pipeline(body, createWriteStream(path, { flags: 'wx', mode: 0o444 }));
     // A folder is renamed into place when it is whole: its files must survive a power cut by then.
     const file = await open(path, 'r');
-    await file.sync().finally(() => file.close());
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     throw toG8Error(error, 'ERR_IO', `${path} cannot be written`);
   }
