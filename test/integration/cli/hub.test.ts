@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +40,36 @@ for (const [signal, exitCode] of [
     const [code] = await once(hub, 'close');
     assert.deepEqual([code, stderr], [exitCode, '']);
   });
+}
+
+test('a second signal ends the program at once', async (t) => {
+  const { url, hub } = await startHub(t);
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  t.after(() => socket.destroy());
+  // An upload that never goes on: the hub would wait ten seconds for it.
+  const head = `PUT /api/v1/chunks/${'ab'.repeat(32)} HTTP/1.1\r\nHost: hub\r\n`;
+  socket.write(`${head}Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n`);
+  await once(socket, 'data');
+  hub.kill('SIGINT');
+  await refused(url);
+  const started = performance.now();
+  hub.kill('SIGTERM');
+  const [code] = await once(hub, 'close');
+  assert.equal(code, 143);
+  assert.ok(performance.now() - started < 5000);
+});
+
+/** Waits until nobody listens any more: the first signal has been heard. */
+async function refused(url: string): Promise<void> {
+  for (;;) {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    const isOpen = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (!isOpen) return;
+  }
 }
 
 test('hub serve says when its port is taken', async (t) => {

@@ -64,6 +64,9 @@ async function describe(summary: Summary): Promise<string> {
   const { escapeName } = await import('../../ui/name.ts');
   const safe = (text: string): string => escapeName(Buffer.from(text));
   const { files, directories, symlinks, specials } = summary;
+  // Historical flists do not record what their chunks take.
+  const isKnown = summary.storedBytes > 0 || summary.chunks === 0;
+  const stored = isKnown ? `${formatSize(summary.storedBytes)} stored` : 'stored size not recorded';
   const rows: [string, string][] = [
     ['Flist', safe(summary.source)],
     ['Generation', summary.generation],
@@ -76,7 +79,7 @@ async function describe(summary: Summary): Promise<string> {
     ],
     ['File bytes', `${formatSize(summary.bytes)} (${summary.bytes})`],
     ['Contents', `${summary.contents}, ${formatSize(summary.contentBytes)}`],
-    ['Chunks', `${summary.chunks}, ${formatSize(summary.storedBytes)} stored`],
+    ['Chunks', `${summary.chunks}, ${stored}`],
     ['Holes', `${formatSize(summary.holeBytes)} that take no room`],
     ['Stores', summary.stores.map(safe).join(' ') || 'none named'],
   ];
