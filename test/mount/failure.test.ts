@@ -30,9 +30,10 @@ test('mount after kill -9 at any time shows no wrong byte and needs no repair', 
   for (let round = 0; round < 6; round++) {
     const mnt = await world.mount(flist);
     const reader = startProgram('sh', '-c', `cat ${mnt}/many/* >/dev/null 2>&1`);
+    const ended = once(reader, 'exit');
     await delay(40 + round * 90);
     await world.killDaemon();
-    await once(reader, 'exit');
+    await ended;
   }
   const mnt = await world.mount(flist);
   assert.deepEqual(await differences(source, mnt), []);
@@ -166,8 +167,8 @@ test('a reader that waits for a hub that hangs can be killed, and the mount unmo
 
   for (const name of ['many/file-3', 'many/large-1']) {
     const reader = startProgram('cat', join(mnt, name));
-    await delay(300);
     const exited = once(reader, 'exit');
+    await delay(300);
     reader.kill('SIGKILL');
     const result = await Promise.race([exited, delay(5000, 'hangs')]);
     assert.notEqual(result, 'hangs', name);

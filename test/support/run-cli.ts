@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('./g8ufs.js', import.meta.url));
 /** Far above what any command of the tests takes on a busy machine. */
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 240_000;
 
 export interface CliResult {
   readonly code: number | null;
