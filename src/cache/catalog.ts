@@ -290,8 +290,9 @@ export class Catalog {
 
 function decodeSource(value: Uint8Array | undefined): BlockSource | undefined {
   if (value === undefined || value.length !== DIGEST_SIZE + 4) return undefined;
-  const block = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  return { digest: value.slice(0, DIGEST_SIZE), block: block.getUint32(DIGEST_SIZE, true) };
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  const digest = new Uint8Array(value.subarray(0, DIGEST_SIZE));
+  return { digest, block: view.getUint32(DIGEST_SIZE, true) };
 }
 
 function rangeOf(prefix: number): [from: Uint8Array, to: Uint8Array] {

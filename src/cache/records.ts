@@ -105,7 +105,7 @@ export function useKey(lastUseMs: number, digest: Uint8Array): Uint8Array {
 
 /** The content digest at the end of a {@link useKey}. */
 export function digestOfUseKey(key: Uint8Array): Uint8Array {
-  return key.slice(9, 9 + DIGEST_SIZE);
+  return new Uint8Array(key.subarray(9, 9 + DIGEST_SIZE));
 }
 
 export function encodeRecord(record: ContentRecord): Uint8Array {

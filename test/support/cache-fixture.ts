@@ -221,15 +221,6 @@ export async function openCache(
   return { dir, cache, codec, residency };
 }
 
-/** A promise with its ends. */
-export function gate(): { readonly opened: Promise<void>; open(): void } {
-  let open = (): void => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
-}
-
 /** Numbers from 0 to 1 (exclusive) that depend on the seed alone. */
 export function randomOf(seed: number): () => number {
   let state = seed >>> 0;

@@ -9,12 +9,12 @@ import {
   BLOCK,
   cleanUp,
   content,
-  gate,
   openCache,
   RecordingStore,
   type TestContent,
   temporaryDir,
 } from '../../support/cache-fixture.ts';
+import { gate } from '../../support/gate.ts';
 
 const DEMAND = { priority: 'demand' } as const;
 const MIB = 1024 * 1024;

@@ -10,12 +10,12 @@ import {
   BLOCK,
   content,
   contentOf,
-  gate,
   openCache,
   pattern,
   RecordingStore,
   type TestContent,
 } from '../../support/cache-fixture.ts';
+import { gate } from '../../support/gate.ts';
 
 const DEMAND = { priority: 'demand' } as const;
 
