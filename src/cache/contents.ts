@@ -198,7 +198,7 @@ export class Contents {
       await partials.remove(found);
       await this.#removePartial(key, ref.digest);
     }
-    let record = await catalog.find(ref.digest);
+    const record = await catalog.find(ref.digest);
     if (record?.complete === true) requireShape(record, ref);
     const stats = await findStats(layout.filePath(key));
     if (record?.complete === true && stats !== undefined && isSealed(stats, ref.size)) {
@@ -210,21 +210,16 @@ export class Contents {
     if (record !== undefined && !record.complete && !isSameShape(record, ref)) {
       await this.#removePartial(key, ref.digest);
     }
-    record = await catalog.find(ref.digest);
-    return await this.#create(ref, rows, record);
+    return await this.#create(ref, rows);
   }
 
-  async #create(
-    ref: ContentRef,
-    rows: Uint8Array,
-    record: ContentRecord | undefined,
-  ): Promise<PartialContent> {
+  async #create(ref: ContentRef, rows: Uint8Array): Promise<PartialContent> {
     const { catalog, lifeId, now, partials } = this.#parts;
     const content = new PartialContent(ref, rows);
     try {
       await partials.open(content);
       const existed = partials.existed(content);
-      if (existed) await this.#restore(content, record);
+      if (existed) await this.#restore(content);
       await catalog.update(ref.digest, (current) => ({
         complete: false,
         durable: false,
@@ -244,8 +239,9 @@ export class Contents {
     return content;
   }
 
-  async #restore(content: PartialContent, record: ContentRecord | undefined): Promise<void> {
+  async #restore(content: PartialContent): Promise<void> {
     const { catalog, lifeId } = this.#parts;
+    const record = await catalog.find(content.digest);
     const presence = await catalog.findPresence(content.digest, lifeId.length);
     if (record?.complete === true) {
       // The process before this one died between the last block and the rename.
@@ -266,7 +262,8 @@ export class Contents {
     if (!isFull(content)) return;
     const { digest } = content;
     const file = await partials.open(content);
-    const bytes = allocated(await file.stat({ bigint: true }));
+    const stats = await file.stat({ bigint: true });
+    const bytes = allocated(stats);
     await catalog.settleRemoval(digest);
     if (!content.isOwnDigest) this.#putRows(content);
     const { algorithm, blockSize, size } = content;
@@ -280,7 +277,7 @@ export class Contents {
     try {
       // The record is with the kernel before the file is in place: a file there is never unknown.
       await state.flush();
-      await seal(file);
+      await seal(file, stats.mode);
       await moveIntoPlace(layout.partialPath(content.key), layout.filePath(content.key));
     } catch (error) {
       await catalog.update(digest, (record) => record && { ...record, complete: false });
@@ -288,9 +285,11 @@ export class Contents {
     }
     catalog.deletePresence(digest);
     dirty.delete(content);
-    await partials.remove(content);
+    // Gone in this turn; only the closing of its file is waited for.
+    const closed = partials.remove(content);
     residency.complete(digest);
     this.#onComplete();
+    await closed;
   }
 
   // Under the content's lock: a file is in place that its seal or the state does not vouch for.

@@ -10,13 +10,14 @@ import { chmod, type FileHandle, open } from 'node:fs/promises';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import type { PartialContent } from './content.ts';
 import type { CacheLayout } from './layout.ts';
-import { isErrno } from './seal.ts';
+import { isErrno, SEALED_MODE } from './seal.ts';
 
 /** Open files of contents that nobody works on: a quarter of the usual limit of 1024 descriptors. */
 const IDLE_HANDLE_COUNT_MAX = 256;
 
 const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
-const PARTIAL_MODE = 0o600;
+/** Of a partial file that is opened a second time by somebody who is not root. */
+const WRITABLE_MODE = 0o600;
 
 interface Slot {
   handle: FileHandle | undefined;
@@ -147,12 +148,13 @@ export class Partials {
 
 async function openWritable(path: string, flags: number): Promise<FileHandle> {
   try {
-    return await open(path, flags, PARTIAL_MODE);
+    // Read-only for everybody but this descriptor, so that sealing need not change it.
+    return await open(path, flags, SEALED_MODE);
   } catch (error) {
     if (!isErrno(error, 'EACCES')) throw error;
-    // Sealed already when the process before this one died just before the rename.
-    await chmod(path, PARTIAL_MODE);
-    return await open(path, flags, PARTIAL_MODE);
+    // Only root may open it for writing again without this.
+    await chmod(path, WRITABLE_MODE);
+    return await open(path, flags, SEALED_MODE);
   }
 }
 

@@ -10,9 +10,13 @@ export const SEAL_SECONDS = 1;
 const SEAL_NANOSECONDS = BigInt(SEAL_SECONDS) * 1_000_000_000n;
 export const SEALED_MODE = 0o444;
 
-/** Seals an open file. Nothing may be written to it afterwards. */
-export async function seal(file: FileHandle): Promise<void> {
-  await file.chmod(SEALED_MODE);
+/**
+ * Seals an open file. Nothing may be written to it afterwards.
+ *
+ * @param mode the file's mode as it is, when the caller knows it
+ */
+export async function seal(file: FileHandle, mode?: bigint): Promise<void> {
+  if (mode === undefined || (mode & 0o777n) !== BigInt(SEALED_MODE)) await file.chmod(SEALED_MODE);
   await file.utimes(SEAL_SECONDS, SEAL_SECONDS);
 }
 

@@ -24,6 +24,12 @@ const WRITE_BUFFER_BYTES = 1024 * 1024;
 /** LevelDB's own read cache. */
 const READ_CACHE_BYTES = 8 * 1024 * 1024;
 
+/**
+ * Keys read on this thread. A look-up takes microseconds (memory, Bloom filters, page cache), and a
+ * turn through the thread pool ten times that; a small file needs half a dozen of them.
+ */
+const SYNC_READ_COUNT_MAX = 4;
+
 interface Write {
   readonly key: Uint8Array;
   /** `undefined` deletes. */
@@ -79,19 +85,16 @@ export class State {
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    const write = this.#find(key);
-    if (write !== undefined) return write.value;
-    const [value] = await this.#read([key]);
+    const [value] = await this.getMany([key]);
     return value;
   }
 
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     const writes = keys.map((key) => this.#find(key));
-    const values = await this.#read(keys);
-    return values.map((value, index) => {
-      const write = writes[index];
-      return write === undefined ? value : write.value;
-    });
+    const unknown = keys.filter((_, index) => writes[index] === undefined);
+    const values = unknown.length === 0 ? [] : await this.#read(unknown);
+    let next = 0;
+    return writes.map((write) => (write === undefined ? values[next++] : write.value));
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
@@ -159,6 +162,7 @@ export class State {
     await this.#renewal?.catch(() => {});
     this.#readers++;
     try {
+      if (keys.length <= SYNC_READ_COUNT_MAX) return keys.map((key) => this.#db.getSync(key));
       return (await this.#db.getMany([...keys])) as (Uint8Array | undefined)[];
     } catch (error) {
       throw toG8Error(error, 'ERR_IO', 'Cannot read the cache state');
