@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { cp, open, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  cp,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ContentCache } from '../../../src/cache/cache.ts';
@@ -86,8 +97,6 @@ test('a second power loss during recovery loses nothing', async (t) => {
     recursive: true,
     preserveTimestamps: true,
   });
-  await cp(join(layout.dir, 'tmp'), layout.files, { recursive: true, force: true });
-  const { rm, mkdir } = await import('node:fs/promises');
   await rm(layout.files, { recursive: true });
   await mkdir(layout.files);
   const { cache } = await openCache(t, { dir: first, bootId: 'three' });
@@ -202,8 +211,11 @@ async function killed(
 
 /** Zeros 100 bytes and puts the seal back, as a power loss does with bytes not written yet. */
 async function damage(path: string, offset: number): Promise<void> {
+  const { mode } = await stat(path);
+  await chmod(path, 0o600);
   const file = await open(path, 'r+');
   await file.write(new Uint8Array(100), 0, 100, offset);
+  await file.chmod(mode);
   await file.utimes(1, 1);
   await file.close();
 }
