@@ -252,17 +252,9 @@ export class Filler {
     const wants = new Map<ChunkId, { chunk: Chunk; jobs: Job[] }>();
     for (const job of jobs) {
       const chunk = ref.chunk(job.block);
-      if (chunk.codec === CODEC.lost) {
-        job.flight.reject(
-          new G8Error('ERR_CHUNK_MISSING', `Chunk ${job.block} of ${content.key} is lost`),
-        );
-        continue;
-      }
-      const problem = problemOf(chunk, content.algorithm);
+      const problem = problemOf(chunk, content, job.block);
       if (problem !== undefined) {
-        job.flight.reject(
-          new G8Error('ERR_FLIST_FORMAT', `Chunk ${job.block} of ${content.key} ${problem}`),
-        );
+        job.flight.reject(problem);
         continue;
       }
       const id = toHex(chunk.id);
@@ -393,11 +385,13 @@ const ALGORITHM_OF_CODEC: Readonly<Record<Codec, DigestAlgorithm | undefined>> =
 };
 
 // The decoder checks by the codec's algorithm, the content by its own: they have to agree.
-function problemOf(chunk: Chunk, algorithm: DigestAlgorithm): string | undefined {
-  if (ALGORITHM_OF_CODEC[chunk.codec] !== algorithm) {
-    return `has codec ${chunk.codec} and digest algorithm ${algorithm}`;
-  }
-  if (chunk.id.length !== 16 && chunk.id.length !== 32)
-    return `has an id of ${chunk.id.length} bytes`;
-  return isZero(chunk.id) ? 'has no id' : undefined;
+function problemOf(chunk: Chunk, content: PartialContent, block: number): G8Error | undefined {
+  const { codec, id } = chunk;
+  const name = `Chunk ${block} of ${content.key}`;
+  if (codec === CODEC.lost) return new G8Error('ERR_CHUNK_MISSING', `${name} is lost`);
+  const isIdSize = id.length === 16 || id.length === 32;
+  const isFit = ALGORITHM_OF_CODEC[codec] === content.algorithm && isIdSize && !isZero(id);
+  if (isFit) return undefined;
+  const what = `codec ${codec} and an id of ${id.length} bytes`;
+  return new G8Error('ERR_FLIST_FORMAT', `${name} cannot have ${what}`);
 }

@@ -5,7 +5,8 @@ import { SingleFlight } from '../../../src/base/singleflight.ts';
 test('every waiter gets the value', async () => {
   const flights = new SingleFlight<number>();
   const flight = flights.lead('a', undefined, () => {});
-  const waits = [flight.wait(), flight.wait(), flights.find('a')?.wait()];
+  assert.equal(flights.find('a'), flight);
+  const waits = [flight.wait(), flight.wait(), flight.wait()];
   flight.resolve(7);
   assert.deepEqual(await Promise.all(waits), [7, 7, 7]);
   assert.equal(flights.count, 0);
