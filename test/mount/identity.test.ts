@@ -26,7 +26,8 @@ test('mount shows the torture tree as rsync sees it', async (context) => {
   const mnt = await world.mount(await world.create(source));
 
   assert.deepEqual(await differences(source, mnt), []);
-  assert.equal((await run('find', mnt, '-printf', '.')).stdout.length, 100_118);
+  const count = async (tree: string) => (await run('find', tree, '-printf', '.')).stdout.length;
+  assert.equal(await count(mnt), await count(source));
   await world.unmount(mnt);
 });
 
