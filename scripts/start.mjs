@@ -88,11 +88,11 @@ function runInside() {
   const [program, ...args] = [...enter, mnt, '/bin/sh', '-c', script];
   const result = spawnSync(program, args, {
     encoding: 'utf8',
-    env: { PATH: '/usr/bin:/bin' },
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
     timeout: 60_000,
   });
   const elapsedMs = Math.round(Number(process.hrtime.bigint() - start) / 1e6);
-  if (result.status !== 0) throw new Error(`the command in the image failed: ${result.stderr}`);
+  if (result.status !== 0) throw new Error(`the command in the image failed: ${result.error?.message ?? result.stderr}`);
   return { shown, output: result.stdout.trimEnd(), elapsedMs };
 }
 
