@@ -5,6 +5,7 @@ import { loadConfig } from '../config/config.ts';
 import { Daemon } from '../fs/daemon.ts';
 import { createLogger } from '../fs/log.ts';
 import type { Context } from './context.ts';
+import { endWithoutHelp } from './exit.ts';
 
 export interface DaemonFlags {
   readonly cache?: string;
@@ -52,9 +53,10 @@ export async function startDaemon(
   idle.unref();
   context.signal.addEventListener('abort', () => end());
   if (context.signal.aborted) end();
-  const ended = asked.then(() => {
+  const ended = asked.then(async () => {
     clearTimeout(idle);
-    return daemon.close();
+    await daemon.close();
+    endWithoutHelp();
   });
   return { daemon, ended };
 }

@@ -49,6 +49,17 @@ export function exitNow(signal: EndSignal): never {
   process.exit(SIGNAL_EXIT_CODES[signal]);
 }
 
+/** A library's threads may hold the event loop; what is still to be written takes less than this. */
+const DRAIN_MS = 500;
+
+/**
+ * Makes sure that a process whose work is done ends, even if a library keeps its event loop alive. One that
+ * ends by itself is not delayed.
+ */
+export function endWithoutHelp(): void {
+  setTimeout(() => process.exit(), DRAIN_MS).unref();
+}
+
 function withCode(error: unknown): ReturnType<typeof toG8Error> | undefined {
   if (isG8Error(error)) return error;
   if (!(error instanceof Error)) return undefined;
