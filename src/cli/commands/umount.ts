@@ -41,4 +41,8 @@ async function run(context: Context, dirs: readonly string[], lazy: boolean): Pr
     }
     await unmount(mountPoint, true);
   }
+  if (context.json) {
+    const { printJson } = await import('../ui/json.ts');
+    await printJson(context, { unmounted: dirs.map((dir) => resolve(dir)) });
+  }
 }
