@@ -147,6 +147,6 @@ export class Daemon {
     await this.mounts.close();
     await this.#images.collect(new Set());
     await this.#cache.close();
-    this.#log.info('stopped');
+    this.#log.info({}, 'stopped');
   }
 }

@@ -13,7 +13,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { join } from 'node:path';
 import { toHex } from '../base/bytes.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
-import { INDEX_FILES, ROUTER_FILE, unpackIndex } from '../image/unpack.ts';
+import { INDEX_FILES, ROUTER_FILE } from '../image/index-files.ts';
 import { addon } from '../native/load.ts';
 
 /** Unpacked indexes of images nobody mounts are kept up to this size, least recently used first out. */
@@ -122,6 +122,8 @@ export class ImageStore {
     const staging = join(this.#tmp, randomUUID());
     await mkdir(staging, { recursive: true });
     try {
+      // An image that was unpacked before must not wait for the tar and RocksDB code to load.
+      const { unpackIndex } = await import('../image/unpack.ts');
       await unpackIndex(createReadStream(path, { signal, highWaterMark: 1 << 20 }), staging, {
         zstdDecompress: (data, sizeMax) => addon().zstdDecompress(data, sizeMax),
       });

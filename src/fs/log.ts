@@ -2,11 +2,40 @@
  * The daemon's log: one JSON line per event on stderr, which its starter has pointed at a file. Not for
  * commands (they print) and not for libraries (they return errors).
  */
-import { type Logger, pino } from 'pino';
+import type { Logger as Pino } from 'pino';
 
-export type { Logger } from 'pino';
+/** Fields of an event: flat values, and `err` for an error. */
+export type LogFields = Readonly<Record<string, unknown>>;
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type Logger = Readonly<Record<LogLevel, (fields: LogFields, message: string) => void>>;
 
-/** Synchronous lines, so that the last words before a crash are in the file. */
-export function createLogger(level: string): Logger {
-  return pino({ level, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+/** Events kept while the library is still being loaded; a start has two or three. */
+const EARLY_MAX = 100;
+
+/**
+ * Lines are written synchronously, so that the last words before a crash are in the file. The library is
+ * loaded with the first event and not before: a mount does not wait for it.
+ */
+export function createLogger(level: LogLevel): Logger {
+  let pino: Pino | undefined;
+  let loading = false;
+  const early: [LogLevel, LogFields, string][] = [];
+  const load = async (): Promise<void> => {
+    const { default: create } = await import('pino');
+    const destination = create.destination({ dest: 2, sync: true });
+    const loaded = create({ level, base: { pid: process.pid } }, destination);
+    pino = loaded;
+    for (const [severity, fields, message] of early) loaded[severity](fields, message);
+  };
+  const write =
+    (severity: LogLevel) =>
+    (fields: LogFields, message: string): void => {
+      if (pino !== undefined) pino[severity](fields, message);
+      else {
+        if (early.length < EARLY_MAX) early.push([severity, fields, message]);
+        if (!loading) void load();
+        loading = true;
+      }
+    };
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 }

@@ -13,7 +13,8 @@ import { ContentsReader } from '../format/index/contents-reader.ts';
 import { MountIndexReader } from '../format/index/reader.ts';
 import type { CodecBinding } from '../native/addon.ts';
 import { type FileSource, openFileSource } from './file-source.ts';
-import { INDEX_FILES, ROUTER_FILE, unpackIndex } from './unpack.ts';
+import { INDEX_FILES, ROUTER_FILE } from './index-files.ts';
+import { unpackIndex } from './unpack.ts';
 
 const ROOT_CONTEXT = Buffer.from('g8ufs root 1\0');
 const READ_SIZE = 1024 * 1024;

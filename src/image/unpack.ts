@@ -10,9 +10,7 @@ import { G8Error, toG8Error } from '../base/errors.ts';
 import { readFlist } from '../format/flist/open.ts';
 import { type Generation, PACKAGE_SIZE_MAX, unpackFlist } from '../format/flist/package.ts';
 import { buildMountIndex } from '../format/index/writer.ts';
-
-export const INDEX_FILES = ['mount.erofs', 'mount.contents', 'mount.chunks'] as const;
-export const ROUTER_FILE = 'router.yaml';
+import { INDEX_FILES, ROUTER_FILE } from './index-files.ts';
 
 /** A router names a few dozen pools at most; the historical ones are below 4 KiB. */
 const ROUTER_SIZE_MAX = 1024 * 1024;

@@ -1,0 +1,3 @@
+/** Names of the files that an unpacked image consists of (docs/format.md, section 2). */
+export const INDEX_FILES = ['mount.erofs', 'mount.contents', 'mount.chunks'] as const;
+export const ROUTER_FILE = 'router.yaml';
