@@ -115,7 +115,7 @@ export function toG8Error(error: unknown, fallback: ErrorCode, context: string):
   return new G8Error(mapped ?? fallback, `${context}: ${reason}`, { cause: error });
 }
 
-function codeOfErrno(errno: string | undefined): ErrorCode | undefined {
+function codeOfErrno(errno = ''): ErrorCode | undefined {
   switch (errno) {
     case 'ENOENT':
     case 'ENOTDIR':
