@@ -11,10 +11,31 @@ interface Hash {
 type Blake2b = ((length: number) => Hash) & { ready(callback: (error?: Error) => void): void };
 
 const require = createRequire(import.meta.url);
-// The package swaps its exports for the WebAssembly build once that is ready, which is ten times
-// faster: wait, then ask again.
-await new Promise<void>((resolve) => (require('blake2b') as Blake2b).ready(() => resolve()));
-const create = require('blake2b') as Blake2b;
+
+let implementation: Blake2b | undefined;
+let loading: Promise<void> | undefined;
+
+/**
+ * Waits for the WebAssembly build, which is ten times faster than what serves until then. For those who
+ * are about to digest much without giving up the thread; loading it takes 20 ms, which a mount that
+ * digests nothing should not pay.
+ */
+export function blake2bReady(): Promise<void> {
+  loading ??= new Promise((resolve) => {
+    // The package swaps its exports when it is ready: ask again then.
+    (require('blake2b') as Blake2b).ready(() => {
+      implementation = require('blake2b') as Blake2b;
+      resolve();
+    });
+  });
+  return loading;
+}
+
+function create(length: number): Hash {
+  void blake2bReady();
+  implementation ??= require('blake2b') as Blake2b;
+  return implementation(length);
+}
 
 /** Digest of `data`; `length` is 16 to 64 bytes. */
 export function blake2b(data: Uint8Array, length: number): Uint8Array {

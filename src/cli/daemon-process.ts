@@ -26,7 +26,7 @@ export interface DaemonProcess {
  * @throws ERR_CACHE_LOCKED, ERR_PERMISSION, ERR_IO, ERR_CONFIG
  */
 export async function startDaemon(
-  context: Context,
+  context: Pick<Context, 'env' | 'signal' | 'debug'>,
   flags: DaemonFlags,
   options: { stayForMs: number; logLevel?: 'info' | 'warn' },
 ): Promise<DaemonProcess> {

@@ -4,6 +4,7 @@
  * It has no users yet. Anyone who can reach it may read; writing is open to the machine's own
  * clients when it listens on a loopback address, and to everybody only when that is asked for.
  */
+
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -14,6 +15,7 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify';
 import pino from 'pino';
+import { blake2bReady } from '../base/blake2b.ts';
 import { toG8Error } from '../base/errors.ts';
 import type { DigestFunction } from '../store/chunk-id.ts';
 import { DirectoryStore } from '../store/directory.ts';
@@ -70,6 +72,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const app = createApp(limits, options.logger);
   try {
+    await blake2bReady();
     const context = await createContext(options, limits, isLoopback(host));
     addHooks(app);
     healthRoutes(app, context);

@@ -2,6 +2,7 @@
  * From a tree whose contents are known to a flist file: mount index, records, router, package. Touches no
  * store. The file appears whole or not at all.
  */
+import { blake2bReady } from '../base/blake2b.ts';
 import { throwIfAborted } from '../base/deadline.ts';
 import { MEMBER, packFlist } from '../format/flist/package.ts';
 import { writeRecords } from '../format/flist/write-records.ts';
@@ -38,6 +39,7 @@ export async function packTree(
   options: PackTreeOptions = {},
 ): Promise<PackedTree> {
   const { signal, route, compression = 'gzip' } = options;
+  await blake2bReady();
   const index = buildMountIndex(root);
   throwIfAborted(signal);
   const members = packageMembers(root, index, route);

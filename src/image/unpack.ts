@@ -6,6 +6,7 @@ import { createWriteStream } from 'node:fs';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { blake2bReady } from '../base/blake2b.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { readFlist } from '../format/flist/open.ts';
 import { type Generation, PACKAGE_SIZE_MAX, unpackFlist } from '../format/flist/package.ts';
@@ -60,6 +61,7 @@ export async function unpackIndex(
   if (complete()) return { generation: 'ours', built: false };
 
   const flist = await readFlist(records);
+  await blake2bReady();
   const index = buildMountIndex(flist.tree());
   await writeMember(join(dir, INDEX_FILES[0]), index.erofs());
   await writeMember(join(dir, INDEX_FILES[1]), index.contents());

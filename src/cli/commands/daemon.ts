@@ -1,6 +1,5 @@
 /** `g8ufs daemon`: the mount daemon of one cache; `mount` starts it by itself. */
-import { createWriteStream } from 'node:fs';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { addHelpSections } from '../help.ts';
 
@@ -8,7 +7,6 @@ interface Flags {
   readonly cache?: string;
   readonly cacheSize?: string;
   readonly cacheFree?: string;
-  readonly notifyFd?: string;
 }
 
 export function command(context: Context): Command {
@@ -17,7 +15,6 @@ export function command(context: Context): Command {
     .option('--cache <dir>', 'folder of the content cache')
     .option('--cache-size <size>', 'size the cache may have')
     .option('--cache-free <size>', 'space to leave free on its file system')
-    .addOption(new Option('--notify-fd <fd>', 'descriptor to say ready on').hideHelp())
     .action((flags: Flags) => run(context, flags));
   return addHelpSections(daemon, {
     examples: [['daemon --cache /var/cache/g8ufs', 'for a service manager; logs to stderr']],
@@ -27,19 +24,8 @@ export function command(context: Context): Command {
 
 async function run(context: Context, flags: Flags): Promise<void> {
   const { startDaemon } = await import('../daemon-process.ts');
-  const notify = (word: string): void => {
-    if (flags.notifyFd === undefined) return;
-    createWriteStream('', { fd: Number(flags.notifyFd) }).end(`${word}\n`);
-  };
-  try {
-    const daemon = await startDaemon(context, flags, { stayForMs: START_GRACE_MS });
-    notify('ready');
-    await daemon.ended;
-  } catch (error) {
-    const { reportOf } = await import('../exit.ts');
-    notify(JSON.stringify(reportOf(error)));
-    throw error;
-  }
+  const { ended } = await startDaemon(context, flags, { stayForMs: START_GRACE_MS });
+  await ended;
 }
 
 /** A daemon that nobody asks for a mount within this time has nothing to do. */

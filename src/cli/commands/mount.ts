@@ -1,5 +1,6 @@
 /** `g8ufs mount`: shows a flist as a directory. */
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import type { Config } from '../../config/config.ts';
 import type { MountRecord, MountRequest } from '../../fs/mounts.ts';
@@ -116,7 +117,7 @@ async function mountInBackground(
   cacheDir: string,
 ): Promise<void> {
   const { connectOrStartDaemon } = await import('../../fs/client.ts');
-  const args = [process.argv[1] as string, 'daemon', '--cache', cacheDir];
+  const args = [fileURLToPath(new URL('../daemon-main.js', import.meta.url)), '--cache', cacheDir];
   if (flags.cacheSize !== undefined) args.push('--cache-size', flags.cacheSize);
   if (flags.cacheFree !== undefined) args.push('--cache-free', flags.cacheFree);
   if (context.debug) args.push('--debug');
