@@ -1,8 +1,9 @@
 /**
  * Finds the mount daemon of a cache, or starts it: what every command that touches mounts begins with.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import module from 'node:module';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -45,7 +46,7 @@ export async function connectOrStartDaemon(command: DaemonCommand): Promise<Cont
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const client = await connectDaemon(command.cacheDir);
     if (client !== undefined) return client;
-    failure = await startDaemon(command);
+    failure = await (takeExpected(command.cacheDir) ?? startDaemon(command).started);
     if (failure === undefined) continue;
     if (failure.code !== 'ERR_CACHE_LOCKED') throw failure;
     await delay(ATTEMPT_DELAY_MS);
@@ -53,15 +54,59 @@ export async function connectOrStartDaemon(command: DaemonCommand): Promise<Cont
   throw failure ?? new G8Error('ERR_TIMEOUT', 'The mount daemon does not stay up');
 }
 
-/** Starts a daemon in the background. @returns why it did not start, `undefined` when it did */
-async function startDaemon(command: DaemonCommand): Promise<G8Error | undefined> {
-  const log = openLog(command.cacheDir);
-  const child = spawn(command.program, [...command.args, '--notify-fd', '3'], {
+interface StartingDaemon {
+  readonly cacheDir: string;
+  readonly child: ChildProcess;
+  /** Why it did not start; `undefined` when it did. */
+  readonly started: Promise<G8Error | undefined>;
+}
+
+let expected: StartingDaemon | undefined;
+
+/** Starts a daemon that {@link connectOrStartDaemon} will probably want. Failures show only there. */
+export function expectDaemon(command: DaemonCommand): void {
+  try {
+    expected = startDaemon(command);
+    expected.started.catch(() => {});
+  } catch {
+    // Whatever it is, the command meets it again when it really needs the daemon.
+  }
+}
+
+/** Ends a daemon that was started in expectation and that nobody asked for after all. */
+export function dropExpectedDaemon(): void {
+  expected?.child.kill('SIGTERM');
+  expected = undefined;
+}
+
+function takeExpected(cacheDir: string): Promise<G8Error | undefined> | undefined {
+  if (expected?.cacheDir !== cacheDir) return undefined;
+  const { started } = expected;
+  expected = undefined;
+  return started;
+}
+
+/** @throws ERR_IO when its log cannot be opened */
+function startDaemon({ cacheDir, program, args }: DaemonCommand): StartingDaemon {
+  const log = openLog(cacheDir);
+  const child = spawn(program, [...args, '--notify-fd', '3'], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log, 'pipe'],
+    env: { ...process.env, ...compileCache() },
   });
   closeSync(log);
+  return { cacheDir, child, started: waitForStart(child) };
+}
+
+/** Where this process keeps compiled code (Node 22 and later), so that the daemon uses it as well. */
+function compileCache(): Record<string, string> {
+  const { getCompileCacheDir } = module as { getCompileCacheDir?: () => string | undefined };
+  const folder = getCompileCacheDir?.();
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder };
+}
+
+async function waitForStart(child: ChildProcess): Promise<G8Error | undefined> {
   const notify = child.stdio[3] as Readable;
   let timer: NodeJS.Timeout | undefined;
   try {

@@ -1,6 +1,5 @@
 /** `g8ufs mount`: shows a flist as a directory. */
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import type { Config } from '../../config/config.ts';
 import type { MountRecord, MountRequest } from '../../fs/mounts.ts';
@@ -117,11 +116,12 @@ async function mountInBackground(
   cacheDir: string,
 ): Promise<void> {
   const { connectOrStartDaemon } = await import('../../fs/client.ts');
-  const args = [fileURLToPath(new URL('../daemon-main.js', import.meta.url)), '--cache', cacheDir];
-  if (flags.cacheSize !== undefined) args.push('--cache-size', flags.cacheSize);
-  if (flags.cacheFree !== undefined) args.push('--cache-free', flags.cacheFree);
-  if (context.debug) args.push('--debug');
-  const client = await connectOrStartDaemon({ cacheDir, program: process.execPath, args });
+  const { daemonCommand } = await import('../early-daemon.ts');
+  const daemonFlags: string[] = [];
+  if (flags.cacheSize !== undefined) daemonFlags.push('--cache-size', flags.cacheSize);
+  if (flags.cacheFree !== undefined) daemonFlags.push('--cache-free', flags.cacheFree);
+  if (context.debug) daemonFlags.push('--debug');
+  const client = await connectOrStartDaemon(daemonCommand(cacheDir, daemonFlags));
   try {
     // The first mount of a large flist unpacks it; the user can always interrupt.
     const record = await client.request<MountRecord>('mount', request, MOUNT_TIMEOUT_MS);

@@ -1,0 +1,42 @@
+/**
+ * Starts the mount daemon before the command line is understood, so that both processes start at the same
+ * time: on Node 20 that is an eighth of what a mount takes. Only where it is plain what the command will do;
+ * in every other case the command starts the daemon itself.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { defaultCacheDir } from '../base/paths.ts';
+import { controlSocket, type DaemonCommand, expectDaemon } from '../fs/client.ts';
+import type { Context } from './context.ts';
+
+/** Flags whose meaning only the command knows, or that need no daemon in the background. */
+const UNPLAIN = /^(-h|--help|-f|--foreground|--debug|--cache-(size|free)(=|$)|-[a-z]{2,})/;
+
+/** The command that runs the daemon of a cache in the background. */
+export function daemonCommand(cacheDir: string, flags: readonly string[] = []): DaemonCommand {
+  const entry = fileURLToPath(new URL('./daemon-main.js', import.meta.url));
+  return { cacheDir, program: process.execPath, args: [entry, '--cache', cacheDir, ...flags] };
+}
+
+/** Starts the daemon if this is a plain `mount` whose cache has none. */
+export function startDaemonEarly(argv: readonly string[], env: Context['env']): void {
+  if (argv[0] !== 'mount' || argv.some((word) => UNPLAIN.test(word))) return;
+  const cacheDir = plainCacheDir(argv, env);
+  if (cacheDir === undefined || existsSync(controlSocket(cacheDir))) return;
+  expectDaemon(daemonCommand(cacheDir));
+}
+
+/** The cache folder, unless a configuration file may have a say. */
+function plainCacheDir(argv: readonly string[], env: Context['env']): string | undefined {
+  const at = argv.indexOf('--cache');
+  const flag = at >= 0 ? argv[at + 1] : undefined;
+  if (flag !== undefined && flag !== '' && !flag.startsWith('~')) return resolve(flag);
+  if (at >= 0 || argv.some((word) => word.startsWith('--cache='))) return undefined;
+  const isConfigured =
+    env['G8UFS_CACHE_DIR'] !== undefined ||
+    env['G8UFS_CONFIG'] !== undefined ||
+    existsSync('/etc/g8ufs/config.yaml');
+  const uid = process.getuid?.() ?? 0;
+  return isConfigured || uid !== 0 ? undefined : defaultCacheDir(env, uid);
+}
