@@ -20,7 +20,11 @@ export const CONTENTS_HEADER = {
   chunkTable: 56,
   fileBytes: 64,
   contentBytes: 72,
+  flags: 80,
 } as const;
+
+/** What the whole image has, so that a mount need not look for it. */
+export const CONTENTS_FLAG = { visibleXattrs: 1, acls: 2 } as const;
 
 export const INODE_ROW_SIZE = 4;
 export const CONTENT_ROW_SIZE = 64;

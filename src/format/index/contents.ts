@@ -22,6 +22,7 @@ import {
   CHUNKS_MAGIC,
   CONTENT_ROW,
   CONTENT_ROW_SIZE,
+  CONTENTS_FLAG,
   CONTENTS_HEADER,
   CONTENTS_HEADER_SIZE,
   CONTENTS_MAGIC,
@@ -48,6 +49,8 @@ export interface ContentTable {
   readonly chunkCount: number;
   readonly fileBytes: number;
   readonly contentBytes: number;
+  /** {@link CONTENTS_FLAG} bits. */
+  readonly flags: number;
 }
 
 /**
@@ -89,7 +92,22 @@ export function collectContents(inodes: readonly Inode[]): ContentTable {
     contentBytes += content.size;
   }
   const used = digests.subarray(0, contents.length * DIGEST_SIZE);
-  return { contents, digests: used, contentOfInode, chunkCount, fileBytes, contentBytes };
+  const flags = flagsOf(inodes);
+  return { contents, digests: used, contentOfInode, chunkCount, fileBytes, contentBytes, flags };
+}
+
+function flagsOf(inodes: readonly Inode[]): number {
+  let flags = 0;
+  for (const { xattrs } of inodes) {
+    for (const { name } of xattrs ?? []) {
+      const text = Buffer.from(name).toString('latin1');
+      // A mount never shows these: an overlay on top of it would obey them.
+      if (/^(trusted|user)\.overlay\./.test(text)) continue;
+      flags |= CONTENTS_FLAG.visibleXattrs;
+      if (/^system\.posix_acl_(access|default)$/.test(text)) flags |= CONTENTS_FLAG.acls;
+    }
+  }
+  return flags;
 }
 
 /** Checked content objects in the order of their first inode; equal ones may still occur. */
@@ -197,6 +215,7 @@ function contentsHeader(table: ContentTable): Uint8Array {
   setUint64(view, CONTENTS_HEADER.chunkTable, offsets.chunkTable);
   setUint64(view, CONTENTS_HEADER.fileBytes, table.fileBytes);
   setUint64(view, CONTENTS_HEADER.contentBytes, table.contentBytes);
+  view.setUint32(CONTENTS_HEADER.flags, table.flags, true);
   return header;
 }
 
