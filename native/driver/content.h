@@ -1,0 +1,145 @@
+// Contents that are open or partly here, shared by all sessions of the process and named by digest.
+//
+// A Content is the native half of a cache file that is not complete: its descriptor and which
+// blocks are in it. JS attaches the file, fills it and says which blocks are there; readers look at
+// the presence bits without a lock. A block's bit is set after its bytes are in the file and is
+// never cleared, so a reader that sees the bit may read the file at once.
+#ifndef G8UFS_NATIVE_DRIVER_CONTENT_H_
+#define G8UFS_NATIVE_DRIVER_CONTENT_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "base/unique_fd.h"
+#include "tree/mount_index.h"
+
+namespace g8ufs {
+
+struct DigestHash {
+  size_t operator()(const Digest& digest) const;
+};
+
+// What must agree before a file is used for a content.
+struct ContentShape {
+  uint64_t size = 0;
+  uint32_t block_size_bits = 0;
+
+  uint32_t block_count() const;
+  bool operator==(const ContentShape&) const = default;
+};
+
+class Content {
+ public:
+  Content(const Digest& digest, const ContentShape& shape);
+
+  const Digest& digest() const { return digest_; }
+  const ContentShape& shape() const { return shape_; }
+
+  // Descriptor of the partial file, -1 before it is attached. Stays open as long as the Content.
+  int fd() const { return fd_.load(std::memory_order_acquire); }
+  // Descriptor of the complete file once a reader of the partial one has needed it, else -1. The
+  // two need not be the same file.
+  int complete_fd() const { return complete_fd_.load(std::memory_order_acquire); }
+  // The complete file is in its final place.
+  bool complete() const { return complete_.load(std::memory_order_acquire); }
+  // Forgotten by the registry: nobody will announce blocks any more.
+  bool dropped() const { return dropped_.load(std::memory_order_acquire); }
+
+  // REQUIRES: block + count <= block_count().
+  bool HasBlocks(uint32_t block, uint32_t count) const;
+  bool HasBlock(uint32_t block) const { return HasBlocks(block, 1); }
+
+ private:
+  friend class ContentRegistry;
+
+  void SetBlocks(uint32_t block, uint32_t count);
+
+  const Digest digest_;
+  const ContentShape shape_;
+  std::atomic<int> fd_{-1};
+  std::atomic<int> complete_fd_{-1};
+  std::atomic<bool> complete_{false};
+  std::atomic<bool> dropped_{false};
+  // Bit i & 63 of word i >> 6: block i is in the file, or is a hole.
+  std::vector<std::atomic<uint64_t>> present_;
+
+  // The rest is guarded by the registry's mutex.
+  // Owners of the two descriptors; never replaced, for readers use them without a lock.
+  UniqueFd file_;
+  UniqueFd complete_file_;
+  uint32_t users_ = 0;      // open inodes and waiting requests
+  bool holes_set_ = false;  // presence bits of holes are set
+};
+
+// Is told what happens to contents. Called on JS threads; must return soon.
+class ContentListener {
+ public:
+  virtual ~ContentListener() = default;
+  // Blocks have arrived, or a file was attached, or the content is complete.
+  virtual void OnContentChanged(const Content& content) = 0;
+  virtual void OnContentFailed(const Content& content, uint32_t block, uint32_t count,
+                               int error) = 0;
+  // The cache would like to forget it: idle references are to be let go.
+  virtual void OnContentUnwanted(const Digest& digest) = 0;
+};
+
+// Lock order: listeners_mutex_, then whatever a listener takes, then mutex_, which is never held
+// while another lock is taken.
+class ContentRegistry {
+ public:
+  // For sessions.
+  void Subscribe(ContentListener* listener) EXCLUDES_LOCK(listeners_mutex_);
+  // After this returns no call is under way or will come.
+  void Unsubscribe(ContentListener* listener) EXCLUDES_LOCK(listeners_mutex_);
+
+  // The content of a record, made when it is new, with one user more. nullptr when a file with
+  // another shape is attached under this digest.
+  std::shared_ptr<Content> Acquire(const ContentRecord& record) EXCLUDES_LOCK(mutex_);
+  // Marks the holes of an incomplete content as present, once. Looks at every block.
+  void MarkHoles(Content& content, const MountIndex& index, const ContentRecord& record)
+      EXCLUDES_LOCK(mutex_);
+  // One user more of a content at hand; false when it was dropped meanwhile.
+  bool AddUser(Content& content) EXCLUDES_LOCK(mutex_);
+  void Release(const std::shared_ptr<Content>& content) EXCLUDES_LOCK(mutex_);
+  // Gives a content the complete file, so that further reads find it at once.
+  void AdoptComplete(Content& content, UniqueFd file) EXCLUDES_LOCK(mutex_);
+  // Notes an opened digest for TakeTouched().
+  void Touch(const Digest& digest) EXCLUDES_LOCK(mutex_);
+
+  // For JS: the calls of SessionBinding in src/native/addon.ts.
+  // Takes the descriptor. `present` has a bit per block. ERR_IO when the file is shorter than the
+  // content, or another file is attached and in use. The same file again only adds blocks.
+  Status Attach(const Digest& digest, const ContentShape& shape, UniqueFd fd, ByteSpan present);
+  // Unknown digests are ignored: their last user may just have gone. False when the content has no
+  // such blocks; the same goes for Fail.
+  bool Present(const Digest& digest, uint32_t block, uint32_t count);
+  void Complete(const Digest& digest);
+  bool Fail(const Digest& digest, uint32_t block, uint32_t count, int error);
+  bool Drop(const Digest& digest);
+  std::string TakeTouched();
+
+  size_t ContentCount() EXCLUDES_LOCK(mutex_);
+
+ private:
+  std::shared_ptr<Content> Find(const Digest& digest) EXCLUDES_LOCK(mutex_);
+  void NotifyChanged(const Content& content) EXCLUDES_LOCK(listeners_mutex_);
+
+  Mutex listeners_mutex_;
+  std::vector<ContentListener*> listeners_ GUARDED_BY(listeners_mutex_);
+
+  Mutex mutex_;
+  std::unordered_map<Digest, std::shared_ptr<Content>, DigestHash> contents_ GUARDED_BY(mutex_);
+  std::unordered_set<Digest, DigestHash> touched_ GUARDED_BY(mutex_);
+};
+
+}  // namespace g8ufs
+
+#endif  // G8UFS_NATIVE_DRIVER_CONTENT_H_

@@ -1,0 +1,34 @@
+// Opens complete content files in the cache's directory (`aa/bb/<digest>`). Stateless but for the
+// directory; may be used by all threads.
+#ifndef G8UFS_NATIVE_DRIVER_CONTENT_FILES_H_
+#define G8UFS_NATIVE_DRIVER_CONTENT_FILES_H_
+
+#include <string>
+
+#include "base/status.h"
+#include "base/unique_fd.h"
+#include "tree/mount_index.h"
+
+namespace g8ufs {
+
+class ContentFiles {
+ public:
+  static Status Open(const std::string& directory, ContentFiles* files);
+
+  enum class Found {
+    kComplete,
+    kAbsent,
+    // Something is there but it is not sealed: the cache marks a file as complete by the mtime
+    // 1970-01-01 00:00:01, after everything else. Without that it may be anything.
+    kUnsealed,
+  };
+  // Returns 0, or the errno of a failure that says nothing about the file (no more descriptors).
+  int Find(const Digest& digest, uint64_t size, Found* found, UniqueFd* file) const;
+
+ private:
+  UniqueFd directory_;
+};
+
+}  // namespace g8ufs
+
+#endif  // G8UFS_NATIVE_DRIVER_CONTENT_FILES_H_

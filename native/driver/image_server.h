@@ -1,0 +1,123 @@
+// ImageServer: answers the kernel's requests for one image. Metadata come from the mount index,
+// data from content files; what is absent is parked in the MissTable and answered from there.
+//
+// Thread rule: Handle is called by all workers at once, Resume and Fail by the table's thread.
+// Nothing here waits, except for local files.
+#ifndef G8UFS_NATIVE_DRIVER_IMAGE_SERVER_H_
+#define G8UFS_NATIVE_DRIVER_IMAGE_SERVER_H_
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "driver/content.h"
+#include "driver/content_files.h"
+#include "driver/counters.h"
+#include "driver/file_cache.h"
+#include "driver/miss_table.h"
+#include "driver/served_file.h"
+#include "fuse/session.h"
+#include "tree/mount_index.h"
+
+namespace g8ufs {
+
+// How files are opened; passthrough may be lost later, when the kernel refuses a file.
+enum class OpenMode {
+  kPassthrough,  // OPEN is served; complete files are handed to the kernel
+  kCached,       // OPEN is served; all reads come here
+  kNone,         // the first OPEN ends OPEN: all reads come here, by inode
+};
+
+class ImageServer : public fuse::Handler, public WaiterHandler {
+ public:
+  struct Options {
+    OpenMode open_mode = OpenMode::kCached;
+    size_t workers = 1;
+    // Contents of at most this many blocks are made complete before their open is answered.
+    uint32_t whole_blocks_max = 0;
+  };
+
+  // All references outlive the server.
+  ImageServer(const MountIndex& index, const ContentFiles& files, ContentRegistry& registry,
+              MissTable& misses, const Options& options);
+
+  // A device of the connection, for backing ids: they are the connection's. Before the first
+  // request.
+  void SetDevice(const fuse::Device& device) { device_ = &device; }
+
+  void Handle(const fuse::Request& request, const fuse::Worker& worker) override;
+  void Resume(Waiter waiter) override;
+  void Fail(Waiter waiter, int error) override;
+  // Lets go of a file that is kept only in case it is read again.
+  void ForgetContent(const Digest& digest) { recent_files_.EraseContent(digest); }
+
+  // One per worker, and one for the table's thread.
+  const std::vector<Counters>& counters() const { return counters_; }
+  uint64_t open_files() const { return open_files_.open_count(); }
+
+ private:
+  // A request on its way: where the answer goes and who counts it.
+  struct Call {
+    fuse::ReplyAddress reply;
+    uint64_t nid;
+    Counters& counters;
+    MutableByteSpan buffer;
+  };
+
+  void Answer(const Call& call, ByteSpan data, ByteSpan more = {});
+  void AnswerError(const Call& call, int error);
+  template <class T>
+  void AnswerStruct(const Call& call, const T& value) {
+    Answer(call, fuse::BytesOf(value));
+  }
+
+  // Metadata: image_server.cc.
+  void Lookup(const Call& call, fuse::Cursor body);
+  void Getattr(const Call& call);
+  void Readlink(const Call& call);
+  void Readdir(const Call& call, fuse::Cursor body, bool plus);
+  void Statfs(const Call& call);
+  void Getxattr(const Call& call, fuse::Cursor body);
+  void Listxattr(const Call& call, fuse::Cursor body, uint32_t uid);
+  void AnswerXattr(const Call& call, uint32_t room, ByteSpan value);
+  void Interrupt(const Call& call, fuse::Cursor body);
+  int FillAttr(uint64_t nid, fuse::Attr* attr) const;
+  int FillEntry(uint64_t nid, fuse::EntryOut* entry) const;
+
+  // Data: image_files.cc.
+  void Open(const Call& call, fuse::Cursor body);
+  void Release(const Call& call);
+  void Read(const Call& call, fuse::Cursor body);
+  void Lseek(const Call& call, fuse::Cursor body);
+  int FindContent(uint64_t nid, std::optional<ContentRecord>* record) const;
+  // Answers an OPEN, or returns what keeps it from being answered: an errno, or kMustWait.
+  int TryOpen(const Call& call, const ContentRecord& record, bool accept_partial);
+  int Choose(const ContentRecord& record, bool accept_partial, std::unique_ptr<ServedFile>* file);
+  int FindComplete(const ContentRecord& record, UniqueFd* file);
+  int Register(UniqueFd* file, fuse::BackingId* backing);
+  bool HasLostBlock(const ContentRecord& record, const Content& content, uint32_t block,
+                    uint32_t count) const;
+  void ParkOpen(const Call& call, const ContentRecord& record);
+  std::shared_ptr<const ServedFile> FileByInode(uint64_t nid, int* error);
+  void ReadFile(const Call& call, const ServedFile& file, uint64_t offset, uint32_t size);
+  void ReadFrom(const Call& call, int fd, uint64_t offset, uint32_t size);
+  void ParkRead(const Call& call, const ServedFile& file, uint64_t offset, uint32_t size);
+  void Park(const Call& call, Waiter waiter);
+
+  const MountIndex& index_;
+  const ContentFiles& files_;
+  ContentRegistry& registry_;
+  MissTable& misses_;
+  const Options options_;
+  const fuse::Device* device_ = nullptr;
+  std::atomic<bool> passthrough_;
+  OpenTable open_files_;
+  FileCache recent_files_;  // without OPEN only
+  std::vector<Counters> counters_;
+  // The table thread's own.
+  std::unique_ptr<uint8_t[]> resume_buffer_;
+};
+
+}  // namespace g8ufs
+
+#endif  // G8UFS_NATIVE_DRIVER_IMAGE_SERVER_H_

@@ -1,0 +1,257 @@
+#include "driver/mount_session.h"
+
+#include <cerrno>
+#include <vector>
+
+#include "fuse/passthrough.h"
+
+namespace g8ufs {
+namespace {
+
+// An overlay may lie on top of the mount, one level: the kernel allows two in all, and a
+// passthrough mount counts as one.
+constexpr uint32_t kMaxStackDepth = 1;
+// A clean unmount ends the connection before umount(2) returns; the workers then need a moment to
+// notice. Longer means that another mount namespace still has the mount.
+constexpr auto kEndWait = std::chrono::seconds(1);
+// Detached while busy: it lives on, unless what made it busy was gone right after.
+constexpr auto kLazyEndWait = std::chrono::milliseconds(50);
+
+uint64_t WantedFlags(OpenMode mode, const MountIndex& index) {
+  uint64_t flags = fuse::kAsyncRead | fuse::kParallelDirops | fuse::kExplicitInvalData |
+                   fuse::kDoReaddirplus | fuse::kCacheSymlinks | fuse::kNoOpendirSupport |
+                   fuse::kHasResend | fuse::kHasExpireOnly;
+  // Node ids are a function of the index, so a handle can be turned into a file at any time: NFS,
+  // and the inode numbers that overlayfs keeps over a copy-up.
+  flags |= fuse::kExportSupport;
+  // Only where there are any: with ACLs every permission check leaves the kernel's fast walk.
+  if (index.has_acls()) flags |= fuse::kPosixAcl;
+  if (mode == OpenMode::kNone) flags |= fuse::kNoOpenSupport;
+  if (mode == OpenMode::kPassthrough) flags |= fuse::kPassthrough;
+  return flags;
+}
+
+// A mount as DetachAllMounts has to know it. Never destroyed: exit(3) destroys before it calls.
+struct LiveMount {
+  const void* session;
+  std::string path;
+  uint32_t device_minor;
+  bool by_helper;
+};
+struct LiveMounts {
+  Mutex mutex;
+  std::vector<LiveMount> mounts GUARDED_BY(mutex);
+};
+
+LiveMounts& Live() {
+  static auto* live = new LiveMounts();
+  return *live;
+}
+
+void AddLiveMount(const void* session, const fuse::Mounted& mounted) {
+  LiveMounts& live = Live();
+  MutexLock lock(live.mutex);
+  live.mounts.push_back({session, mounted.path, mounted.device_minor, mounted.by_helper});
+}
+
+void RemoveLiveMount(const void* session) {
+  LiveMounts& live = Live();
+  MutexLock lock(live.mutex);
+  std::erase_if(live.mounts, [=](const LiveMount& mount) { return mount.session == session; });
+}
+
+}  // namespace
+
+void DetachAllMounts() {
+  std::vector<LiveMount> mounts;
+  {
+    LiveMounts& live = Live();
+    MutexLock lock(live.mutex);
+    mounts.swap(live.mounts);
+  }
+  for (const LiveMount& mount : mounts) {
+    (void)fuse::Unmount(mount.path, mount.device_minor, mount.by_helper, fuse::UnmountMode::kLazy);
+  }
+}
+
+Status MountSession::Open(const SessionOptions& options, ContentRegistry& registry,
+                          Callbacks callbacks, std::unique_ptr<MountSession>* session) {
+  std::unique_ptr<MountSession> opened(new MountSession());
+  Status status = MountIndex::Open(options.index_dir, &opened->index_);
+  if (status.ok()) status = ContentFiles::Open(options.files_dir, &opened->files_);
+  if (!status.ok()) return status;
+  Attributes root;
+  if (opened->index_->GetAttributes(erofs::kRootNid, &root) != 0) {
+    return Status(Code::ERR_FLIST_FORMAT, "Mount index has no root directory");
+  }
+  fuse::MountOptions mount;
+  mount.mount_point = options.mount_point;
+  mount.source = options.source;
+  mount.allow_other = options.allow_other;
+  mount.root_mode = root.mode;
+  mount.max_read_bytes = fuse::kMaxReadBytes;
+  status = fuse::Mount(mount, &opened->mounted_);
+  if (!status.ok()) return status;
+  opened->is_mounted_ = true;
+  AddLiveMount(opened.get(), opened->mounted_);
+  status = opened->Start(options, registry, std::move(callbacks));
+  if (!status.ok()) return status;
+  // Without root it stays at the kernel's default.
+  (void)fuse::SetReadahead(opened->mounted_.device_minor, options.readahead_bytes);
+  *session = std::move(opened);
+  return {};
+}
+
+Status MountSession::Serve(const SessionOptions& options, ContentRegistry& registry,
+                           Callbacks callbacks, fuse::Mounted connection,
+                           std::unique_ptr<MountSession>* session) {
+  std::unique_ptr<MountSession> opened(new MountSession());
+  Status status = MountIndex::Open(options.index_dir, &opened->index_);
+  if (status.ok()) status = ContentFiles::Open(options.files_dir, &opened->files_);
+  if (!status.ok()) return status;
+  opened->mounted_ = std::move(connection);
+  status = opened->Start(options, registry, std::move(callbacks));
+  if (!status.ok()) return status;
+  *session = std::move(opened);
+  return {};
+}
+
+Status MountSession::Handshake(const SessionOptions& options) {
+  fuse::HandshakeOptions handshake;
+  handshake.flags = WantedFlags(options.open_mode, *index_);
+  handshake.max_readahead_bytes = static_cast<uint32_t>(options.readahead_bytes);
+  handshake.max_stack_depth = kMaxStackDepth;
+  Status status = fuse::Handshake(mounted_.device, handshake, &negotiated_);
+  if (!status.ok()) return status;
+  info_.protocol_minor = negotiated_.minor;
+  info_.max_read_bytes = negotiated_.max_read_bytes;
+  info_.device_minor = mounted_.device_minor;
+  info_.open_mode = OpenMode::kCached;
+  if (options.open_mode == OpenMode::kNone && negotiated_.has(fuse::kNoOpenSupport)) {
+    info_.open_mode = OpenMode::kNone;
+  }
+  if (negotiated_.has(fuse::kPassthrough)) ProbePassthrough();
+  return {};
+}
+
+// The offer does not say whether this process may use it, nor whether the cache lies on a file
+// system that can be passed through. A file of the cache tells both.
+void MountSession::ProbePassthrough() {
+  fuse::BackingId probe;
+  if (fuse::BackingId::Open(mounted_.device, index_->probe_fd(), &probe) == 0) {
+    info_.open_mode = OpenMode::kPassthrough;
+  }
+}
+
+Status MountSession::Start(const SessionOptions& options, ContentRegistry& registry,
+                           Callbacks callbacks) {
+  Status status = Handshake(options);
+  if (!status.ok()) return status;
+  std::vector<fuse::Device> devices;
+  devices.push_back(std::move(mounted_.device));
+  while (devices.size() < options.workers) {
+    fuse::Device clone;
+    status = devices.front().Clone(&clone);
+    if (!status.ok()) return status;
+    devices.push_back(std::move(clone));
+  }
+  misses_ = std::make_unique<MissTable>(
+      registry, MissTable::Options{options.deadline, std::move(callbacks.send_need)});
+  ImageServer::Options server;
+  server.open_mode = info_.open_mode;
+  server.workers = devices.size();
+  server.whole_blocks_max = options.whole_blocks_max;
+  server_ = std::make_unique<ImageServer>(*index_, files_, registry, *misses_, server);
+  misses_->on_unwanted = [this](const Digest& digest) { server_->ForgetContent(digest); };
+  connection_ =
+      std::make_unique<fuse::Session>(std::move(devices), *server_, std::move(callbacks.on_end));
+  server_->SetDevice(connection_->device());
+  status = misses_->Start(*server_);
+  if (status.ok()) status = connection_->Start();
+  return status;
+}
+
+MountSession::~MountSession() {
+  MutexLock lock(life_mutex_);
+  if (finished_) return;
+  if (is_mounted_) {
+    // Fails only when the name is gone already; whoever looks then finds a dead mount either way.
+    (void)fuse::Unmount(mounted_.path, mounted_.device_minor, mounted_.by_helper,
+                        fuse::UnmountMode::kLazy);
+  }
+  if (connection_ != nullptr) connection_->Stop();
+  FinishLocked();
+}
+
+Status MountSession::Close(bool lazy) {
+  MutexLock lock(life_mutex_);
+  if (finished_) return {};
+  auto wait = std::chrono::steady_clock::duration(kEndWait);
+  if (is_mounted_) {
+    Status status = fuse::Unmount(mounted_.path, mounted_.device_minor, mounted_.by_helper,
+                                  fuse::UnmountMode::kIfIdle);
+    if (!status.ok() && lazy) {
+      wait = kLazyEndWait;
+      status = fuse::Unmount(mounted_.path, mounted_.device_minor, mounted_.by_helper,
+                             fuse::UnmountMode::kLazy);
+    }
+    if (!status.ok()) return status;
+  } else {
+    connection_->Stop();
+  }
+  if (connection_->JoinUntil(std::chrono::steady_clock::now() + wait)) FinishLocked();
+  return {};
+}
+
+void MountSession::Finish() {
+  MutexLock lock(life_mutex_);
+  if (finished_) return;
+  connection_->Join();
+  FinishLocked();
+}
+
+void MountSession::FinishLocked() {
+  finished_ = true;
+  if (is_mounted_) RemoveLiveMount(this);
+  // From the outside in: no more requests, no more answers, then what they point to. Backing ids in
+  // the server are closed through a device of the connection, so that goes last.
+  if (connection_ != nullptr) connection_->Join();
+  if (misses_ != nullptr) misses_->Stop();
+  std::unique_ptr<MissTable> misses;
+  std::unique_ptr<ImageServer> server;
+  {
+    MutexLock lock(parts_mutex_);
+    final_stats_ = CountStats();
+    misses = std::move(misses_);
+    server = std::move(server_);
+  }
+  server.reset();
+  misses.reset();
+  connection_.reset();
+  index_.reset();
+}
+
+SessionStats MountSession::Stats() {
+  MutexLock lock(parts_mutex_);
+  return CountStats();
+}
+
+SessionStats MountSession::CountStats() {
+  if (server_ == nullptr) return final_stats_;
+  SessionStats stats;
+  for (const Counters& counters : server_->counters()) {
+    for (size_t i = 0; i < stats.requests.size(); ++i) {
+      stats.requests[i] += counters.requests[i].Get();
+    }
+    stats.errors += counters.errors.Get();
+    stats.passthrough_opens += counters.passthrough_opens.Get();
+    stats.cached_opens += counters.cached_opens.Get();
+    stats.bytes_read += counters.bytes_read.Get();
+    stats.interrupts += counters.interrupts.Get();
+  }
+  stats.open_files = server_->open_files();
+  if (misses_ != nullptr) stats.misses = misses_->Stats();
+  return stats;
+}
+
+}  // namespace g8ufs

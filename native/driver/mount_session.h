@@ -1,0 +1,122 @@
+// MountSession: one image mounted and served. Joins the mount, the connection, the server and the
+// table of waiting requests, and takes them down in the right order.
+//
+// Life: Open; then either Close (unmount) or an unmount from outside, which is told by `on_end`;
+// then Finish, which joins the threads. The destructor does whatever of this is still to be done,
+// without waiting for users of the mount: it detaches the mount and aborts the connection.
+//
+// Thread rule: Open on any thread that may wait. The other methods by any thread but the session's
+// own; they exclude each other.
+#ifndef G8UFS_NATIVE_DRIVER_MOUNT_SESSION_H_
+#define G8UFS_NATIVE_DRIVER_MOUNT_SESSION_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/mutex.h"
+#include "driver/content.h"
+#include "driver/content_files.h"
+#include "driver/image_server.h"
+#include "driver/miss_table.h"
+#include "fuse/mount.h"
+#include "fuse/session.h"
+#include "tree/mount_index.h"
+
+namespace g8ufs {
+
+struct SessionOptions {
+  std::string mount_point;
+  std::string index_dir;
+  std::string files_dir;
+  std::string source;
+  bool allow_other = false;
+  // kPassthrough becomes kCached where it cannot be had.
+  OpenMode open_mode = OpenMode::kPassthrough;
+  size_t workers = 2;
+  std::chrono::milliseconds deadline{30'000};
+  size_t readahead_bytes = 1 << 20;
+  uint32_t whole_blocks_max = 0;
+};
+
+struct SessionInfo {
+  uint32_t protocol_minor = 0;
+  OpenMode open_mode = OpenMode::kCached;
+  size_t max_read_bytes = 0;
+  uint32_t device_minor = 0;
+};
+
+struct SessionStats {
+  std::array<uint64_t, fuse::kOpcodeCount> requests{};
+  uint64_t errors = 0;
+  uint64_t open_files = 0;
+  uint64_t passthrough_opens = 0;
+  uint64_t cached_opens = 0;
+  uint64_t bytes_read = 0;
+  uint64_t interrupts = 0;
+  MissStats misses;
+};
+
+// Detaches every mount of this process that is still there. For exit(3), where nothing else runs
+// any more: a mount whose server is gone answers its users with errors until somebody unmounts it.
+void DetachAllMounts();
+
+class MountSession {
+ public:
+  struct Callbacks {
+    MissTable::SendNeed send_need;
+    // On a worker's thread, once, when the connection has ended. Must not call the session.
+    std::function<void()> on_end;
+  };
+
+  // `registry` outlives the session. Errors: ERR_FLIST_FORMAT, ERR_FLIST_VERSION, ERR_NO_INPUT,
+  // ERR_NO_FUSE, ERR_PERMISSION, ERR_MOUNT.
+  static Status Open(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks,
+                     std::unique_ptr<MountSession>* session);
+  // As Open, over a connection that exists (tests serve a socket pair): nothing is mounted.
+  static Status Serve(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks,
+                      fuse::Mounted connection, std::unique_ptr<MountSession>* session);
+  ~MountSession();
+
+  // Unmounts; when the mount is busy, detaches it if `lazy`, else ERR_MOUNT. Has joined all threads
+  // on return unless files are still open on the detached mount: those are served until they are
+  // closed, then `on_end` tells.
+  Status Close(bool lazy) EXCLUDES_LOCK(life_mutex_);
+  // After the end: joins threads and lets everything go but the numbers. Idempotent.
+  void Finish() EXCLUDES_LOCK(life_mutex_);
+
+  const SessionInfo& info() const { return info_; }
+  SessionStats Stats() EXCLUDES_LOCK(parts_mutex_);
+
+ private:
+  MountSession() = default;
+
+  Status Handshake(const SessionOptions& options);
+  Status Start(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks);
+  void ProbePassthrough();
+  void FinishLocked() REQUIRES_LOCK(life_mutex_) EXCLUDES_LOCK(parts_mutex_);
+  SessionStats CountStats() REQUIRES_LOCK(parts_mutex_);
+
+  SessionInfo info_;
+  fuse::Mounted mounted_;
+  bool is_mounted_ = false;  // by Open; says nothing of whether it still is
+
+  // Held while the session is taken down; the order of locks is life_mutex_, parts_mutex_.
+  Mutex life_mutex_;
+  bool finished_ GUARDED_BY(life_mutex_) = false;
+  fuse::Negotiated negotiated_;
+  std::unique_ptr<MountIndex> index_;
+  ContentFiles files_;
+  std::unique_ptr<fuse::Session> connection_;
+
+  // Guards the parts against Stats() while they go away.
+  Mutex parts_mutex_;
+  std::unique_ptr<MissTable> misses_;
+  std::unique_ptr<ImageServer> server_;
+  SessionStats final_stats_ GUARDED_BY(parts_mutex_);
+};
+
+}  // namespace g8ufs
+
+#endif  // G8UFS_NATIVE_DRIVER_MOUNT_SESSION_H_
