@@ -2,6 +2,7 @@
 #include "bindings/codec_binding.h"
 #include "bindings/convert.h"
 #include "bindings/scan_binding.h"
+#include "bindings/session_binding.h"
 
 namespace g8ufs {
 namespace {
@@ -30,6 +31,7 @@ Napi::Object RegisterAll(Napi::Env env, Napi::Object exports) {
   exports.Set("initialize", Napi::Function::New(env, Initialize, "initialize"));
   RegisterCodec(env, exports);
   RegisterScan(env, exports);
+  RegisterSession(env, exports);
   return exports;
 }
 

@@ -142,6 +142,11 @@ export interface Need {
   readonly count: number;
 }
 
+/**
+ * `passthrough` hands complete files to the kernel (Linux 6.9, root, cache on a plain file system) and
+ * serves opens itself where that cannot be had. `none` ends OPEN for the mount: best for small
+ * files that are opened again and again. `auto` is `passthrough`.
+ */
 export type OpenMode = 'passthrough' | 'none' | 'auto';
 
 export interface SessionOptions {
@@ -160,29 +165,37 @@ export interface SessionOptions {
   readonly deadlineMs: number;
   /** Readahead of the mount in bytes. */
   readonly readaheadBytes: number;
-  /** Contents of at most this many blocks are made complete before their open is answered. */
+  /**
+   * Contents of at most this many blocks are made complete before their open is answered, so that
+   * they can be passed through; ignored where nothing is.
+   */
   readonly wholeBlocksMax: number;
 }
 
 export interface SessionStats {
-  /** Requests answered, by FUSE operation name in lower case (`lookup`, `read`, …). */
+  /** Requests taken, by FUSE operation name in lower case (`lookup`, `read`, …); only those above 0. */
   readonly requests: Readonly<Record<string, number>>;
+  /** Answers that mean trouble (EIO, ENOSPC, …), not those that belong to the protocol (ENODATA, …). */
   readonly errors: number;
   readonly openFiles: number;
   readonly passthroughOpens: number;
   readonly cachedOpens: number;
+  /** Bytes that went through the driver; those passed through are not seen. */
   readonly bytesRead: number;
   /** Requests that now wait for data, and the age of the oldest. */
   readonly waiting: number;
   readonly oldestWaitMs: number;
   readonly deadlinesMissed: number;
+  /** Waits that ended because the waiting program was interrupted. */
   readonly interrupts: number;
 }
 
 export interface SessionInfo {
   readonly protocolMajor: number;
   readonly protocolMinor: number;
+  /** Complete files are read by the kernel itself. */
   readonly passthrough: boolean;
+  /** `none` when OPEN is not served; else `passthrough`, even where {@link passthrough} is false. */
   readonly openMode: 'passthrough' | 'none';
   readonly maxReadBytes: number;
   /** Minor device number of the mount: names it under /sys/fs/fuse/connections. */
@@ -193,35 +206,62 @@ export interface SessionBinding {
   /**
    * Mounts, handshakes and starts serving; resolves when the mount answers.
    *
-   * @param onNeed called on the JS thread for blocks that are absent. Calls are deduplicated per
-   *   block until it is resolved by {@link contentPresent} or {@link contentFail}.
-   * @param onEnd called once when the kernel has ended the connection (unmount or abort)
-   * @throws ERR_NO_FUSE, ERR_MOUNT, ERR_FLIST_FORMAT, ERR_PERMISSION
+   * @param onNeed called on the JS thread for blocks that are absent, perhaps before the promise is
+   *   resolved. While anybody waits for a block it is asked for once, until {@link contentPresent},
+   *   {@link contentAttach}, {@link contentComplete} or {@link contentFail} resolves it.
+   * @param onEnd called once when the connection has ended, for whatever reason ({@link closeSession}
+   *   included). Until then the session keeps the process running.
+   * @throws ERR_NO_FUSE (also: no fusermount3), ERR_MOUNT, ERR_FLIST_FORMAT, ERR_FLIST_VERSION,
+   *   ERR_NO_INPUT (mount point, index or files directory), ERR_PERMISSION
    */
   openSession(
     options: SessionOptions,
     onNeed: (need: Need) => void,
     onEnd: () => void,
   ): Promise<{ session: number; info: SessionInfo }>;
-  /** Unmounts (lazily when busy and `lazy`), joins all threads. Idempotent. */
+  /**
+   * Unmounts. Resolves when all threads are joined, or, for a busy mount and `lazy`, when it is
+   * detached: files that are open are then served until they are closed, and `onEnd` follows.
+   * Idempotent; numbers that are no session resolve. Sessions that are left when the environment or
+   * the process ends are detached and aborted.
+   *
+   * @throws ERR_MOUNT when the mount is busy and not `lazy`; the session goes on
+   */
   closeSession(session: number, options: { lazy: boolean }): Promise<void>;
+  /**
+   * The numbers stay after the end, until {@link closeSession}.
+   *
+   * @throws RangeError for a number that is no session
+   */
   sessionStats(session: number): SessionStats;
 
   /**
    * Hands a partial content file over. The addon duplicates the descriptor.
-   * Contents are shared by all sessions of the process and named by digest.
+   * Contents are shared by all sessions of the process and named by digest. The same file may be
+   * handed over again: blocks are only ever added.
    *
-   * @param present bit per block
+   * @param file `fd` is open for reading and the file has its full `size` already; holes read as zeros;
+   *   `present` has a bit per block (bit i of byte i >> 3)
+   * @throws ERR_IO when the file is shorter, or while another file of this content is in use
    */
   contentAttach(
     digest: Uint8Array,
     file: { fd: number; size: number; blockSize: number; present: Uint8Array },
   ): void;
-  /** Blocks are in the file now: answers whoever waits for them. */
+  /**
+   * Verified blocks are in the attached file now: answers whoever waits for them. Contents that
+   * nobody knows are ignored, here and below: their last user may just have gone.
+   */
   contentPresent(digest: Uint8Array, block: number, count: number): void;
-  /** The content is complete and its file is in `filesDir`: the next first open uses that. */
+  /**
+   * The complete, sealed file is in `filesDir` (mtime exactly 1 s, size right): ends all waits for the
+   * content, and the next first open uses it. It need not be the file that was attached.
+   */
   contentComplete(digest: Uint8Array): void;
-  /** Ends the waits for these blocks (`count` 0: all waits for the content) with an errno name. */
+  /**
+   * Ends the waits for these blocks (`count` 0: all waits for the content) with EIO, ENOENT, ENOSPC,
+   * EACCES or EINTR; any other name counts as EIO. The next reader asks again.
+   */
   contentFail(digest: Uint8Array, block: number, count: number, errno: string): void;
   /** Forgets a content unless it is open or waited for; false when it is in use. */
   contentDrop(digest: Uint8Array): boolean;
