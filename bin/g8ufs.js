@@ -5,11 +5,9 @@ import module from 'node:module';
 // Where Node can keep compiled code (22 and later), a command starts in half the time.
 module.enableCompileCache?.();
 const argv = process.argv.slice(2);
-if (argv[0] === 'mount') {
-  const { startDaemonEarly } = await import('../dist/cli/early-daemon.js');
-  startDaemonEarly(argv, process.env);
-}
+const early = argv[0] === 'mount' ? await import('../dist/cli/early-daemon.js') : undefined;
+early?.startDaemonEarly(argv, process.env);
 const { main } = await import('../dist/cli/main.js');
 
 process.exitCode = await main(argv);
-if (argv[0] === 'mount') (await import('../dist/fs/client.js')).dropExpectedDaemon();
+early?.dropExpectedDaemon();

@@ -10,6 +10,8 @@ import { defaultCacheDir } from '../base/paths.ts';
 import { controlSocket, type DaemonCommand, expectDaemon } from '../fs/client.ts';
 import type { Context } from './context.ts';
 
+export { dropExpectedDaemon } from '../fs/client.ts';
+
 /** Flags whose meaning only the command knows, or that need no daemon in the background. */
 const UNPLAIN = /^(-h|--help|-f|--foreground|--debug|--cache-(size|free)(=|$)|-[a-z]{2,})/;
 
