@@ -106,6 +106,10 @@ void ContentRegistry::AdoptComplete(Content& content, UniqueFd file) {
   content.complete_fd_.store(content.complete_file_.get(), std::memory_order_release);
 }
 
+void ContentRegistry::RevokeComplete(Content& content) {
+  content.complete_.store(false, std::memory_order_release);
+}
+
 void ContentRegistry::Touch(const Digest& digest) {
   MutexLock lock(mutex_);
   if (touched_.size() < kTouchedCountMax) touched_.insert(digest);

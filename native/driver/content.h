@@ -111,6 +111,8 @@ class ContentRegistry {
   void Release(const std::shared_ptr<Content>& content) EXCLUDES_LOCK(mutex_);
   // Gives a content the complete file, so that further reads find it at once.
   void AdoptComplete(Content& content, UniqueFd file) EXCLUDES_LOCK(mutex_);
+  // The complete file is not where it should be: evicted since it was announced.
+  void RevokeComplete(Content& content);
   // Notes an opened digest for TakeTouched().
   void Touch(const Digest& digest) EXCLUDES_LOCK(mutex_);
 

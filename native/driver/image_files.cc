@@ -260,6 +260,11 @@ void ImageServer::Resume(Waiter waiter) {
     if (content.complete_fd() < 0) {
       UniqueFd file;
       error = FindComplete(*record, &file);
+      if (error == 0 && !file.ok() && !waiter.asked_anew) {
+        waiter.asked_anew = true;
+        registry_.RevokeComplete(content);
+        return Park(call, std::move(waiter));
+      }
       if (error == 0 && !file.ok()) error = EIO;
       if (error != 0) return Fail(std::move(waiter), error);
       registry_.AdoptComplete(content, std::move(file));

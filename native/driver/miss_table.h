@@ -57,6 +57,8 @@ struct Waiter {
   Clock::time_point deadline{};
   // OPEN: all blocks are present but the file is not in its place yet; no more waiting.
   bool accept_partial = false;
+  // READ: the complete file was looked for in vain, and everything asked for anew. Once is enough.
+  bool asked_anew = false;
   // When the table looks at it next: the deadline, or earlier to open a partial file after all.
   Clock::time_point timer{};
 };

@@ -116,7 +116,7 @@ void SurvivesLoad() {
   for (uint8_t i = 1; i <= kFiles; ++i) {
     handles.push_back(fixture.kernel.Open(fixture.Nid("file" + std::to_string(i))).fh);
   }
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 600; ++i) {
     const uint8_t file = static_cast<uint8_t>(random() % kFiles);
     const uint64_t nid = fixture.Nid("file" + std::to_string(file + 1));
     const uint32_t block = random() % kBlocks;

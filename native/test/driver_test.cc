@@ -247,6 +247,18 @@ void CompletionAnswersWithoutAttaching() {
   CHECK(fixture.kernel.Wait(fixture.kernel.SendRead(nid, fh, kBlock, 2))->data == "yy");
 }
 
+void AFileEvictedAtOnceIsAskedForAnew() {
+  DriverFixture fixture(OneFile(2));
+  const uint64_t nid = fixture.Nid("file");
+  const uint64_t read = fixture.kernel.SendRead(nid, fixture.kernel.Open(nid).fh, 0, 3);
+  fixture.WaitNeeds(1);
+  fixture.registry.Complete(DriverFixture::DigestOf(1));  // but there is none
+  CHECK(fixture.WaitNeeds(2)[1].count == 1);
+  CHECK(fixture.Attach(1, 2 * kBlock).ok());
+  fixture.Fill(1, 0, 1);
+  CHECK(fixture.kernel.Wait(read)->data == "aaa");
+}
+
 void SeeksByBlocks() {
   DriverFixture fixture(OneFile(4, "hddh"));
   const uint64_t nid = fixture.Nid("file");
@@ -304,6 +316,7 @@ int main() {
   g8ufs::ReadsCompleteFiles();
   g8ufs::UnsealedFilesAreAbsent();
   g8ufs::CompletionAnswersWithoutAttaching();
+  g8ufs::AFileEvictedAtOnceIsAskedForAnew();
   g8ufs::SeeksByBlocks();
   g8ufs::ReadsByInodeWithoutOpen();
   return g8ufs::test::Failures();
