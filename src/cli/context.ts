@@ -45,6 +45,8 @@ export interface Context {
   /** Whether stdout may be coloured. */
   readonly color: boolean;
   readonly progress: ProgressMode;
+  /** Lets a command that succeeded end with another status than 0, as its help page says. */
+  readonly setExitCode: (code: number) => void;
 }
 
 /** Builds the context over flags that are still being parsed: they are read when asked for. */
@@ -53,8 +55,10 @@ export function createContext(
   env: Context['env'],
   signal: AbortSignal,
   flags: () => GlobalFlags,
+  setExitCode: (code: number) => void = () => {},
 ): Context {
   return {
+    setExitCode,
     stdout: streams.stdout,
     stderr: streams.stderr,
     env,

@@ -41,13 +41,22 @@ export async function main(
 ): Promise<number> {
   const program = createProgram(streams);
   const ending = watchEnd(streams);
-  const context = createContext(streams, env, ending.signal, () => program.opts<GlobalFlags>());
+  let result = 0;
+  const context = createContext(
+    streams,
+    env,
+    ending.signal,
+    () => program.opts<GlobalFlags>(),
+    (code) => {
+      result = code;
+    },
+  );
   // `help flist create` is `flist create --help`.
   const args = argv[0] === 'help' ? [...argv.slice(1), '--help'] : [...argv];
   try {
     await addCommands(program, context, args);
     await program.parseAsync(args, { from: 'user' });
-    return ending.exitCode() ?? 0;
+    return ending.exitCode() ?? result;
   } catch (error) {
     if (ending.stdoutClosed()) return 0;
     if (

@@ -1,9 +1,18 @@
 /** mount, umount, ps and the cache commands as a user meets them. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { flipBit } from '../support/chunk-files.ts';
 import { MountWorld, processGone, run } from '../support/mount-world.ts';
 
 async function smallWorld(context: TestContext): Promise<{ world: MountWorld; flist: string }> {
@@ -210,12 +219,29 @@ test('cache commands work with and without a daemon', async (context) => {
   await processGone(pid);
   assert.equal((await world.cacheStatus())['files'], 1);
   const verified = await world.cli('cache', 'verify', '--cache', world.cache);
-  assert.equal(verified.code, 0, verified.stderr);
+  assert.equal(verified.stdout, 'Checked 1 files, 8 B; 0 corrupt and removed\n', verified.stderr);
   const collected = await world.cli('cache', 'gc', '--cache', world.cache);
-  assert.equal(collected.code, 0, collected.stderr);
-  mkdirSync(world.path('other'));
-  assert.equal(
-    (await world.json<{ files: number }>('cache', 'status', '--cache', world.path('other'))).files,
-    0,
+  assert.equal(collected.stdout, 'Freed 0 B\n', collected.stderr);
+});
+
+test('cache verify drops what was altered and says so with its status', async (context) => {
+  const { world, flist } = await smallWorld(context);
+  const mnt = await world.mount(flist);
+  assert.equal((await run('cat', join(mnt, 'etc/motd'))).code, 0);
+  await world.unmount(mnt);
+  const files = join(world.cache, 'files');
+  const cached = readdirSync(files, { recursive: true, encoding: 'utf8' }).find(
+    (name) => name.length > 64,
   );
+  const path = join(files, cached as string);
+  const { mtime } = statSync(path);
+  chmodSync(path, 0o644);
+  flipBit(path);
+  // With the seal restored, as silent damage to the disk would leave it.
+  utimesSync(path, mtime, mtime);
+
+  const verified = await world.cli('cache', 'verify', '--cache', world.cache);
+  assert.equal(verified.code, 1, verified.stderr);
+  assert.match(verified.stdout, /; 1 corrupt and removed/);
+  assert.equal((await world.cacheStatus())['files'], 0);
 });

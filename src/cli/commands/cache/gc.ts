@@ -17,11 +17,11 @@ export function command(context: Context): Command {
 
 async function run(context: Context, cache: string | undefined): Promise<void> {
   const { askCache } = await import('../../cache-access.ts');
-  const result = await askCache<{ files: number; bytes: number }>(context, cache, 'cache.gc');
+  const result = await askCache<{ freedBytes: number }>(context, cache, 'cache.gc');
   if (context.json) {
     const { printJson } = await import('../../ui/json.ts');
     await printJson(context, result);
   } else if (!context.quiet) {
-    context.stdout.write(`Evicted ${result.files} files, ${formatSize(result.bytes)}\n`);
+    context.stdout.write(`Freed ${formatSize(result.freedBytes)}\n`);
   }
 }

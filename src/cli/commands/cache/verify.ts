@@ -1,5 +1,7 @@
 /** `g8ufs cache verify`: reads everything in the cache and drops what is not what it should be. */
 import { Command } from 'commander';
+import { formatSize } from '../../../base/bytes.ts';
+import type { VerifyProgress } from '../../../cache/verify.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
 
@@ -20,12 +22,15 @@ export function command(context: Context): Command {
 
 async function run(context: Context, cache: string | undefined): Promise<void> {
   const { askCache } = await import('../../cache-access.ts');
-  const result = await askCache<{ files: number; corrupt: number }>(context, cache, 'cache.verify');
+  const result = await askCache<VerifyProgress>(context, cache, 'cache.verify');
   if (context.json) {
     const { printJson } = await import('../../ui/json.ts');
     await printJson(context, result);
   } else if (!context.quiet) {
-    context.stdout.write(`Checked ${result.files} files, ${result.corrupt} corrupt and removed\n`);
+    const { contents, bytes, corruptFiles } = result;
+    context.stdout.write(
+      `Checked ${contents} files, ${formatSize(bytes)}; ${corruptFiles} corrupt and removed\n`,
+    );
   }
-  if (result.corrupt > 0) process.exitCode = FOUND_EXIT_CODE;
+  if (result.corruptFiles > 0) context.setExitCode(FOUND_EXIT_CODE);
 }
