@@ -37,7 +37,8 @@ export async function serveControl(path: string, handler: ControlHandler): Promi
   await rm(path, { force: true });
   const server = createServer((socket) => serveConnection(socket, handler));
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) =>
+    // Stays: a connection that cannot be accepted later on must not end the daemon and its mounts.
+    server.on('error', (error) =>
       reject(toG8Error(error, 'ERR_CACHE_LOCKED', `Control socket ${path} cannot be opened`)),
     );
     server.listen(path, resolve);
@@ -80,13 +81,28 @@ function parseRequest(line: string): Request | undefined {
   }
 }
 
+function parseReply(line: string): Reply | undefined {
+  try {
+    const value = JSON.parse(line) as { id?: unknown; result?: unknown; error?: unknown };
+    const hasAnswer = 'result' in value || (typeof value.error === 'object' && value.error);
+    return typeof value.id === 'number' && hasAnswer ? (value as Reply) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function gone(): G8Error {
+  return new G8Error('ERR_STORE_UNAVAILABLE', 'The mount daemon closed the connection');
+}
+
 function onLines(socket: Socket, onLine: (line: string) => void): void {
   let buffered = '';
   socket.setEncoding('utf8');
   socket.on('data', (text: string) => {
     buffered += text;
     let end = buffered.indexOf('\n');
-    while (end >= 0) {
+    // What follows a line that broke the protocol is not looked at.
+    while (end >= 0 && !socket.destroyed) {
       onLine(buffered.slice(0, end));
       buffered = buffered.slice(end + 1);
       end = buffered.indexOf('\n');
@@ -95,7 +111,7 @@ function onLines(socket: Socket, onLine: (line: string) => void): void {
   });
 }
 
-/** A client's connection to a daemon. Close it; it keeps the process alive only while it waits. */
+/** A client's connection to a daemon. Close it: until then it keeps the process alive. */
 export class ControlClient {
   readonly #socket: Socket;
   readonly #waiting = new Map<number, (reply: Reply | G8Error) => void>();
@@ -104,12 +120,12 @@ export class ControlClient {
   private constructor(socket: Socket) {
     this.#socket = socket;
     onLines(socket, (line) => {
-      const reply = JSON.parse(line) as Reply;
-      this.#waiting.get(reply.id)?.(reply);
+      const reply = parseReply(line);
+      if (reply === undefined) socket.destroy();
+      else this.#waiting.get(reply.id)?.(reply);
     });
     const end = (): void => {
-      const gone = new G8Error('ERR_STORE_UNAVAILABLE', 'The mount daemon closed the connection');
-      for (const settle of this.#waiting.values()) settle(gone);
+      for (const settle of this.#waiting.values()) settle(gone());
     };
     socket.on('error', end);
     socket.on('close', end);
@@ -134,13 +150,15 @@ export class ControlClient {
 
   /**
    * @param timeoutMs default 60 000: unpacking a large flist takes its time
-   * @throws the daemon's own error, or ERR_TIMEOUT
+   * @throws the daemon's own error; ERR_TIMEOUT; ERR_STORE_UNAVAILABLE when the daemon is gone
    */
   async request<T>(method: string, params: unknown, timeoutMs = 60_000): Promise<T> {
     const id = this.#nextId++;
     let timer: NodeJS.Timeout | undefined;
     try {
       const reply = await new Promise<Reply | G8Error>((resolve) => {
+        // Nothing more would be heard of a connection that has ended.
+        if (this.#socket.destroyed) return resolve(gone());
         this.#waiting.set(id, resolve);
         timer = setTimeout(
           () => resolve(new G8Error('ERR_TIMEOUT', `The mount daemon did not answer ${method}`)),
@@ -150,7 +168,7 @@ export class ControlClient {
       });
       if (isG8Error(reply)) throw reply;
       if ('error' in reply) {
-        const code = reply.error.code in CODES ? reply.error.code : 'ERR_INTERNAL';
+        const code = Object.hasOwn(CODES, reply.error.code) ? reply.error.code : 'ERR_INTERNAL';
         throw new G8Error(code, reply.error.message);
       }
       return reply.result as T;
