@@ -19,7 +19,7 @@ export function parseMountRequest(params: unknown): MountRequest {
   const deadlineMs = fields['deadlineMs'];
   if (typeof deadlineMs !== 'number' || !Number.isInteger(deadlineMs)) throw wrong('deadlineMs');
   if (deadlineMs < DEADLINE_MS_MIN || deadlineMs > DEADLINE_MS_MAX) throw wrong('deadlineMs');
-  if (!isAbsolute(source) && !/^https?:\/\//.test(source)) throw wrong('source');
+  if (!isAbsolute(source) && !isHttpUrl(source)) throw wrong('source');
   return {
     source,
     mountPoint: path(fields, 'mountPoint'),
@@ -30,7 +30,7 @@ export function parseMountRequest(params: unknown): MountRequest {
     deadlineMs,
     openMode: oneOf(fields, 'openMode', ['auto', 'passthrough', 'none']),
     driver: oneOf(fields, 'driver', ['native', 'fuse-native']),
-    allowOther: fields['allowOther'] === true,
+    allowOther: flag(fields, 'allowOther'),
     ...(fields['upper'] === undefined ? {} : { upper: path(fields, 'upper') }),
   };
 }
@@ -38,7 +38,7 @@ export function parseMountRequest(params: unknown): MountRequest {
 /** @throws ERR_PROTOCOL naming the field that is wrong */
 export function parseUnmountRequest(params: unknown): { mountPoint: string; lazy: boolean } {
   const fields = asFields(params);
-  return { mountPoint: path(fields, 'mountPoint'), lazy: fields['lazy'] === true };
+  return { mountPoint: path(fields, 'mountPoint'), lazy: flag(fields, 'lazy') };
 }
 
 function asFields(params: unknown): Fields {
@@ -55,6 +55,17 @@ function text(fields: Fields, name: string): string {
 function path(fields: Fields, name: string): string {
   const value = text(fields, name);
   if (!isAbsolute(value)) throw wrong(name);
+  return value;
+}
+
+function isHttpUrl(value: string): boolean {
+  return /^https?:\/\//.test(value) && URL.canParse(value);
+}
+
+/** Absent means false. */
+function flag(fields: Fields, name: string): boolean {
+  const value = fields[name] ?? false;
+  if (typeof value !== 'boolean') throw wrong(name);
   return value;
 }
 
