@@ -3,7 +3,8 @@
  * without knowing its cache. A file whose process is gone is removed by whoever meets it.
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { toG8Error } from '../base/errors.ts';
 
 export interface DaemonRecord {
   readonly pid: number;
@@ -35,18 +36,25 @@ export async function listDaemons(dir: string): Promise<DaemonRecord[]> {
   return records.sort((a, b) => a.pid - b.pid);
 }
 
+/** @returns `undefined` for what is no record: cut short by a crash, or removed since it was listed */
 async function readRecord(path: string): Promise<DaemonRecord | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    // Unreadable now is not the same as gone: the record of a living daemon must stay.
+    throw toG8Error(error, 'ERR_IO', `Daemon record ${path} cannot be read`);
+  });
+  let value: Partial<DaemonRecord> | null;
   try {
-    const value = JSON.parse(await readFile(path, 'utf8')) as Partial<DaemonRecord>;
-    const { pid, cacheDir, socket } = value;
-    if (typeof pid !== 'number' || typeof cacheDir !== 'string' || typeof socket !== 'string') {
-      return undefined;
-    }
-    return { pid, cacheDir, socket };
+    value = JSON.parse(text) as Partial<DaemonRecord> | null;
   } catch {
-    // Removed since it was listed, or cut short by a crash: either way there is no daemon to find.
     return undefined;
   }
+  const { pid, cacheDir, socket } = value ?? {};
+  if (typeof pid !== 'number' || typeof cacheDir !== 'string' || typeof socket !== 'string') {
+    return undefined;
+  }
+  // Numbers below 1 name groups of processes, which are always alive.
+  return basename(path) === `${pid}.json` && pid > 0 ? { pid, cacheDir, socket } : undefined;
 }
 
 function isAlive(pid: number): boolean {
