@@ -9,6 +9,7 @@ import { findMount, readMountinfo } from './mountinfo.ts';
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 10_000;
+const LOWER = 'lowerdir=';
 
 /**
  * Unmounts what is on top at `mountPoint`.
@@ -48,10 +49,9 @@ export async function detachLeftovers(folder: string): Promise<string[]> {
   for (const entry of readMountinfo().reverse()) {
     const overOurs =
       entry.type === 'overlay' &&
-      entry.superOptions.split(',').some((option) => {
-        const [key, value] = option.split('=', 2);
-        return key === 'lowerdir' && inside(value ?? '');
-      });
+      entry.superOptions
+        .split(',')
+        .some((option) => option.startsWith(LOWER) && inside(option.slice(LOWER.length)));
     if (!inside(entry.mountPoint) && !overOurs) continue;
     await unmount(entry.mountPoint, true);
     detached.push(entry.mountPoint);
