@@ -12,6 +12,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toHex } from '../base/bytes.ts';
+import { throwIfAborted } from '../base/deadline.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { INDEX_FILES, ROUTER_FILE } from '../image/index-files.ts';
 import { addon } from '../native/load.ts';
@@ -85,7 +86,11 @@ export class ImageStore {
       const image = await this.#load(known.digest);
       if (image !== undefined) return image;
     }
-    const image = await this.#take(path, signal);
+    const check = async (): Promise<void> => {
+      if ((await fingerprintOf(path)) === fingerprint) return;
+      throw new G8Error('ERR_IO', `${path} was changed while it was read`);
+    };
+    const image = await this.#take(path, signal, check);
     await this.#remember({ source: path, fingerprint, digest: image.digest });
     return image;
   }
@@ -98,7 +103,8 @@ export class ImageStore {
     const unpacked = known === undefined ? undefined : await this.#load(known.digest);
     const path = join(this.#tmp, `${randomUUID()}.flist`);
     try {
-      const etag = unpacked === undefined ? undefined : known?.fingerprint;
+      // A server that sent no tag is remembered with an empty one.
+      const etag = unpacked === undefined ? undefined : known?.fingerprint || undefined;
       const fetched = await this.#fetchFlist(url, { etag, path, signal });
       if (fetched === undefined && unpacked !== undefined) return unpacked;
       const image = await this.#take(path, signal);
@@ -114,8 +120,16 @@ export class ImageStore {
     }
   }
 
-  /** Unpacks a flist file unless its digest is here already. */
-  async #take(path: string, signal: AbortSignal): Promise<Image> {
+  /**
+   * Unpacks a flist file unless its digest is here already.
+   *
+   * @param check throws when the file is no longer the one whose digest was taken
+   */
+  async #take(
+    path: string,
+    signal: AbortSignal,
+    check: () => Promise<void> = async () => {},
+  ): Promise<Image> {
     const digest = toHex(await addon().digestFile(path));
     const present = await this.#load(digest);
     if (present !== undefined) return present;
@@ -124,10 +138,15 @@ export class ImageStore {
     try {
       // An image that was unpacked before must not wait for the tar and RocksDB code to load.
       const { unpackIndex } = await import('../image/unpack.ts');
+      // A stream that is born aborted fails before anybody listens to it.
+      throwIfAborted(signal);
       await unpackIndex(createReadStream(path, { signal, highWaterMark: 1 << 20 }), staging, {
         zstdDecompress: (data, sizeMax) => addon().zstdDecompress(data, sizeMax),
       });
-      await rename(staging, join(this.#dir, digest));
+      await check();
+      await this.#place(staging, digest);
+    } catch (error) {
+      throw toG8Error(error, 'ERR_IO', `${path} cannot be unpacked`);
     } finally {
       await rm(staging, { recursive: true, force: true });
     }
@@ -136,6 +155,22 @@ export class ImageStore {
       throw new G8Error('ERR_INTERNAL', `Mount index of ${path} is incomplete after unpacking`);
     }
     return image;
+  }
+
+  async #place(staging: string, digest: string): Promise<void> {
+    const dir = join(this.#dir, digest);
+    try {
+      await rename(staging, dir);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') {
+        throw toG8Error(error, 'ERR_IO', `Mount index ${dir} cannot be written`);
+      }
+      // The same image came from another source meanwhile; or one lost files, and is replaced.
+      if ((await this.#load(digest)) !== undefined) return;
+      await rm(dir, { recursive: true, force: true });
+      await rename(staging, dir);
+    }
   }
 
   async #load(digest: string): Promise<Image | undefined> {
