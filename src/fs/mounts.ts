@@ -76,8 +76,12 @@ interface Mounted {
 export class MountTable {
   readonly #options: MountTableOptions;
   readonly #mounts = new Map<string, Mounted>();
-  readonly #reserved = new Set<string>();
+  /** Mounts being made, by mount point. */
+  readonly #reserved = new Map<string, Promise<MountRecord>>();
+  /** Mounts that are gone while what they used is still being closed. */
+  #releasing = 0;
   #nextLower = 1;
+  #closed = false;
 
   constructor(options: MountTableOptions) {
     this.#options = options;
@@ -109,34 +113,53 @@ export class MountTable {
    * Mounts, and resolves when the mount answers.
    *
    * @throws ERR_NO_INPUT (flist or mount point absent), ERR_MOUNT (already a mount point), ERR_NO_FUSE,
-   *   ERR_PERMISSION, ERR_FLIST_FORMAT, ERR_STORE_UNAVAILABLE
+   *   ERR_PERMISSION, ERR_FLIST_FORMAT, ERR_STORE_UNAVAILABLE, ERR_ABORTED when the daemon goes away
    */
   async mount(request: MountRequest, signal: AbortSignal): Promise<MountRecord> {
     const { mountPoint } = request;
+    this.#requireOpen();
     if (this.#mounts.has(mountPoint) || this.#reserved.has(mountPoint)) {
       throw new G8Error('ERR_MOUNT', `${mountPoint} is already mounted by g8ufs`);
     }
-    this.#reserved.add(mountPoint);
+    const mounting = this.#mount(request, signal);
+    this.#reserved.set(mountPoint, mounting);
+    return mounting;
+  }
+
+  async #mount(request: MountRequest, signal: AbortSignal): Promise<MountRecord> {
+    const { mountPoint } = request;
     try {
       await prepareMountPoint(mountPoint);
       const image = await this.#options.images.open(request.source, signal);
-      const mounted = await this.#start(request, image);
-      this.#mounts.set(mountPoint, mounted);
+      this.#requireOpen();
+      await this.#start(request, image);
       this.#options.log.info({ mountPoint, source: request.source }, 'mounted');
     } finally {
       this.#reserved.delete(mountPoint);
-      if (this.size === 0) this.#options.onEmpty();
+      this.#checkEmpty();
     }
     return this.list().find((record) => record.mountPoint === mountPoint) as MountRecord;
   }
 
-  async #start(request: MountRequest, image: Image): Promise<Mounted> {
+  #requireOpen(): void {
+    if (this.#closed) throw new G8Error('ERR_ABORTED', 'The mount daemon is going away');
+  }
+
+  /** Makes the mount and enters it. */
+  async #start(request: MountRequest, image: Image): Promise<void> {
     const store = this.#options.openStore(request, image);
     const lower =
       request.upper === undefined
         ? undefined
         : join(this.#options.lowerDir, String(this.#nextLower++));
     let session: DriverSession | undefined;
+    // The kernel may end the connection while the mount is still being made.
+    let mounted: Mounted | undefined;
+    let ended = false;
+    const onEnd = (): void => {
+      ended = true;
+      if (mounted !== undefined) this.#ended(mounted);
+    };
     try {
       if (lower !== undefined) await mkdir(lower, { recursive: true, mode: 0o700 });
       const options: DriverOptions = {
@@ -147,19 +170,36 @@ export class MountTable {
         openMode: request.openMode,
         deadlineMs: request.deadlineMs,
       };
-      session = await this.#options.openDriver(request.driver, options, store, () =>
-        this.#ended(request.mountPoint),
-      );
+      session = await this.#options.openDriver(request.driver, options, store, onEnd);
+      if (ended) throw new G8Error('ERR_MOUNT', `${options.mountPoint} was unmounted from outside`);
       if (lower !== undefined && request.upper !== undefined) {
         const { upper, mountPoint } = request;
         await mountOverlay({ lower, upper, mountPoint, source: options.source });
       }
-      return { request, image, store, session, lower, since: new Date(), closing: undefined };
+      mounted = { request, image, store, session, lower, since: new Date(), closing: undefined };
+      this.#mounts.set(request.mountPoint, mounted);
+      if (ended) this.#ended(mounted);
     } catch (error) {
-      await session?.close({ lazy: true });
-      if (lower !== undefined) await rm(lower, { recursive: true, force: true });
-      await store.close();
+      await this.#discard(session, store, lower);
       throw error;
+    }
+  }
+
+  /** Takes apart what a mount that failed has made. Why it failed matters more than what is left. */
+  async #discard(
+    session: DriverSession | undefined,
+    store: ChunkStore,
+    lower: string | undefined,
+  ): Promise<void> {
+    try {
+      try {
+        await session?.close({ lazy: true });
+        if (lower !== undefined) await rm(lower, { recursive: true, force: true });
+      } finally {
+        await store.close();
+      }
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'clean-up of a failed mount failed');
     }
   }
 
@@ -174,14 +214,22 @@ export class MountTable {
     if (mounted === undefined) {
       throw new G8Error('ERR_NO_INPUT', `${mountPoint} is not mounted by g8ufs`);
     }
+    await this.#unmount(mounted, lazy);
+  }
+
+  async #unmount(mounted: Mounted, lazy: boolean): Promise<void> {
+    const { mountPoint } = mounted.request;
     if (mounted.lower !== undefined && findMount(mountPoint)?.type === 'overlay') {
       await unmount(mountPoint, lazy);
     }
     await this.#close(mounted, lazy || mounted.lower !== undefined);
   }
 
-  /** Unmounts everything, busy or not: the daemon is going away. */
+  /** Unmounts everything, busy or not, and refuses new mounts: the daemon is going away. */
   async close(): Promise<void> {
+    this.#closed = true;
+    // A mount being made fails by itself or can be unmounted when it is there.
+    await Promise.allSettled(this.#reserved.values());
     const results = await Promise.allSettled(
       [...this.#mounts.keys()].map((mountPoint) => this.unmount(mountPoint, true)),
     );
@@ -191,16 +239,25 @@ export class MountTable {
   }
 
   /** The kernel ended the connection: somebody else unmounted it. */
-  #ended(mountPoint: string): void {
-    const mounted = this.#mounts.get(mountPoint);
-    if (mounted === undefined || mounted.closing !== undefined) return;
+  #ended(mounted: Mounted): void {
+    const { mountPoint } = mounted.request;
+    // Another mount may be there by now: one that was detached lazily ends when its last file is closed.
+    if (this.#mounts.get(mountPoint) !== mounted || mounted.closing !== undefined) return;
     this.#options.log.info({ mountPoint }, 'unmounted from outside');
-    this.#close(mounted, true).catch((error: unknown) =>
+    this.#unmount(mounted, true).catch((error: unknown) =>
       this.#options.log.error({ err: error, mountPoint }, 'clean-up failed'),
     );
   }
 
   async #close(mounted: Mounted, lazy: boolean): Promise<void> {
+    if (mounted.closing !== undefined) {
+      try {
+        return await mounted.closing;
+      } catch (error) {
+        // That attempt may have minded open files; this one does not.
+        if (!lazy) throw error;
+      }
+    }
     mounted.closing ??= this.#release(mounted, lazy);
     try {
       await mounted.closing;
@@ -215,11 +272,20 @@ export class MountTable {
     const { mountPoint, upper } = mounted.request;
     await mounted.session.close({ lazy });
     this.#mounts.delete(mountPoint);
-    await mounted.store.close();
-    if (mounted.lower !== undefined) await rm(mounted.lower, { recursive: true, force: true });
-    if (upper !== undefined) await removeWorkDir(upper);
     this.#options.log.info({ mountPoint }, 'unmounted');
-    if (this.size === 0) this.#options.onEmpty();
+    this.#releasing++;
+    try {
+      await mounted.store.close();
+      if (mounted.lower !== undefined) await rm(mounted.lower, { recursive: true, force: true });
+      if (upper !== undefined) await removeWorkDir(upper);
+    } finally {
+      this.#releasing--;
+      this.#checkEmpty();
+    }
+  }
+
+  #checkEmpty(): void {
+    if (this.size === 0 && this.#releasing === 0) this.#options.onEmpty();
   }
 }
 
