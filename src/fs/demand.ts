@@ -5,9 +5,11 @@
  */
 
 import { toHex } from '../base/bytes.ts';
+import { startDeadline } from '../base/deadline.ts';
 import { type G8Error, toG8Error } from '../base/errors.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import type { ContentRef } from '../cache/content.ts';
+import type { FillPriority } from '../cache/fetch.ts';
 import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { Need, SessionBinding } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
@@ -29,8 +31,10 @@ export interface DemandSource {
 type Contents = Pick<SessionBinding, 'contentFail'>;
 
 interface Position {
-  next: number;
-  window: number;
+  /** Where the reader is, and the end of what was asked for on its behalf. */
+  readonly reader: number;
+  readonly next: number;
+  readonly window: number;
 }
 
 export class Demand {
@@ -62,34 +66,42 @@ export class Demand {
 
   /** Makes blocks present within the mount's deadline, then reads ahead of a sequential reader. */
   async fill(source: DemandSource, ref: ContentRef, block: number, count: number): Promise<void> {
-    await this.#cache.fill(ref, block, count, {
-      store: source.store,
-      priority: 'demand',
-      signal: AbortSignal.timeout(source.deadlineMs),
-    });
+    await this.#load(source, ref, { block, count }, 'demand');
     this.#readAhead(source, ref, block, count);
+  }
+
+  async #load(
+    { store, deadlineMs, mountPoint }: DemandSource,
+    ref: ContentRef,
+    { block, count }: { readonly block: number; readonly count: number },
+    priority: FillPriority,
+  ): Promise<void> {
+    // Its error is ERR_TIMEOUT; that of `AbortSignal.timeout` would tell the reader EINTR.
+    const deadline = startDeadline({ timeoutMs: deadlineMs, what: `Read at ${mountPoint}` });
+    try {
+      await this.#cache.fill(ref, block, count, { store, priority, signal: deadline.signal });
+    } finally {
+      deadline.clear();
+    }
   }
 
   #readAhead(source: DemandSource, ref: ContentRef, block: number, count: number): void {
     const key = toHex(ref.digest);
-    const before = this.#positions.get(key);
-    const sequential = before === undefined ? block === 0 : before.next === block;
-    const window = sequential ? Math.min((before?.window ?? 1) * 2, READAHEAD_BLOCKS_MAX) : 1;
-    const first = block + count;
-    const ahead = window > 1 ? Math.min(window, ref.chunkCount - first) : 0;
+    const before = this.#positions.get(key) ?? { reader: 0, next: 0, window: 1 };
+    // A reader that is faster than the network waits for blocks that are on their way already.
+    const sequential = block >= before.reader && block <= before.next;
+    const window = sequential ? Math.min(before.window * 2, READAHEAD_BLOCKS_MAX) : 1;
+    const reader = block + count;
+    const from = sequential ? Math.max(reader, before.next) : reader;
+    const end = window > 1 ? Math.min(reader + window, ref.chunkCount) : reader;
     this.#positions.delete(key);
-    this.#positions.set(key, { next: first + Math.max(ahead, 0), window });
+    this.#positions.set(key, { reader, next: Math.max(from, end), window });
     if (this.#positions.size > POSITIONS_MAX) {
       const [oldest] = this.#positions.keys();
       if (oldest !== undefined) this.#positions.delete(oldest);
     }
-    if (ahead <= 0) return;
-    this.#cache
-      .fill(ref, first, ahead, {
-        store: source.store,
-        priority: 'background',
-        signal: AbortSignal.timeout(source.deadlineMs),
-      })
+    if (end <= from) return;
+    this.#load(source, ref, { block: from, count: end - from }, 'background')
       // Nobody waits for it: a reader that comes to these blocks asks again and gets the error.
       .catch((error: unknown) => this.#log.debug({ err: error }, 'readahead failed'));
   }
