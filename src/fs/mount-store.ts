@@ -5,6 +5,7 @@
  * The HTTP client takes longer to load than a mount takes to answer, so it is loaded behind the mount: on
  * the first miss, or when the mount has been made, whichever is earlier.
  */
+import { G8Error } from '../base/errors.ts';
 import type { ChunkId, ChunkResult, ChunkStore, StoreCallOptions } from '../store/store.ts';
 import type { Image } from './images.ts';
 
@@ -64,8 +65,10 @@ export class LazyStore implements ChunkStore {
   }
 
   async close(): Promise<void> {
+    // Nobody would close a store that a late call opens.
+    this.#opened ??= Promise.reject(new G8Error('ERR_ABORTED', 'The store of the mount is closed'));
     // A store that failed to open has nothing to close.
-    await this.#opened?.then(
+    await this.#opened.then(
       (store) => store.close(),
       () => undefined,
     );
