@@ -142,7 +142,7 @@ function failureOf(word: string): G8Error | undefined {
   if (word === 'ready') return undefined;
   try {
     const { code, message } = JSON.parse(word) as { code: ErrorCode; message: string };
-    return new G8Error(code in CODES ? code : 'ERR_INTERNAL', message);
+    return new G8Error(Object.hasOwn(CODES, code) ? code : 'ERR_INTERNAL', message);
   } catch {
     return new G8Error('ERR_INTERNAL', 'The mount daemon ended while starting; see its log');
   }
