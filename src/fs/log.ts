@@ -9,6 +9,8 @@ export type LogFields = Readonly<Record<string, unknown>>;
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type Logger = Readonly<Record<LogLevel, (fields: LogFields, message: string) => void>>;
 
+/** From the least important to the most. */
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 /** Events kept while the library is still being loaded; a start has two or three. */
 const EARLY_MAX = 100;
 
@@ -31,7 +33,7 @@ export function createLogger(level: LogLevel): Logger {
     (severity: LogLevel) =>
     (fields: LogFields, message: string): void => {
       if (pino !== undefined) pino[severity](fields, message);
-      else {
+      else if (LEVELS.indexOf(severity) >= LEVELS.indexOf(level)) {
         if (early.length < EARLY_MAX) early.push([severity, fields, message]);
         if (!loading) void load();
         loading = true;
