@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { ContentCache } from '../cache/cache.ts';
 import { ContentsReader } from '../format/index/contents-reader.ts';
-import { openFileSource } from '../image/file-source.ts';
+import { type FileSource, openFileSource } from '../image/file-source.ts';
 import { addon } from '../native/load.ts';
 import type { ChunkStore } from '../store/store.ts';
 import type { Demand, DemandSource } from './demand.ts';
@@ -23,15 +23,18 @@ export async function openDriver(
   options: OpenDriverOptions,
 ): Promise<DriverSession> {
   const { cache, demand, store, onEnd, ...rest } = options;
-  const files = ['mount.contents', 'mount.chunks'].map((name) =>
-    openFileSource(join(options.indexDir, name)),
-  );
+  const files: FileSource[] = [];
+  const openFile = (name: string): FileSource => {
+    const file = openFileSource(join(options.indexDir, name));
+    files.push(file);
+    return file;
+  };
   const closeFiles = (): void => {
     for (const file of files) file.close();
   };
   try {
-    const [contents, chunks] = files;
-    if (contents === undefined || chunks === undefined) throw new RangeError('two files');
+    const contents = openFile('mount.contents');
+    const chunks = openFile('mount.chunks');
     const source: DemandSource = {
       mountPoint: options.mountPoint,
       contents: new ContentsReader(contents, chunks),
