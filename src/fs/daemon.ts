@@ -13,7 +13,7 @@ import { serveControl } from './control.ts';
 import { Demand } from './demand.ts';
 import { ImageStore } from './images.ts';
 import type { Logger } from './log.ts';
-import { openMountStore } from './mount-store.ts';
+import { LazyStore, openMountStore } from './mount-store.ts';
 import { MountTable } from './mounts.ts';
 import { openDriver } from './open-driver.ts';
 import { register } from './registry.ts';
@@ -47,6 +47,11 @@ export class Daemon {
     this.#images = new ImageStore({
       dir: join(cacheDir, 'flists'),
       tmp: join(cacheDir, 'tmp'),
+      onStale: (url, error) =>
+        log.warn(
+          { url: withoutUser(url), code: error.code },
+          'hub is away, its last image is used',
+        ),
       // The HTTP client is loaded only for images that come from a server.
       fetchFlist: async (url, fetchOptions) =>
         (await import('./fetch-flist.ts')).fetchFlist(url, fetchOptions),
@@ -57,6 +62,10 @@ export class Daemon {
       lowerDir: join(cacheDir, 'run', 'lower'),
       log,
       openStore: (request, image) => openMountStore({ ...request, image }),
+      // The first miss should not wait for the HTTP client. What fails here fails again there.
+      onMounted: (store) => {
+        if (store instanceof LazyStore) store.warmUp().catch(() => {});
+      },
       openDriver: (driver, driverOptions, store, onEnd) =>
         openDriver(driver, { ...driverOptions, cache, demand, store, onEnd }),
       onEmpty: options.onEmpty,
@@ -149,4 +158,9 @@ export class Daemon {
     await this.#cache.close();
     this.#log.info({}, 'stopped');
   }
+}
+
+/** A URL for the log: never with the credentials in it. */
+function withoutUser(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//');
 }

@@ -20,6 +20,9 @@ import { addon } from '../native/load.ts';
 /** Unpacked indexes of images nobody mounts are kept up to this size, least recently used first out. */
 const UNUSED_SIZE_MAX = 4 * 1024 * 1024 * 1024;
 
+/** A mount follows the opening of its image within this time. */
+const RECENT_MS = 600_000;
+
 export interface Image {
   /** BLAKE2b-256 of the packed flist, in hex. */
   readonly digest: string;
@@ -47,12 +50,20 @@ export class ImageStore {
   readonly #dir: string;
   readonly #tmp: string;
   readonly #fetchFlist: FetchFlist;
+  readonly #onStale: (url: string, error: G8Error) => void;
   readonly #opening = new Map<string, Promise<Image>>();
 
-  constructor(options: { dir: string; tmp: string; fetchFlist: FetchFlist }) {
+  /** @param options.onStale told when a hub is away and the image of its last answer is used */
+  constructor(options: {
+    dir: string;
+    tmp: string;
+    fetchFlist: FetchFlist;
+    onStale?: (url: string, error: G8Error) => void;
+  }) {
     this.#dir = options.dir;
     this.#tmp = options.tmp;
     this.#fetchFlist = options.fetchFlist;
+    this.#onStale = options.onStale ?? (() => {});
   }
 
   /**
@@ -113,8 +124,9 @@ export class ImageStore {
     } catch (error) {
       // A hub that is away must not stop an image that is here.
       const away = toG8Error(error, 'ERR_STORE_UNAVAILABLE', `${url} cannot be fetched`);
-      if (unpacked !== undefined && away.retryable) return unpacked;
-      throw away;
+      if (unpacked === undefined || !away.retryable) throw away;
+      this.#onStale(url, away);
+      return unpacked;
     } finally {
       await rm(path, { force: true });
     }
@@ -215,16 +227,24 @@ export class ImageStore {
    * Removes the least recently used indexes until those not in use fit the limit.
    *
    * @param inUse digests that are mounted
+   * @param recentMs what was opened within this time stays: it may be about to be mounted
    * @returns bytes freed
    */
-  async collect(inUse: ReadonlySet<string>, sizeMax = UNUSED_SIZE_MAX): Promise<number> {
+  async collect(
+    inUse: ReadonlySet<string>,
+    sizeMax = UNUSED_SIZE_MAX,
+    recentMs = RECENT_MS,
+  ): Promise<number> {
     const found: { digest: string; usedMs: number; size: number }[] = [];
     for (const digest of await readdir(this.#dir).catch(() => [])) {
       if (!/^[0-9a-f]{64}$/.test(digest) || inUse.has(digest)) continue;
       const dir = join(this.#dir, digest);
+      const usedMs = (await stat(dir)).mtimeMs;
+      // Opened a moment ago and perhaps about to be mounted.
+      if (Date.now() - usedMs < recentMs) continue;
       let size = 0;
       for (const name of await readdir(dir)) size += (await stat(join(dir, name))).size;
-      found.push({ digest, usedMs: (await stat(dir)).mtimeMs, size });
+      found.push({ digest, usedMs, size });
     }
     found.sort((a, b) => b.usedMs - a.usedMs);
     let kept = 0;
@@ -237,7 +257,19 @@ export class ImageStore {
         freed += size;
       }
     }
+    await this.#forgetSources();
     return freed;
+  }
+
+  /** Removes what is remembered of sources whose images are gone. */
+  async #forgetSources(): Promise<void> {
+    const dir = join(this.#dir, 'sources');
+    const images = new Set(await readdir(this.#dir).catch(() => []));
+    for (const name of await readdir(dir).catch(() => [])) {
+      const path = join(dir, name);
+      const digest = /"digest":"([0-9a-f]{64})"/.exec(await readFile(path, 'latin1'))?.[1];
+      if (digest === undefined || !images.has(digest)) await rm(path, { force: true });
+    }
   }
 }
 

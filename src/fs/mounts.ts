@@ -12,7 +12,7 @@ import type { ChunkStore } from '../store/store.ts';
 import type { DriverOptions, DriverSession } from './driver.ts';
 import type { Image, ImageStore } from './images.ts';
 import type { Logger } from './log.ts';
-import { findMount } from './mountinfo.ts';
+import { findMount, readMountinfo } from './mountinfo.ts';
 import { mountOverlay, removeWorkDir } from './overlay.ts';
 import { unmount } from './unmount.ts';
 
@@ -58,6 +58,8 @@ export interface MountTableOptions {
     store: ChunkStore,
     onEnd: () => void,
   ) => Promise<DriverSession>;
+  /** Called with the store of a mount that answers now. */
+  readonly onMounted?: (store: ChunkStore) => void;
   /** Called when the last mount is gone. */
   readonly onEmpty: () => void;
 }
@@ -70,14 +72,22 @@ interface Mounted {
   readonly since: Date;
   /** Where the session itself is mounted when an overlay is on top. */
   readonly lower: string | undefined;
+  /** Settles when the kernel has let go: after a lazy unmount that is when the last file is closed. */
+  readonly ended: Promise<void>;
   closing: Promise<void> | undefined;
+  /** What it used is closed as well. */
+  finished: Promise<void> | undefined;
 }
+
+/** How often mounts are looked for whose end nobody tells us. */
+const SWEEP_INTERVAL_MS = 5_000;
 
 export class MountTable {
   readonly #options: MountTableOptions;
   readonly #mounts = new Map<string, Mounted>();
   /** Mounts being made, by mount point. */
   readonly #reserved = new Map<string, Promise<MountRecord>>();
+  readonly #sweeper: NodeJS.Timeout;
   /** Mounts that are gone while what they used is still being closed. */
   #releasing = 0;
   #nextLower = 1;
@@ -85,6 +95,8 @@ export class MountTable {
 
   constructor(options: MountTableOptions) {
     this.#options = options;
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
+    this.#sweeper.unref();
   }
 
   get size(): number {
@@ -156,10 +168,14 @@ export class MountTable {
     // The kernel may end the connection while the mount is still being made.
     let mounted: Mounted | undefined;
     let ended = false;
-    const onEnd = (): void => {
-      ended = true;
-      if (mounted !== undefined) this.#ended(mounted);
-    };
+    let onEnd: () => void = () => {};
+    const end = new Promise<void>((resolve) => {
+      onEnd = () => {
+        ended = true;
+        resolve();
+        if (mounted !== undefined) this.#ended(mounted);
+      };
+    });
     try {
       if (lower !== undefined) await mkdir(lower, { recursive: true, mode: 0o700 });
       const options: DriverOptions = {
@@ -176,9 +192,21 @@ export class MountTable {
         const { upper, mountPoint } = request;
         await mountOverlay({ lower, upper, mountPoint, source: options.source });
       }
-      mounted = { request, image, store, session, lower, since: new Date(), closing: undefined };
+      const since = new Date();
+      mounted = {
+        request,
+        image,
+        store,
+        session,
+        lower,
+        since,
+        ended: end,
+        closing: undefined,
+        finished: undefined,
+      };
       this.#mounts.set(request.mountPoint, mounted);
       if (ended) this.#ended(mounted);
+      this.#options.onMounted?.(store);
     } catch (error) {
       await this.#discard(session, store, lower);
       throw error;
@@ -223,11 +251,14 @@ export class MountTable {
       await unmount(mountPoint, lazy);
     }
     await this.#close(mounted, lazy || mounted.lower !== undefined);
+    // Detached lazily, it may be in use for as long as its users like.
+    if (!lazy) await mounted.finished;
   }
 
   /** Unmounts everything, busy or not, and refuses new mounts: the daemon is going away. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearInterval(this.#sweeper);
     // A mount being made fails by itself or can be unmounted when it is there.
     await Promise.allSettled(this.#reserved.values());
     const results = await Promise.allSettled(
@@ -268,19 +299,42 @@ export class MountTable {
     }
   }
 
+  /** Detaches; what the mount used is closed when the kernel has let go of it. */
   async #release(mounted: Mounted, lazy: boolean): Promise<void> {
-    const { mountPoint, upper } = mounted.request;
+    const { mountPoint } = mounted.request;
     await mounted.session.close({ lazy });
     this.#mounts.delete(mountPoint);
     this.#options.log.info({ mountPoint }, 'unmounted');
     this.#releasing++;
+    mounted.finished = this.#finish(mounted).catch((error: unknown) =>
+      this.#options.log.error({ err: error, mountPoint }, 'clean-up failed'),
+    );
+  }
+
+  async #finish(mounted: Mounted): Promise<void> {
+    const { upper } = mounted.request;
     try {
+      await mounted.ended;
       await mounted.store.close();
       if (mounted.lower !== undefined) await rm(mounted.lower, { recursive: true, force: true });
       if (upper !== undefined) await removeWorkDir(upper);
     } finally {
       this.#releasing--;
       this.#checkEmpty();
+    }
+  }
+
+  /** Nobody tells us when an overlay, or a mount of the second driver, is unmounted by others. */
+  #sweep(): void {
+    const untold = [...this.#mounts.values()].filter(
+      (mounted) => mounted.lower !== undefined || mounted.session.driver === 'fuse-native',
+    );
+    if (untold.length === 0) return;
+    const entries = readMountinfo();
+    for (const mounted of untold) {
+      const top = findMount(mounted.request.mountPoint, entries);
+      const isThere = mounted.lower === undefined ? top?.type === 'fuse' : top?.type === 'overlay';
+      if (!isThere) this.#ended(mounted);
     }
   }
 

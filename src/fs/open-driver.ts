@@ -41,14 +41,12 @@ export async function openDriver(
       store,
       deadlineMs: options.deadlineMs,
     };
-    const session = await start(driver, rest, source, cache, demand, onEnd);
-    return {
-      ...session,
-      close: async (closeOptions) => {
-        await session.close(closeOptions);
-        closeFiles();
-      },
+    // A lazily detached mount reads on until its last file is closed.
+    const ended = (): void => {
+      closeFiles();
+      onEnd();
     };
+    return await start(driver, rest, source, cache, demand, ended);
   } catch (error) {
     closeFiles();
     throw error;
@@ -65,7 +63,15 @@ async function start(
 ): Promise<DriverSession> {
   if (driver === 'fuse-native') {
     const { openFuseNativeDriver } = await import('./fuse-native-driver.ts');
-    return openFuseNativeDriver(options, source, cache, demand);
+    const session = await openFuseNativeDriver(options, source, cache, demand);
+    return {
+      ...session,
+      // The package says nothing when the kernel lets go; after its unmount it serves no more.
+      close: async (closeOptions) => {
+        await session.close(closeOptions);
+        onEnd();
+      },
+    };
   }
   const answer = demand.answer.bind(demand);
   const native = { ...options, filesDir: cache.layout.files };

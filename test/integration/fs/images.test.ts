@@ -348,7 +348,7 @@ test('ImageStore.collect() removes the least recently used until the rest fits',
   const w = world(t);
   const images = w.store();
   const [a, b, c] = (await threeImages(w, images)) as [string, string, string];
-  const freed = await images.collect(new Set(), sizeOf(w, b) + sizeOf(w, c));
+  const freed = await images.collect(new Set(), sizeOf(w, b) + sizeOf(w, c), 0);
   assert.deepEqual(w.images().sort(), [b, c].sort());
   assert.equal(freed > 0, true);
   assert.equal(w.images().includes(a), false);
@@ -358,7 +358,7 @@ test('ImageStore.collect() keeps what is mounted, whatever its age', async (t) =
   const w = world(t);
   const images = w.store();
   const [a] = (await threeImages(w, images)) as [string];
-  await images.collect(new Set([a]), 0);
+  await images.collect(new Set([a]), 0, 0);
   assert.deepEqual(w.images(), [a]);
 });
 
@@ -367,8 +367,25 @@ test('ImageStore.open() makes an image the most recently used', async (t) => {
   const images = w.store();
   const [a] = (await threeImages(w, images)) as [string];
   await images.open(join(w.dir, 'a.flist'), signal);
-  await images.collect(new Set(), sizeOf(w, a));
+  await images.collect(new Set(), sizeOf(w, a), 0);
   assert.deepEqual(w.images(), [a]);
+});
+
+test('ImageStore.collect() keeps what was opened a moment ago', async (t) => {
+  const w = world(t);
+  const images = w.store();
+  await threeImages(w, images);
+  await images.open(join(w.dir, 'a.flist'), signal);
+  await images.collect(new Set(), 0);
+  assert.equal(w.images().length, 1);
+});
+
+test('ImageStore.collect() forgets the sources of images that are gone', async (t) => {
+  const w = world(t);
+  const images = w.store();
+  await threeImages(w, images);
+  await images.collect(new Set(), 0, 0);
+  assert.deepEqual(readdirSync(join(w.flists, 'sources')), []);
 });
 
 test('ImageStore.collect() frees nothing when there is nothing', async (t) => {

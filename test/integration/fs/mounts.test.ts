@@ -23,6 +23,8 @@ class FakeSession implements DriverSession {
   readonly onEnd: () => void;
   readonly closes: boolean[] = [];
   busy = false;
+  /** Files are open: a lazy unmount does not end it. */
+  inUse = false;
   waiting: Promise<void> = Promise.resolve();
 
   constructor(options: DriverOptions, onEnd: () => void) {
@@ -36,6 +38,7 @@ class FakeSession implements DriverSession {
     this.closes.push(lazy);
     await this.waiting;
     if (this.busy && !lazy) throw new G8Error('ERR_MOUNT', 'Busy');
+    if (!this.inUse) this.onEnd();
   }
 }
 
@@ -241,6 +244,7 @@ test('MountTable.unmount() closes session and store, and calls onEmpty after the
     [[false], 1, [w.point('b')], 0],
   );
   await w.table.unmount(w.point('b'), true);
+  await settled(w, 1);
   assert.deepEqual([w.sessions[1]?.closes, w.storesOpen, w.table.size, w.empty], [[true], 0, 0, 1]);
 });
 
@@ -278,6 +282,7 @@ test('MountTable.unmount() is lazy also while an attempt runs that finds the mou
   goOn.open();
   await assert.rejects(polite, fails('ERR_MOUNT'));
   await lazy;
+  await settled(w, 1);
   assert.deepEqual([session.closes, w.table.size, w.empty], [[false, true], 0, 1]);
 });
 
@@ -285,8 +290,8 @@ test('MountTable calls onEmpty also when the last store cannot be closed', async
   const w = new World(t);
   await w.mount();
   w.storeCloseError = new G8Error('ERR_IO', 'Store is stuck');
-  await assert.rejects(w.table.unmount(w.point(), false), fails('ERR_IO'));
-  assert.deepEqual([w.table.size, w.empty], [0, 1]);
+  await w.table.unmount(w.point(), false);
+  assert.deepEqual([w.table.size, w.empty, w.lines.at(-1)], [0, 1, 'clean-up failed']);
 });
 
 /** Lets what was started without being awaited come to its end. */
@@ -322,11 +327,13 @@ test('MountTable is not told twice: the end during an unmount of its own changes
 test('MountTable keeps a new mount when the lazily detached one before it ends', async (t) => {
   const w = new World(t);
   const old = await w.mount();
+  old.inUse = true;
   await w.table.unmount(w.point(), true);
+  assert.deepEqual([w.table.size, w.storesOpen, w.empty], [0, 1, 0], 'it still reads');
   const session = await w.mount();
   old.onEnd();
-  await settled(w, 2);
-  assert.deepEqual([session.closes, w.table.size, w.empty], [[], 1, 1]);
+  await settled(w, 1);
+  assert.deepEqual([session.closes, w.table.size, w.storesOpen, w.empty], [[], 1, 1, 0]);
 });
 
 test('MountTable.mount() fails when somebody unmounts before it is done', async (t) => {
@@ -342,6 +349,7 @@ test('MountTable.close() unmounts all, busy or not', async (t) => {
   const b = await w.mount('b');
   b.busy = true;
   await w.table.close();
+  await settled(w, 1);
   assert.deepEqual([a.closes, b.closes, w.table.size, w.storesOpen], [[true], [true], 0, 0]);
   assert.equal(w.empty, 1);
 });
@@ -372,6 +380,7 @@ test('MountTable.close() takes along a mount that is being made', async (t) => {
   goOn.open();
   const session = await mounting;
   await closing;
+  await settled(w, 1);
   assert.deepEqual([session.closes, w.table.size, w.storesOpen], [[true], 0, 0]);
 });
 
