@@ -169,7 +169,10 @@ Status RunHelper(const std::vector<std::string>& arguments, UniqueFd* device) {
   const std::string message = ReadMessage(errors.get(), deadline);
   const int exit_status = WaitForExit(pid, deadline);
   if (exit_status != 0 || (device != nullptr && !device->ok())) {
-    return Status(Code::ERR_MOUNT, message.empty() ? "fusermount3 failed" : message);
+    // Its words are all it gives; the device is the one cause that has a code of its own.
+    const bool no_device = message.find("/dev/fuse") != std::string::npos;
+    return Status(no_device ? Code::ERR_NO_FUSE : Code::ERR_MOUNT,
+                  message.empty() ? "fusermount3 failed" : message);
   }
   return {};
 }
