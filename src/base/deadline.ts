@@ -1,10 +1,11 @@
 /**
- * Waits that end: deadlines, abortable sleeps, and the error an abort becomes.
+ * Waits that end: deadlines and abortable sleeps.
  *
  * A deadline covers one operation. Its timer keeps the process alive while the operation is waited
  * for and is gone as soon as that ends.
  */
-import { G8Error, isG8Error } from './errors.ts';
+import { abortError, throwIfAborted } from './abort.ts';
+import { G8Error } from './errors.ts';
 
 export interface DeadlineOptions {
   readonly timeoutMs: number;
@@ -18,17 +19,6 @@ export interface Deadline {
   /** Aborted with a `G8Error` as its reason when time is up or the outer signal aborts. */
   readonly signal: AbortSignal;
   clear(): void;
-}
-
-/** The error that an aborted signal means: its own `G8Error`, else `ERR_ABORTED`. */
-export function abortError(signal: AbortSignal): G8Error {
-  if (isG8Error(signal.reason)) return signal.reason;
-  return new G8Error('ERR_ABORTED', 'The operation was aborted', { cause: signal.reason });
-}
-
-/** @throws ERR_ABORTED, or the signal's own `G8Error`, when it is aborted already */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortError(signal);
 }
 
 /** Starts a deadline for work that follows its signal, such as a stream being read. */

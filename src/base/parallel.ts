@@ -4,7 +4,7 @@
  * Each running source is at most one value ahead of the consumer. When the consumer stops, the
  * signal of every source is aborted and the sources are closed before the generator ends.
  */
-import { abortError } from './deadline.ts';
+import { abortError } from './abort.ts';
 
 /** Starts one source. It should end early when the signal aborts. */
 export type Task<T> = (signal: AbortSignal) => AsyncIterable<T>;

@@ -1,7 +1,7 @@
 /**
  * Many tasks, a few at a time. For one event loop: the tasks are asynchronous functions, not threads.
  */
-import { abortError } from './deadline.ts';
+import { abortError } from './abort.ts';
 
 export interface WorkersOptions {
   /** Tasks that run at the same time, at least 1. */

@@ -5,8 +5,8 @@
 import { setMaxListeners } from 'node:events';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
+import { abortError, throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
-import { abortError, throwIfAborted } from '../base/deadline.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { BLOCK_SIZE_DEFAULT, BLOCK_SIZE_MAX, BLOCK_SIZE_MIN } from '../format/content.ts';
 import type { CodecBinding, ScanBinding } from '../native/addon.ts';

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { throwIfAborted } from '../base/deadline.ts';
+import { throwIfAborted } from '../base/abort.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 
 /**

@@ -2,8 +2,9 @@
  * From a tree whose contents are known to a flist file: mount index, records, router, package. Touches no
  * store. The file appears whole or not at all.
  */
+
+import { throwIfAborted } from '../base/abort.ts';
 import { blake2bReady } from '../base/blake2b.ts';
-import { throwIfAborted } from '../base/deadline.ts';
 import { MEMBER, packFlist } from '../format/flist/package.ts';
 import { writeRecords } from '../format/flist/write-records.ts';
 import { buildMountIndex, type MountIndexImage } from '../format/index/writer.ts';

@@ -3,9 +3,9 @@
  * handed out. Each call is on its own.
  */
 
+import { throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import { CODEC } from '../base/codec.ts';
-import { throwIfAborted } from '../base/deadline.ts';
 import { G8Error } from '../base/errors.ts';
 import type { Chunk, Content } from '../format/content.ts';
 import type { CodecBinding } from '../native/addon.ts';

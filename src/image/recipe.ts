@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { throwIfAborted } from '../base/deadline.ts';
+import { throwIfAborted } from '../base/abort.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { compileExcludes } from './glob.ts';
 import { LibraryFinder } from './libraries.ts';

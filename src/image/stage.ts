@@ -15,7 +15,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join, normalize, resolve } from 'node:path';
-import { throwIfAborted } from '../base/deadline.ts';
+import { throwIfAborted } from '../base/abort.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import type { PathMatcher } from './glob.ts';
 

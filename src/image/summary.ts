@@ -1,8 +1,8 @@
 /** Counts over an image: entries by type, contents, chunks. Reads the whole mount index once. */
 
+import { throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import { CODEC } from '../base/codec.ts';
-import { throwIfAborted } from '../base/deadline.ts';
 import type { Image } from './open.ts';
 
 /** Sizes in bytes. */

@@ -5,8 +5,9 @@
  *
  * For one event loop. The first failure ends everything; every later call throws it again.
  */
+
+import { throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
-import { throwIfAborted } from '../base/deadline.ts';
 import { G8Error } from '../base/errors.ts';
 import { forEachParallel } from '../base/workers.ts';
 import type { ChunkId, WritableChunkStore } from '../store/store.ts';

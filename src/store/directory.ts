@@ -18,7 +18,8 @@ import {
   unlink,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { throwIfAborted, withDeadline } from '../base/deadline.ts';
+import { throwIfAborted } from '../base/abort.ts';
+import { withDeadline } from '../base/deadline.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { assertChunkId, chunkPath, corruptError, isChunkId, missingError } from './chunk-id.ts';
 import { getEach, missingEach } from './each.ts';

@@ -1,5 +1,5 @@
 /** Many chunks from a store that can only give one at a time. */
-import { throwIfAborted } from '../base/deadline.ts';
+import { throwIfAborted } from '../base/abort.ts';
 import { mergeParallel } from '../base/parallel.ts';
 import type { ChunkId, ChunkResult, StoreCallOptions } from './store.ts';
 

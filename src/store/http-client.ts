@@ -6,7 +6,8 @@
  */
 import type { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
-import { type Deadline, startDeadline, throwIfAborted } from '../base/deadline.ts';
+import { throwIfAborted } from '../base/abort.ts';
+import { type Deadline, startDeadline } from '../base/deadline.ts';
 import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
 
 export interface HttpOptions {

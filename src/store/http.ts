@@ -4,7 +4,8 @@
  * Which of the two it is, the store asks once, beside its first request and not before it. The bytes
  * come as the server gave them: whoever uses them verifies them.
  */
-import { sleep, throwIfAborted } from '../base/deadline.ts';
+import { throwIfAborted } from '../base/abort.ts';
+import { sleep } from '../base/deadline.ts';
 import { G8Error, isG8Error } from '../base/errors.ts';
 import { mergeParallel, type Task } from '../base/parallel.ts';
 import { assertChunkId } from './chunk-id.ts';

@@ -1,5 +1,5 @@
 /** Chunks in memory, for tests and for programs that build an image and use it at once. */
-import { throwIfAborted } from '../base/deadline.ts';
+import { throwIfAborted } from '../base/abort.ts';
 import { assertChunkId, missingError } from './chunk-id.ts';
 import { getEach } from './each.ts';
 import type { ChunkId, ChunkResult, PrunableChunkStore, StoreCallOptions } from './store.ts';

@@ -5,7 +5,7 @@
  * another destination. Each delay is published on the channel `g8ufs:store:retry`.
  */
 import { channel } from 'node:diagnostics_channel';
-import { abortError, throwIfAborted } from '../base/deadline.ts';
+import { abortError, throwIfAborted } from '../base/abort.ts';
 import { type G8Error, isG8Error } from '../base/errors.ts';
 import {
   type RetryClock,

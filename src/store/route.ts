@@ -5,7 +5,7 @@
  * could not be reached lately is tried after all others. The chunk is missing only if everyone who
  * could have it answered that it has not.
  */
-import { throwIfAborted } from '../base/deadline.ts';
+import { throwIfAborted } from '../base/abort.ts';
 import { CODES, G8Error, isG8Error } from '../base/errors.ts';
 import { mergeParallel, type Task } from '../base/parallel.ts';
 import type { DigestFunction } from './chunk-id.ts';

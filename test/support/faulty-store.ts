@@ -1,8 +1,8 @@
 /** A store that fails on purpose: the calls that a plan names fail, wait, or give broken bytes. */
 
+import { abortError } from '../../src/base/abort.ts';
 import { blake2b } from '../../src/base/blake2b.ts';
 import { toHex } from '../../src/base/bytes.ts';
-import { abortError } from '../../src/base/deadline.ts';
 import { G8Error } from '../../src/base/errors.ts';
 import { getEach } from '../../src/store/each.ts';
 import type {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { abortError, sleep, startDeadline, withDeadline } from '../../../src/base/deadline.ts';
+import { abortError } from '../../../src/base/abort.ts';
+import { sleep, startDeadline, withDeadline } from '../../../src/base/deadline.ts';
 import { G8Error, isG8Error } from '../../../src/base/errors.ts';
 
 const never = () => new Promise<never>(() => {});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { abortError, throwIfAborted } from '../../../src/base/deadline.ts';
+import { abortError, throwIfAborted } from '../../../src/base/abort.ts';
 import { G8Error, isG8Error } from '../../../src/base/errors.ts';
 import { type RetryPolicy, retry, retryDelayMs } from '../../../src/base/retry.ts';
 
