@@ -24,12 +24,12 @@ const TEST_PACKAGES = {
   '/usr/bin/fsck.erofs': 'erofs-utils',
   '/usr/bin/capnp': 'capnproto',
   '/usr/sbin/debootstrap': 'debootstrap',
-  '/usr/lib/x86_64-linux-gnu/libfuse.so.2': 'libfuse2',
+  '/usr/share/doc/libfuse2/copyright': 'libfuse2',
   '/usr/bin/rsync': 'rsync',
   '/usr/bin/getfattr': 'attr',
   '/usr/bin/getfacl': 'acl',
   '/usr/sbin/setcap': 'libcap2-bin',
-  '/usr/bin/perl': 'perl',
+  '/usr/bin/shasum': 'perl',
   '/usr/bin/setpriv': 'util-linux',
 };
 
