@@ -13,12 +13,16 @@ import type { FillPriority } from '../cache/fetch.ts';
 import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { Need, SessionBinding } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
-import type { Logger } from './log.ts';
+import type { LogFields, Logger } from './log.ts';
 
 /** The farthest that is read ahead of a sequential reader: with 512 KiB blocks, 4 MiB. */
 const READAHEAD_BLOCKS_MAX = 8;
 /** Contents whose reading position is remembered; a forgotten one only starts small again. */
 const POSITIONS_MAX = 1024;
+
+/** Failed reads that are logged within a time; the rest is counted. */
+const FAILURES_MAX = 20;
+const FAILURE_WINDOW_MS = 10_000;
 
 /** What a mount brings: where its contents are described and where their chunks are. */
 export interface DemandSource {
@@ -41,6 +45,7 @@ export class Demand {
   readonly #cache: ContentCache;
   readonly #contents: Contents;
   readonly #log: Logger;
+  #failures = { sinceMs: 0, count: 0 };
   readonly #positions = new Map<string, Position>();
 
   constructor(options: { cache: ContentCache; contents: Contents; log: Logger }) {
@@ -106,10 +111,22 @@ export class Demand {
       .catch((error: unknown) => this.#log.debug({ err: error }, 'readahead failed'));
   }
 
+  /** A hub that is away for a day must not fill the disk with the reads that missed it. */
+  #logFailure(fields: LogFields, message: string): void {
+    const now = Date.now();
+    if (now - this.#failures.sinceMs > FAILURE_WINDOW_MS) {
+      const left = this.#failures.count - FAILURES_MAX;
+      if (left > 0) this.#log.warn({ count: left }, 'more reads failed than are listed');
+      this.#failures = { sinceMs: now, count: 0 };
+    }
+    this.#failures.count++;
+    if (this.#failures.count <= FAILURES_MAX) this.#log.error(fields, message);
+  }
+
   #fail(source: DemandSource, need: Need, ref: ContentRef | undefined, error: unknown): void {
     const failure: G8Error = toG8Error(error, 'ERR_INTERNAL', 'Read failed');
     const digest = ref === undefined ? undefined : toHex(ref.digest);
-    this.#log.error(
+    this.#logFailure(
       { code: failure.code, mountPoint: source.mountPoint, content: digest, block: need.block },
       failure.message,
     );

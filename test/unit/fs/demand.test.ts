@@ -215,3 +215,14 @@ test('Demand.fill() succeeds when only the readahead fails', async () => {
     ['debug'],
   );
 });
+
+test('Demand.answer() lists twenty failures in ten seconds and fails every reader', async () => {
+  const w = new World();
+  const source = sourceOf(40);
+  w.behave = async () => {
+    throw new G8Error('ERR_STORE_UNAVAILABLE', 'Nobody is there');
+  };
+  for (let block = 0; block < 30; block++) await w.demand.answer(source, need(block));
+  assert.equal(w.lines.filter(([level]) => level === 'error').length, 20);
+  assert.equal(w.failures.length, 30);
+});
