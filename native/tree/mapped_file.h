@@ -46,7 +46,7 @@ class ResidencyLimit {
   static ResidencyLimit& Instance();
 
   // Counts one visit of an index, per thread. Each may bring in 64 KiB at worst (the kernel maps 16
-  // cached pages around a fault), so a check every kVisitsPerCheck visits overshoots by 64 MiB per
+  // cached pages around a fault), so a check every kVisitsPerCheck visits overshoots by 16 MiB per
   // thread at the very worst and next to nothing in a walk.
   void CountVisit() {
     thread_local uint32_t visits = 0;
@@ -57,8 +57,8 @@ class ResidencyLimit {
   void Remove(ByteSpan mapping) EXCLUDES_LOCK(mutex_);
 
  private:
-  static constexpr uint32_t kVisitsPerCheck = 1024;
-  static constexpr size_t kGrowthBytesMax = size_t{48} << 20;
+  static constexpr uint32_t kVisitsPerCheck = 256;
+  static constexpr size_t kGrowthBytesMax = size_t{16} << 20;
 
   void Check() EXCLUDES_LOCK(mutex_);
 
