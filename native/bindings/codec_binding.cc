@@ -83,16 +83,24 @@ class EncodeWorker final : public PromiseWorker {
  public:
   explicit EncodeWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env()) {
     const Napi::Object request = ToObject(env(), info[0], "request");
+    codec_ = ToCodec(env(), request.Get("codec"));
+    level_ = ToLevel(env(), request.Get("level"));
+    if (const Napi::Value data = request.Get("data"); !data.IsUndefined()) {
+      data_ = KeepBytes(data, "data");
+      if (data_.empty() || data_.size() > kPlainSizeMax) {
+        throw Napi::RangeError::New(env(), "data must have 1 byte to 4 MiB");
+      }
+      return;
+    }
     fd_ = ToFd(env(), request.Get("fd"));
     offset_ = ToInteger(env(), request.Get("offset"), "offset", 0, kOffsetMax);
     size_ = ToPlainSize(env(), request.Get("length"), "length");
-    codec_ = ToCodec(env(), request.Get("codec"));
-    level_ = ToLevel(env(), request.Get("level"));
   }
 
  private:
   Status Execute() override {
-    return EncodeChunkFromFile(fd_, offset_, size_, codec_, level_, chunk_);
+    return data_.empty() ? EncodeChunkFromFile(fd_, offset_, size_, codec_, level_, chunk_)
+                         : EncodeChunkFromMemory(data_, codec_, level_, chunk_);
   }
   Napi::Value Result(Napi::Env env) override {
     Napi::Object result = Napi::Object::New(env);
@@ -103,6 +111,8 @@ class EncodeWorker final : public PromiseWorker {
     return result;
   }
 
+  // Empty when the bytes come from the file.
+  ByteSpan data_;
   int fd_ = -1;
   int64_t offset_ = 0;
   size_t size_ = 0;

@@ -73,10 +73,14 @@ Status EncodeChunkFromFile(int fd, int64_t offset, size_t size, ChunkCodec codec
                            FileChunk& chunk) {
   Buffer& plain = PlainBuffer(size);
   if (Status status = ReadExactlyAt(fd, offset, plain.span()); !status.ok()) return status;
-  chunk.hole = IsZero(plain.span());
+  return EncodeChunkFromMemory(plain.span(), codec, level, chunk);
+}
+
+Status EncodeChunkFromMemory(ByteSpan plain, ChunkCodec codec, int level, FileChunk& chunk) {
+  chunk.hole = IsZero(plain);
   if (chunk.hole) return {};
   EncodedChunk encoded;
-  Status status = EncodeChunk(codec, level, plain.span(), StoredBuffer(), encoded);
+  Status status = EncodeChunk(codec, level, plain, StoredBuffer(), encoded);
   if (!status.ok()) return status;
   chunk.plain_digest = encoded.plain_digest;
   chunk.id = encoded.id;

@@ -10,6 +10,7 @@
 
 namespace g8ufs {
 
+// An encoded chunk that owns its bytes.
 struct FileChunk {
   bool hole = false;
   Digest plain_digest;
@@ -17,8 +18,11 @@ struct FileChunk {
   std::vector<uint8_t> stored;
 };
 
-// Reads `size` bytes (1 to kPlainSizeMax) at `offset` and encodes them. A chunk of zeros is a hole
-// and nothing else of `chunk` is set. ERR_IO when the file ends before.
+// Encodes 1 to kPlainSizeMax bytes. A chunk of zeros is a hole and nothing else of `chunk` is set.
+Status EncodeChunkFromMemory(ByteSpan plain, ChunkCodec codec, int level, FileChunk& chunk);
+
+// Reads `size` bytes (1 to kPlainSizeMax) at `offset` and encodes them as above. ERR_IO when the
+// file ends before.
 Status EncodeChunkFromFile(int fd, int64_t offset, size_t size, ChunkCodec codec, int level,
                            FileChunk& chunk);
 

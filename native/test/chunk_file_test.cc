@@ -93,6 +93,21 @@ void EncodesFromFiles(const test::TempDir& directory) {
         Code::ERR_IO);
 }
 
+void EncodesFromMemory(const test::TempDir& directory) {
+  const Bytes data = WithZeros(1);
+  const UniqueFd fd = Create(directory / "memory", 0);
+  CHECK(WriteAt(fd.get(), 0, data).ok());
+  FileChunk chunk;
+  FileChunk same;
+  CHECK(EncodeChunkFromMemory(data, ChunkCodec::kZstd, 3, chunk).ok());
+  CHECK(EncodeChunkFromFile(fd.get(), 0, data.size(), ChunkCodec::kZstd, 3, same).ok());
+  CHECK(!chunk.hole && chunk.stored == same.stored);
+  CHECK(chunk.id.Equals(same.id.span()) && chunk.plain_digest.Equals(same.plain_digest.span()));
+  FileChunk zeros;
+  CHECK(EncodeChunkFromMemory(Bytes(kPage), ChunkCodec::kZstd, 3, zeros).ok());
+  CHECK(zeros.hole && zeros.stored.empty());
+}
+
 void CorruptChunksWriteNothing(const test::TempDir& directory) {
   const UniqueFd fd = Create(directory / "corrupt", kPage);
   CHECK(WriteAt(fd.get(), 0, Bytes(kPage, 'x')).ok());
@@ -187,6 +202,7 @@ int main() {
   g8ufs::UnalignedOffsetsKeepTheirBytes(directory);
   g8ufs::ShortFilesGrow(directory);
   g8ufs::EncodesFromFiles(directory);
+  g8ufs::EncodesFromMemory(directory);
   g8ufs::CorruptChunksWriteNothing(directory);
   g8ufs::VerifiesBlocks(directory);
   g8ufs::DigestsFiles(directory);

@@ -11,15 +11,26 @@
  */
 import type { Codec, DigestAlgorithm } from '../base/codec.ts';
 
-export interface EncodeRequest {
+/** A chunk to encode, from an open file or from memory. */
+export type EncodeRequest = EncodeFileRequest | EncodeDataRequest;
+
+interface EncodeParameters {
+  readonly codec: Codec;
+  /** zstd level, default 3. */
+  readonly level?: number;
+}
+
+export interface EncodeFileRequest extends EncodeParameters {
   /** Open file to read from. It stays open and its offset is not moved. */
   readonly fd: number;
   readonly offset: number;
   /** Bytes to read, 1 to 4 MiB. Fewer available bytes reject with `ERR_IO` (the file changed). */
   readonly length: number;
-  readonly codec: Codec;
-  /** zstd level, default 3. */
-  readonly level?: number;
+}
+
+export interface EncodeDataRequest extends EncodeParameters {
+  /** The plain bytes, 1 byte to 4 MiB. They must not change before the call has settled. */
+  readonly data: Uint8Array;
 }
 
 export interface EncodedChunk {

@@ -160,6 +160,29 @@ describe('encodeChunk()', () => {
     assert.ok(small.stored.length < fast.stored.length);
   });
 
+  it('makes the same chunk of bytes in memory as of those in a file', async (context) => {
+    const plain = compressible(30000);
+    for (const codec of CODECS) {
+      const data = Buffer.concat([Buffer.from('before'), plain]).subarray(6);
+      assert.deepEqual(
+        await addon().encodeChunk({ data, codec }),
+        await encode(context, codec, plain),
+      );
+    }
+    const hole = await addon().encodeChunk({ data: new Uint8Array(BLOCK), codec: CODEC.zstd });
+    assert.equal(hole.hole, true);
+    assert.equal(hole.stored.length, 0);
+  });
+
+  it('throws for data that is empty, too large or no bytes', () => {
+    for (const size of [0, 4 * 2 ** 20 + 1]) {
+      const request = { data: new Uint8Array(size), codec: CODEC.zstd };
+      assert.throws(() => addon().encodeChunk(request), RangeError);
+    }
+    const request = { data: 'text', codec: CODEC.zstd } as never;
+    assert.throws(() => addon().encodeChunk(request), TypeError);
+  });
+
   it('rejects with ERR_IO when the file is shorter than asked', async (context) => {
     const { fd } = fileWith(context, new Uint8Array(10).fill(1));
     const request = { fd, offset: 5, length: 6, codec: CODEC.zstd };

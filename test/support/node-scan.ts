@@ -6,6 +6,7 @@ import { compareBytes } from '../../src/base/bytes.ts';
 import { S_IFLNK, S_IFMT } from '../../src/format/tree.ts';
 import type {
   EncodedChunk,
+  EncodeFileRequest,
   EncodeRequest,
   ScanBinding,
   ScannedEntry,
@@ -64,10 +65,9 @@ export class NodeScan implements ScanBinding {
 export class PlainCodec extends FakeCodec {
   encodes = 0;
 
-  override async encodeChunk({ fd, offset, length }: EncodeRequest): Promise<EncodedChunk> {
+  override async encodeChunk(request: EncodeRequest): Promise<EncodedChunk> {
     this.encodes++;
-    const stored = new Uint8Array(length);
-    fs.readSync(fd, stored, 0, length, offset);
+    const stored = 'data' in request ? request.data.slice() : readAt(request);
     const nothing = new Uint8Array(0);
     if (stored.every((byte) => byte === 0)) {
       return { hole: true, plainDigest: nothing, id: nothing, stored: nothing };
@@ -75,6 +75,12 @@ export class PlainCodec extends FakeCodec {
     const digest = blake2b(stored, 32);
     return { hole: false, plainDigest: digest, id: digest, stored };
   }
+}
+
+function readAt({ fd, offset, length }: EncodeFileRequest): Uint8Array {
+  const bytes = new Uint8Array(length);
+  fs.readSync(fd, bytes, 0, length, offset);
+  return bytes;
 }
 
 function full(root: string, path: Uint8Array): Buffer {
