@@ -9,12 +9,14 @@ import { abortError, throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { BLOCK_SIZE_DEFAULT, BLOCK_SIZE_MAX, BLOCK_SIZE_MIN } from '../format/content.ts';
+import type { Metadata } from '../format/flist/metadata.ts';
 import type { CodecBinding, ScanBinding } from '../native/addon.ts';
 import type { WritableChunkStore } from '../store/store.ts';
 import { chunkFiles } from './chunk.ts';
 import { compileExcludes } from './glob.ts';
 import { checkOutput } from './output.ts';
 import { packTree } from './pack.ts';
+import { formatRouter } from './router.ts';
 import { Uploader } from './upload.ts';
 import { type Walk, walkTree } from './walk.ts';
 
@@ -49,6 +51,8 @@ export interface CreateOptions {
   readonly compression?: 'gzip' | 'none' | undefined;
   /** URL for `router.yaml`; without it the package has none. */
   readonly route?: string | undefined;
+  /** Settings that go with the flist. */
+  readonly metadata?: Metadata | undefined;
   /** Patterns as {@link compileExcludes} takes them. */
   readonly exclude?: readonly string[] | undefined;
   /** Folders and files that are never part of the image, such as a store below the source. */
@@ -119,7 +123,13 @@ export async function createFlist(options: CreateOptions): Promise<CreateSummary
   const stored = await storeFiles(source, walk, options, progress);
   progress.phase = 'writing';
   const { route, compression } = options;
-  const packed = await packTree(walk.root, options.output, { route, compression, signal });
+  const router = route === undefined ? undefined : formatRouter(route);
+  const packed = await packTree(walk.root, options.output, {
+    router,
+    metadata: options.metadata,
+    compression,
+    signal,
+  });
   const { directories, files, symlinks, specials, contents, fileBytes } = packed.counts;
   return {
     entries: walk.entryCount,

@@ -1,3 +1,4 @@
 /** Names of the files that an unpacked image consists of (docs/format.md, section 2). */
 export const INDEX_FILES = ['mount.erofs', 'mount.contents', 'mount.chunks'] as const;
 export const ROUTER_FILE = 'router.yaml';
+export const METADATA_FILE = 'metadata.json';

@@ -8,12 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { blake2b } from '../base/blake2b.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { type Metadata, parseMetadata } from '../format/flist/metadata.ts';
 import type { Generation } from '../format/flist/package.ts';
 import { ContentsReader } from '../format/index/contents-reader.ts';
 import { MountIndexReader } from '../format/index/reader.ts';
 import type { CodecBinding } from '../native/addon.ts';
+import { fetchPackage } from './fetch.ts';
 import { type FileSource, openFileSource } from './file-source.ts';
-import { INDEX_FILES, ROUTER_FILE } from './index-files.ts';
+import { INDEX_FILES, METADATA_FILE, ROUTER_FILE } from './index-files.ts';
 import { unpackIndex } from './unpack.ts';
 
 const ROOT_CONTEXT = Buffer.from('g8ufs root 1\0');
@@ -38,6 +40,8 @@ export interface Image {
   readonly contents: ContentsReader;
   /** Text of the package's `router.yaml`. */
   readonly router: string | undefined;
+  /** Settings that go with the flist. */
+  readonly metadata: Metadata;
   /** Digest that names the tree, in hex. */
   rootDigest(): Promise<string>;
   /** Removes the temporary folder. Idempotent. */
@@ -57,7 +61,7 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
     await rm(dir, { recursive: true, force: true });
   };
   try {
-    const path = await fetchToDisk(source, dir, options.signal);
+    const path = await fetchPackage(source, dir, options.signal);
     const flistSize = await sizeOf(path, source);
     const unpacked = await unpack(path, dir, options);
     const [erofs, contents, chunks] = INDEX_FILES.map((name) => {
@@ -72,6 +76,9 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
       index: new MountIndexReader(erofs),
       contents: new ContentsReader(contents, chunks),
       router: await readFile(join(dir, ROUTER_FILE), 'utf8').catch(absent),
+      metadata: parseMetadata(
+        (await readFile(join(dir, METADATA_FILE), 'utf8').catch(absent)) ?? '{}',
+      ),
       rootDigest: () => rootDigestOf(dir, options.codec),
       close,
     };
@@ -98,24 +105,6 @@ async function unpack(
     throw toG8Error(error, 'ERR_IO', `${path} cannot be read`);
   } finally {
     bytes.destroy();
-  }
-}
-
-async function fetchToDisk(
-  source: string,
-  dir: string,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  if (!/^https?:\/\//i.test(source)) return source;
-  const { HttpClient } = await import('../store/http-client.ts');
-  const { downloadFlist } = await import('../store/flist-transfer.ts');
-  const client = new HttpClient(source);
-  const destination = join(dir, 'package');
-  try {
-    await downloadFlist(client, '', { destination, signal });
-    return destination;
-  } finally {
-    await client.close();
   }
 }
 
@@ -148,5 +137,5 @@ async function makeFolder(parent: string): Promise<string> {
 
 function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code === 'ENOENT') return undefined;
-  throw toG8Error(error, 'ERR_IO', 'The router of the flist cannot be read');
+  throw toG8Error(error, 'ERR_IO', 'What was unpacked of the flist cannot be read');
 }

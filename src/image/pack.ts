@@ -5,19 +5,21 @@
 
 import { throwIfAborted } from '../base/abort.ts';
 import { blake2bReady } from '../base/blake2b.ts';
+import { formatMetadata, type Metadata } from '../format/flist/metadata.ts';
 import { MEMBER, packFlist } from '../format/flist/package.ts';
 import { writeRecords } from '../format/flist/write-records.ts';
 import { buildMountIndex, type MountIndexImage } from '../format/index/writer.ts';
 import { buildRocksdb } from '../format/rocksdb/writer.ts';
 import type { Inode } from '../format/tree.ts';
 import { writeWholeFile } from './output.ts';
-import { formatRouter } from './router.ts';
 
 export interface PackTreeOptions {
   /** Default `gzip`. */
   readonly compression?: 'gzip' | 'none' | undefined;
-  /** URL for `router.yaml`; without it the package has none. */
-  readonly route?: string | undefined;
+  /** Text of `router.yaml`; without it the package has none. */
+  readonly router?: string | undefined;
+  /** Settings that go with the flist; the package names them when there are any. */
+  readonly metadata?: Metadata | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,11 +41,11 @@ export async function packTree(
   output: string,
   options: PackTreeOptions = {},
 ): Promise<PackedTree> {
-  const { signal, route, compression = 'gzip' } = options;
+  const { signal, compression = 'gzip' } = options;
   await blake2bReady();
   const index = buildMountIndex(root);
   throwIfAborted(signal);
-  const members = packageMembers(root, index, route);
+  const members = packageMembers(root, index, options);
   throwIfAborted(signal);
   const pieces = packFlist(members, { compression });
   const flistSize = await writeWholeFile(output, pieces, signal);
@@ -56,18 +58,27 @@ interface Member {
   readonly data: Iterable<Uint8Array>;
 }
 
-function packageMembers(root: Inode, index: MountIndexImage, route: string | undefined): Member[] {
+function packageMembers(
+  root: Inode,
+  index: MountIndexImage,
+  { router, metadata }: PackTreeOptions,
+): Member[] {
   const members: Member[] = [
     { name: MEMBER.erofs, size: index.erofsSize, data: index.erofs() },
     { name: MEMBER.contents, size: index.contentsSize, data: index.contents() },
     { name: MEMBER.chunks, size: index.chunksSize, data: index.chunks() },
   ];
+  if (router !== undefined) members.push(textMember(MEMBER.router, router));
+  if (metadata !== undefined && metadata.size > 0) {
+    members.push(textMember(MEMBER.metadata, formatMetadata(metadata)));
+  }
   for (const [name, bytes] of buildRocksdb(writeRecords(root))) {
     members.push({ name, size: bytes.length, data: [bytes] });
   }
-  if (route !== undefined) {
-    const text = Buffer.from(formatRouter(route));
-    members.push({ name: MEMBER.router, size: text.length, data: [text] });
-  }
   return members;
+}
+
+function textMember(name: string, text: string): Member {
+  const bytes = Buffer.from(text);
+  return { name, size: bytes.length, data: [bytes] };
 }

@@ -8,13 +8,18 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { blake2bReady } from '../base/blake2b.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { formatMetadata, METADATA_SIZE_MAX } from '../format/flist/metadata.ts';
 import { readFlist } from '../format/flist/open.ts';
 import { type Generation, PACKAGE_SIZE_MAX, unpackFlist } from '../format/flist/package.ts';
 import { buildMountIndex } from '../format/index/writer.ts';
-import { INDEX_FILES, ROUTER_FILE } from './index-files.ts';
+import { INDEX_FILES, METADATA_FILE, ROUTER_FILE } from './index-files.ts';
 
-/** A router names a few dozen pools at most; the historical ones are below 4 KiB. */
-const ROUTER_SIZE_MAX = 1024 * 1024;
+/** Members beside the index that are kept as they are. */
+const KEPT_SIZES_MAX: Readonly<Record<string, number>> = {
+  // A router names a few dozen pools at most; the historical ones are below 4 KiB.
+  [ROUTER_FILE]: 1024 * 1024,
+  [METADATA_FILE]: METADATA_SIZE_MAX,
+};
 /** Records are held in memory while an index is built: ten million entries stay below this. */
 const RECORDS_SIZE_MAX = 2 * 1024 * 1024 * 1024;
 
@@ -24,8 +29,8 @@ export interface UnpackOptions {
 
 /**
  * @param source bytes of the package, any generation and compression
- * @param dir empty folder; afterwards it has the three index files, synced, and `router.yaml` if the
- *   package has one
+ * @param dir empty folder; afterwards it has the three index files, synced, and `router.yaml` and
+ *   `metadata.json` if the package has them. Nothing behind those is read of a package that has an index
  * @returns the package's generation, and whether the index had to be built from records
  * @throws ERR_FLIST_FORMAT, ERR_FLIST_VERSION, ERR_IO
  */
@@ -42,19 +47,21 @@ export async function unpackIndex(
   await unpackFlist(
     source,
     async (name, size, body) => {
+      const keptSizeMax = KEPT_SIZES_MAX[name];
       if ((INDEX_FILES as readonly string[]).includes(name)) {
         await writeMember(join(dir, name), body);
         shipped.add(name);
-      } else if (name === ROUTER_FILE) {
-        if (size > ROUTER_SIZE_MAX) throw tooLarge(name, size);
+      } else if (keptSizeMax !== undefined) {
+        if (size > keptSizeMax) throw tooLarge(name, size);
         await writeFile(join(dir, name), await collect(body, size));
       } else if (complete()) {
-        await drain(body);
+        return 'stop';
       } else {
         recordsSize += size;
         if (recordsSize > RECORDS_SIZE_MAX) throw tooLarge(name, size);
         records.set(name, await collect(body, size));
       }
+      return undefined;
     },
     zstdOptions(options.zstdDecompress),
   );
@@ -66,6 +73,9 @@ export async function unpackIndex(
   await writeMember(join(dir, INDEX_FILES[0]), index.erofs());
   await writeMember(join(dir, INDEX_FILES[1]), index.contents());
   await writeMember(join(dir, INDEX_FILES[2]), index.chunks());
+  if (flist.metadata.size > 0) {
+    await writeFile(join(dir, METADATA_FILE), formatMetadata(flist.metadata));
+  }
   return { generation: flist.generation, built: true };
 }
 
@@ -118,8 +128,4 @@ async function collect(body: AsyncIterable<Uint8Array>, size: number): Promise<U
     filled += piece.length;
   }
   return bytes;
-}
-
-async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const piece of body) void piece;
 }

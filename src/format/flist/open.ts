@@ -5,6 +5,7 @@
 import type { MetadataDatabase } from '../database.ts';
 import { openRocksdb } from '../rocksdb/reader.ts';
 import type { Inode } from '../tree.ts';
+import { type Metadata, parseMetadata } from './metadata.ts';
 import { detectGeneration, type Generation, MEMBER } from './package.ts';
 import { type ReadTreeOptions, readTree } from './read-tree.ts';
 import { openSqlite } from './sqlite.ts';
@@ -12,8 +13,8 @@ import { openSqlite } from './sqlite.ts';
 export interface Flist {
   readonly generation: Generation;
   readonly database: MetadataDatabase;
-  /** Settings that go with the flist; only sqlite flists have them. */
-  readonly metadata: Map<string, string>;
+  /** Settings that go with the flist; historical RocksDB flists have none. */
+  readonly metadata: Metadata;
   /** Text of `router.yaml`, when the package has one. */
   readonly router?: Uint8Array;
   /** Reads the records, anew at each call. @throws as `readTree` */
@@ -29,14 +30,19 @@ export interface Flist {
 export async function readFlist(members: ReadonlyMap<string, Uint8Array>): Promise<Flist> {
   const generation = detectGeneration(members.keys());
   const router = members.get(MEMBER.router);
+  const metadata = members.get(MEMBER.metadata);
   const sqlite = members.get(MEMBER.sqlite);
   const opened = generation === 'sqlite' && sqlite ? await openSqlite(sqlite) : undefined;
   const database = opened ?? openRocksdb(members);
   return {
     generation,
     database,
-    metadata: opened?.metadata() ?? new Map(),
+    metadata: opened?.metadata() ?? parseMetadata(metadata ? utf8(metadata) : '{}'),
     ...(router && { router }),
     tree: (options) => readTree(database, options),
   };
+}
+
+function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
 }

@@ -19,6 +19,7 @@ export const MEMBER = {
   current: 'CURRENT',
   sqlite: 'flistdb.sqlite3',
   router: 'router.yaml',
+  metadata: 'metadata.json',
 } as const;
 
 export interface PackOptions {
@@ -59,15 +60,16 @@ const MAGIC_ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
 /** How many chunks a stream of this module reads ahead. */
 const READ_AHEAD_CHUNKS = 2;
 
-/** Members in the order in which they are written. */
+/** Members in the order in which they are written: what a mount needs, then the records. */
 const ORDER: readonly RegExp[] = [
   /^mount\.erofs$/,
   /^mount\.contents$/,
   /^mount\.chunks$/,
+  /^router\.yaml$/,
+  /^metadata\.json$/,
   /^CURRENT$/,
   /^MANIFEST-/,
   /\.sst$/,
-  /^(?!router\.yaml$)/,
 ];
 
 /**

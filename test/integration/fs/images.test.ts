@@ -18,6 +18,7 @@ import { type ErrorCode, G8Error, isG8Error } from '../../../src/base/errors.ts'
 import { fetchFlist } from '../../../src/fs/fetch-flist.ts';
 import { type FetchFlist, ImageStore } from '../../../src/fs/images.ts';
 import { packTree } from '../../../src/image/pack.ts';
+import { formatRouter } from '../../../src/image/router.ts';
 import { gate } from '../../support/gate.ts';
 import { startServer } from '../../support/http-server.ts';
 import { directory, file } from '../../support/index-trees.ts';
@@ -51,7 +52,9 @@ function world(t: TestContext): World {
     store: (fetch = unused) => new ImageStore({ dir: flists, tmp, fetchFlist: fetch }),
     flist: async (name, content = name) => {
       const path = join(dir, `${name}.flist`);
-      await packTree(directory({ [content]: file(content, 5) }), path, { route: 'http://hub' });
+      await packTree(directory({ [content]: file(content, 5) }), path, {
+        router: formatRouter('http://hub'),
+      });
       return path;
     },
     images: () => readdirSync(flists).filter((entry) => entry !== 'sources'),

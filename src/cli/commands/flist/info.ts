@@ -33,6 +33,7 @@ async function run(context: Context, flist: string): Promise<void> {
       rootDigest: await image.rootDigest(),
       ...summarize(image, context.signal),
       stores: await storesOf(image),
+      metadata: Object.fromEntries(image.metadata),
     };
     if (context.json) {
       const { printJson } = await import('../../ui/json.ts');
@@ -53,10 +54,11 @@ async function storesOf(image: Image): Promise<string[]> {
   return [...new Set(pools.map(({ url }) => url))];
 }
 
-type Summary = Omit<Image, 'index' | 'contents' | 'router' | 'rootDigest' | 'close' | 'built'> & {
+type Summary = Pick<Image, 'source' | 'generation' | 'flistSize'> & {
   hasMountIndex: boolean;
   rootDigest: string;
   stores: string[];
+  metadata: Record<string, string>;
 } & ReturnType<typeof import('../../../image/summary.ts').summarize>;
 
 async function describe(summary: Summary): Promise<string> {
@@ -82,7 +84,8 @@ async function describe(summary: Summary): Promise<string> {
     ['Chunks', `${summary.chunks}, ${stored}`],
     ['Holes', `${formatSize(summary.holeBytes)} that take no room`],
     ['Stores', summary.stores.map(safe).join(' ') || 'none named'],
+    ['Metadata', Object.keys(summary.metadata).map(safe).join(' ') || 'none'],
   ];
-  if (summary.lostChunks > 0) rows.splice(-1, 0, ['Lost', `${summary.lostChunks} chunks`]);
+  if (summary.lostChunks > 0) rows.splice(-2, 0, ['Lost', `${summary.lostChunks} chunks`]);
   return rows.map(([title, text]) => `${title.padEnd(13)}${text}\n`).join('');
 }

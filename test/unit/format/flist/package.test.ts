@@ -55,12 +55,19 @@ test('packFlist() writes what collectFlist() reads, compressed or not', async ()
 });
 
 test('packFlist() orders members so that the mount index comes first', async () => {
-  const given = ['router.yaml', '000002.sst', 'MANIFEST-000001', 'CURRENT', '000001.sst'];
+  const given = [
+    'metadata.json',
+    'router.yaml',
+    '000002.sst',
+    'MANIFEST-000001',
+    'CURRENT',
+    '000001.sst',
+  ];
   const index = ['mount.chunks', 'mount.erofs', 'mount.contents'];
   const packed = await all(packFlist([...given, ...index].map((name) => member(name, name))));
   assert.deepEqual(await names(packed), [
-    ...['mount.erofs', 'mount.contents', 'mount.chunks', 'CURRENT', 'MANIFEST-000001'],
-    ...['000001.sst', '000002.sst', 'router.yaml'],
+    ...['mount.erofs', 'mount.contents', 'mount.chunks', 'router.yaml', 'metadata.json'],
+    ...['CURRENT', 'MANIFEST-000001', '000001.sst', '000002.sst'],
   ]);
 });
 

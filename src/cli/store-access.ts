@@ -1,0 +1,57 @@
+/** What the commands that read contents of images share: the flag for stores, opening them. */
+import type { Command } from 'commander';
+import { G8Error } from '../base/errors.ts';
+import type { Image } from '../image/open.ts';
+import type { ChunkStore } from '../store/store.ts';
+import type { Context } from './context.ts';
+import { repeated } from './create-flags.ts';
+
+export interface StoreFlags {
+  readonly store: readonly string[];
+}
+
+export function addStoreFlag(command: Command): Command {
+  return command.option(
+    '-s, --store <url>',
+    'where chunks are, after the stores the flist names (repeatable)',
+    repeated,
+    [],
+  );
+}
+
+/**
+ * Opens the stores that images read from, as one, for the time of `use`: those that the flists name, in
+ * order, then those of the flags, or of the configuration when there are no flags.
+ *
+ * @throws ERR_CONFIG when there is no store at all
+ */
+export async function withStores<T>(
+  context: Context,
+  images: readonly Pick<Image, 'source' | 'router'>[],
+  flags: StoreFlags,
+  use: (store: ChunkStore) => Promise<T>,
+): Promise<T> {
+  const { loadConfig } = await import('../config/config.ts');
+  const { openRoutedStore } = await import('../store/open.ts');
+  const { parseRouter } = await import('../store/router-config.ts');
+  const { addon } = await import('../native/load.ts');
+  const config = await loadConfig(context.env, {
+    stores: flags.store.length > 0 ? flags.store : undefined,
+  });
+  const urls = config.get('stores');
+  const routers = images.flatMap(({ router, source }) =>
+    router === undefined ? [] : [parseRouter(router, `of ${source}`)],
+  );
+  if (routers.length === 0 && urls.length === 0) {
+    const names = images.map(({ source }) => source).join(' and ');
+    throw new G8Error('ERR_CONFIG', `${names} names no store; give one with --store`);
+  }
+  const codec = addon();
+  const digest = (data: Uint8Array, length: number): Uint8Array => codec.blake2b(data, length);
+  const store = openRoutedStore({ urls, routers, digest });
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * A whole flist in memory, as a tree of values: for commands that change it or write it in another form.
+ * To look into one, `open.ts` reads less.
+ */
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { blake2bReady } from '../base/blake2b.ts';
+import { G8Error, toG8Error } from '../base/errors.ts';
+import type { Metadata } from '../format/flist/metadata.ts';
+import { readFlist } from '../format/flist/open.ts';
+import { collectFlist, type Generation, PACKAGE_SIZE_MAX } from '../format/flist/package.ts';
+import type { Inode } from '../format/tree.ts';
+import type { CodecBinding } from '../native/addon.ts';
+import { fetchPackage } from './fetch.ts';
+
+const READ_SIZE = 1024 * 1024;
+
+export interface LoadFlistOptions {
+  readonly codec: CodecBinding;
+  /** Where a download goes meanwhile; default the system's temporary folder. */
+  readonly tmpDir?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface LoadedFlist {
+  /** As it was named. */
+  readonly source: string;
+  readonly generation: Generation;
+  readonly root: Inode;
+  readonly metadata: Metadata;
+  /** Text of `router.yaml`, when the package has one. */
+  readonly router: string | undefined;
+}
+
+/**
+ * @param source path of a flist, or its http(s) URL
+ * @throws ERR_NO_INPUT, ERR_FLIST_FORMAT, ERR_FLIST_VERSION, ERR_IO; ERR_STORE_UNAVAILABLE and its kin
+ *   for a URL
+ */
+export async function loadFlist(source: string, options: LoadFlistOptions): Promise<LoadedFlist> {
+  const { codec, tmpDir = tmpdir(), signal } = options;
+  const dir = await mkdtemp(join(tmpDir, 'g8ufs-')).catch((error: unknown) => {
+    throw toG8Error(error, 'ERR_CREATE', `No temporary folder can be made in ${tmpDir}`);
+  });
+  try {
+    const path = await fetchPackage(source, dir, signal);
+    const members = await collectFile(path, source, codec, signal);
+    await blake2bReady();
+    const { generation, metadata, router, tree } = await readFlist(members);
+    return {
+      source,
+      generation,
+      root: tree(),
+      metadata,
+      router: router === undefined ? undefined : Buffer.from(router).toString(),
+    };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function collectFile(
+  path: string,
+  source: string,
+  codec: CodecBinding,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, Uint8Array>> {
+  try {
+    if (!(await stat(path)).isFile()) {
+      throw new G8Error('ERR_NO_INPUT', `${source} is not a flist file`);
+    }
+    const bytes = createReadStream(path, { highWaterMark: READ_SIZE, ...(signal && { signal }) });
+    return await collectFlist(bytes, {
+      zstdDecompress: async function* (packed) {
+        const pieces: Uint8Array[] = [];
+        for await (const piece of packed) pieces.push(piece);
+        yield await codec.zstdDecompress(Buffer.concat(pieces), PACKAGE_SIZE_MAX);
+      },
+    });
+  } catch (error) {
+    throw toG8Error(error, 'ERR_IO', `${source} cannot be read`);
+  }
+}
