@@ -4,6 +4,7 @@
  */
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { forEachParallel } from '../base/workers.ts';
+import { keptXattrs } from '../format/layer/kept-xattrs.ts';
 import {
   type Dentry,
   type Inode,
@@ -12,7 +13,6 @@ import {
   S_IFDIR,
   S_IFMT,
   S_IFREG,
-  type Xattr,
 } from '../format/tree.ts';
 import type { ScanBinding, ScannedEntry } from '../native/addon.ts';
 import type { PathMatcher } from './glob.ts';
@@ -145,7 +145,7 @@ class Walker {
     const known = key === undefined ? undefined : this.#linked.get(key);
     if (known !== undefined) return known;
     const { owner, mtimeSeconds } = this.#options;
-    const xattrs = entry.xattrs?.filter(isKept);
+    const xattrs = keptXattrs(entry.xattrs);
     const inode: Mutable<Inode> = {
       mode: entry.mode,
       uid: owner?.uid ?? entry.uid,
@@ -158,7 +158,7 @@ class Walker {
         rdevMinor: entry.rdevMinor,
       }),
       ...(entry.target !== undefined && { target: entry.target }),
-      ...(xattrs !== undefined && xattrs.length > 0 && { xattrs }),
+      ...(xattrs !== undefined && { xattrs }),
       ...(type === S_IFDIR && { entries: [] }),
     };
     if (key !== undefined) this.#linked.set(key, inode);
@@ -197,12 +197,4 @@ function joinPath(folder: Uint8Array, name: Uint8Array): Uint8Array {
   path[folder.length] = SLASH;
   path.set(name, folder.length + 1);
   return path;
-}
-
-// Other namespaces (system.nfs4_acl, btrfs.compression) belong to the source's file system, and an
-// image has no place for them (docs/format.md, section 4).
-const KEPT_XATTRS = /^(user\.|trusted\.|security\.|system\.posix_acl_(access|default)$)/;
-
-function isKept({ name }: Xattr): boolean {
-  return KEPT_XATTRS.test(Buffer.from(name).toString('latin1'));
 }
