@@ -31,6 +31,9 @@ const TEST_PACKAGES = {
   '/usr/sbin/setcap': 'libcap2-bin',
   '/usr/bin/shasum': 'perl',
   '/usr/bin/setpriv': 'util-linux',
+  '/usr/bin/zsh': 'zsh',
+  '/usr/bin/fish': 'fish',
+  '/usr/bin/groff': 'groff-base',
 };
 
 function say(message) {

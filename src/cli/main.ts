@@ -1,32 +1,9 @@
-/**
- * The program `g8ufs`: finds the command, runs it, tells how it ended.
- *
- * A command is one file, `commands/<name>.ts` or `commands/<group>/<name>.ts`, that exports
- * `command(context): Command`. Nothing else has to know it. Only the file of the command that was asked
- * for is loaded, and it loads what it needs inside its action, because the time a mount takes counts
- * from here.
- */
-import { existsSync, readdirSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
+/** The program `g8ufs`: finds the command, runs it, tells how it ended. */
+import { CommanderError } from 'commander';
 import { G8Error } from '../base/errors.ts';
 import { type Context, createContext, type GlobalFlags, type Streams } from './context.ts';
 import { type EndSignal, exitNow, formatFailure, reportOf, SIGNAL_EXIT_CODES } from './exit.ts';
-import { HELP_STYLE } from './help.ts';
-import { packageVersion } from './version.ts';
-
-const COMMANDS = new URL('./commands/', import.meta.url);
-const WORD = /^[a-z][a-z0-9-]{0,31}$/;
-
-const GROUPS: Readonly<Record<string, string>> = {
-  cache: 'look after the content cache',
-  config: 'show the effective configuration',
-  flist: 'build, inspect and publish flists',
-  hub: 'serve flists and chunks over HTTP',
-};
-
-interface CommandModule {
-  command(context: Context): Command;
-}
+import { addCommands, createProgram, hasFlag } from './program.ts';
 
 /**
  * Runs one command line.
@@ -78,96 +55,6 @@ export async function main(
   }
 }
 
-function createProgram(streams: Streams): Command {
-  return new Command('g8ufs')
-    .description('Container filesystem: mounts images at once, fetches contents on first read')
-    .usage('[options] <command>')
-    .version(packageVersion(), '--version', 'print the version')
-    .option('--json', 'print results, and a final error, as JSON')
-    .option('-q, --quiet', 'print results and errors only')
-    .option('-v, --verbose', 'tell more on stderr')
-    .option('--debug', 'tell everything, with causes and stacks')
-    .addOption(
-      new Option('--color <when>', 'colour the output').choices(['auto', 'always', 'never']),
-    )
-    .option('--no-color', 'same as --color never')
-    .addOption(
-      new Option('--progress <how>', 'show progress on stderr: on a terminal, or in plain lines')
-        .choices(['auto', 'plain', 'none'])
-        .default('auto'),
-    )
-    .exitOverride()
-    .showSuggestionAfterError()
-    .configureHelp(HELP_STYLE)
-    .configureOutput({
-      writeOut: (text) => streams.stdout.write(text),
-      writeErr: (text) => streams.stderr.write(text),
-      outputError: () => {},
-    })
-    .helpCommand(false)
-    .addHelpText('after', '\nEach command has its own page: g8ufs help <command>');
-}
-
-/** Loads the one command that the words name; all of a level where they name none. */
-async function addCommands(
-  program: Command,
-  context: Context,
-  argv: readonly string[],
-): Promise<void> {
-  const words = argv.filter((word, i) => !word.startsWith('-') && !isValue(argv[i - 1]));
-  const [first = '', second = ''] = words;
-  if (first in GROUPS) {
-    const wanted = fileOf(`${first}/`, second);
-    await addGroup(program, context, first, wanted === undefined ? undefined : [wanted]);
-    return;
-  }
-  // Nothing but the version is asked for.
-  if (first === '' && hasFlag(argv, '--version')) return;
-  const wanted = fileOf('', first);
-  for (const file of wanted === undefined ? filesIn('') : [wanted]) {
-    await addFile(program, program, context, file);
-  }
-  if (wanted !== undefined) return;
-  for (const group of Object.keys(GROUPS)) await addGroup(program, context, group);
-}
-
-async function addGroup(
-  program: Command,
-  context: Context,
-  name: string,
-  files: readonly string[] = filesIn(`${name}/`),
-): Promise<void> {
-  if (files.length === 0) return;
-  const group = new Command(name)
-    .description(GROUPS[name] as string)
-    .copyInheritedSettings(program);
-  for (const file of files) await addFile(program, group, context, file);
-  program.addCommand(group);
-}
-
-async function addFile(
-  program: Command,
-  parent: Command,
-  context: Context,
-  file: string,
-): Promise<void> {
-  const module = (await import(new URL(file, COMMANDS).href)) as CommandModule;
-  parent.addCommand(module.command(context).copyInheritedSettings(program));
-}
-
-function fileOf(folder: string, word: string): string | undefined {
-  const file = `${folder}${word}.js`;
-  return WORD.test(word) && existsSync(new URL(file, COMMANDS)) ? file : undefined;
-}
-
-function filesIn(folder: string): string[] {
-  const path = new URL(folder === '' ? './' : folder, COMMANDS);
-  if (!existsSync(path)) return [];
-  return readdirSync(path)
-    .filter((name) => name.endsWith('.js'))
-    .map((name) => `${folder}${name}`);
-}
-
 interface Ending {
   readonly signal: AbortSignal;
   /** Exit code that a signal asked for, `undefined` when none came. */
@@ -203,16 +90,6 @@ function watchEnd(streams: Streams): Ending {
       for (const name of names) process.off(name, onSignal);
     },
   };
-}
-
-// `--progress plain mount …`: the first word is not the command.
-function isValue(before: string | undefined): boolean {
-  return before === '--progress' || before === '--color';
-}
-
-function hasFlag(argv: readonly string[], flag: string): boolean {
-  const end = argv.indexOf('--');
-  return (end === -1 ? argv : argv.slice(0, end)).includes(flag);
 }
 
 function usageError(error: CommanderError): G8Error {

@@ -18,6 +18,7 @@ export function command(context: Context): Command {
     .action((flags: Flags) => run(context, flags));
   return addHelpSections(daemon, {
     examples: [['daemon --cache /var/cache/g8ufs', 'for a service manager; logs to stderr']],
+    settings: ['cacheDir', 'cacheSize', 'cacheFree'],
     failures: ['ERR_CACHE_LOCKED', 'ERR_PERMISSION', 'ERR_IO', 'ERR_CONFIG'],
   });
 }

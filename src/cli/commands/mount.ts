@@ -52,6 +52,7 @@ export function command(context: Context): Command {
       ['mount debian.flist /mnt --store dir:///srv/chunks', 'chunks from a directory'],
       ['mount debian.flist /mnt --rw --upper /var/changes', 'writable; changes in /var/changes'],
     ],
+    settings: ['stores', 'cacheDir', 'cacheSize', 'cacheFree', 'deadline'],
     failures: [
       'ERR_FLIST_FORMAT',
       'ERR_NO_INPUT',

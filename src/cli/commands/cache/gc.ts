@@ -11,6 +11,7 @@ export function command(context: Context): Command {
     .action((flags: { cache?: string }) => run(context, flags.cache));
   return addHelpSections(gc, {
     examples: [['cache gc', 'least recently used contents go first, open ones never']],
+    settings: ['cacheDir'],
     failures: ['ERR_CACHE_LOCKED', 'ERR_IO', 'ERR_PERMISSION'],
   });
 }

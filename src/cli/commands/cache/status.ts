@@ -14,6 +14,7 @@ export function command(context: Context): Command {
       ['cache status', 'sizes and counters'],
       ['cache status --json', 'the same for a script, in bytes'],
     ],
+    settings: ['cacheDir'],
     failures: ['ERR_CACHE_LOCKED', 'ERR_IO', 'ERR_PERMISSION'],
   });
 }

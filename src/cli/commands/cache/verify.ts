@@ -16,6 +16,7 @@ export function command(context: Context): Command {
   return addHelpSections(verify, {
     examples: [['cache verify', 'what is dropped is fetched again when it is read']],
     results: [[FOUND_EXIT_CODE, 'corrupt files were found, and removed']],
+    settings: ['cacheDir'],
     failures: ['ERR_CACHE_LOCKED', 'ERR_IO', 'ERR_PERMISSION'],
   });
 }

@@ -20,6 +20,7 @@ export function command(context: Context): Command {
         'a small root file system of programs of this machine',
       ],
     ],
+    settings: ['stores', 'blockSize', 'level'],
     failures: [
       'ERR_NO_INPUT',
       'ERR_STORE_UNAVAILABLE',

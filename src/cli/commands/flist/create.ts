@@ -35,6 +35,7 @@ export function command(context: Context): Command {
         'this machine, published at once',
       ],
     ],
+    settings: ['stores', 'blockSize', 'level'],
     failures: [
       'ERR_NO_INPUT',
       'ERR_STORE_UNAVAILABLE',

@@ -24,6 +24,7 @@ export function command(context: Context): Command {
       ['hub serve --data /srv/hub', 'for this machine'],
       ['hub serve --data /srv/hub --listen 0.0.0.0:80', 'for all; uploads only from this machine'],
     ],
+    settings: ['hubData', 'hubListen'],
     failures: ['ERR_IO', 'ERR_PERMISSION', 'ERR_CONFIG'],
   });
 }
