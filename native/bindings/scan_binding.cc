@@ -8,15 +8,11 @@
 
 #include "base/file_io.h"
 #include "bindings/convert.h"
+#include "bindings/path_worker.h"
 #include "scan/scan.h"
 
 namespace g8ufs {
 namespace {
-
-std::string ToPath(Napi::Env env, Napi::Value value) {
-  const ByteSpan bytes = ToBytes(env, value, "path");
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 // Makes entries with all byte strings in one ArrayBuffer: a directory of 100 000 names would
 // otherwise be 100 000 buffers.
@@ -76,18 +72,6 @@ class EntryMaker {
   Napi::Env env_;
   Napi::ArrayBuffer buffer_;
   size_t used_ = 0;
-};
-
-// A call with a root and a path below it.
-class PathWorker : public PromiseWorker {
- protected:
-  explicit PathWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env()),
-        root_(ToText(info.Env(), info[0], "root")),
-        path_(ToPath(info.Env(), info[1])) {}
-
-  const std::string root_;
-  const std::string path_;
 };
 
 class ScanDirectoryWorker final : public PathWorker {
