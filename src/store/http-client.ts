@@ -139,7 +139,8 @@ export class HttpClient {
   }
 
   #describe(request: HttpRequest): string {
-    return `${request.method} ${this.name}${request.path}`;
+    // A query may be a signature, and so a secret.
+    return `${request.method} ${this.name}${request.path.replace(/\?.*$/s, '')}`;
   }
 
   #pathOf(request: HttpRequest): string {
