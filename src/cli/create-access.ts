@@ -26,7 +26,7 @@ export async function loadCreateConfig(context: Context, flags: CreateFlags): Pr
 /** What a command knows of the image it makes, besides the shared flags. */
 export type ImageOptions = Pick<
   CreateOptions,
-  'source' | 'exclude' | 'oneFileSystem' | 'owner' | 'mtimeSeconds'
+  'source' | 'exclude' | 'oneFileSystem' | 'owner' | 'mtimeSeconds' | 'metadata'
 >;
 
 /**
