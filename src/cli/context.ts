@@ -10,7 +10,12 @@ export type Terminal = NodeJS.WritableStream & {
   readonly columns?: number | undefined;
 };
 
+/** What can be read from, once. */
+export type Input = NodeJS.ReadableStream &
+  AsyncIterable<Uint8Array> & { readonly isTTY?: boolean | undefined };
+
 export interface Streams {
+  readonly stdin?: Input | undefined;
   readonly stdout: Terminal;
   readonly stderr: Terminal;
 }
@@ -31,6 +36,8 @@ export interface GlobalFlags {
 
 /** Surroundings of one run of the program. The flags are valid once an action runs. */
 export interface Context {
+  /** Absent when it is a terminal: nobody types an archive. */
+  readonly stdin: Input | undefined;
   /** Results, and nothing else. */
   readonly stdout: Terminal;
   /** Everything that is no result. */
@@ -58,6 +65,11 @@ export function createContext(
   setExitCode: (code: number) => void = () => {},
 ): Context {
   return {
+    // Not before it is asked for: to look at it is to open it.
+    get stdin() {
+      const { stdin } = streams;
+      return stdin?.isTTY === true ? undefined : stdin;
+    },
     setExitCode,
     stdout: streams.stdout,
     stderr: streams.stderr,

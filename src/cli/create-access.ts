@@ -1,7 +1,10 @@
 /** What `flist create` and `flist build` share: flags, the store, progress, the report, publishing. */
 import { G8Error } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
-import type { CreateOptions, CreateProgress, CreateSummary } from '../image/create.ts';
+import type { CreateOptions, CreateSummary } from '../image/create.ts';
+import type { CreateProgress } from '../image/create-progress.ts';
+import type { OpenSourceOptions } from '../image/source/open.ts';
+import type { ChunkStore } from '../store/store.ts';
 import type { Context } from './context.ts';
 import type { PublishTarget } from './publish.ts';
 import type { ProgressCounter } from './ui/progress.ts';
@@ -24,10 +27,13 @@ export async function loadCreateConfig(context: Context, flags: CreateFlags): Pr
 }
 
 /** What a command knows of the image it makes, besides the shared flags. */
-export type ImageOptions = Pick<
-  CreateOptions,
-  'source' | 'exclude' | 'oneFileSystem' | 'owner' | 'mtimeSeconds' | 'metadata'
->;
+export type ImageOptions = Pick<CreateOptions, 'exclude' | 'owner' | 'mtimeSeconds'> &
+  Pick<OpenSourceOptions, 'oneFileSystem' | 'parent'> & {
+    /** As the user names it. */
+    readonly source: string;
+    /** Stores of a flist that is the source, after those that it names. */
+    readonly sourceStores?: readonly string[] | undefined;
+  };
 
 /**
  * Creates the flist, publishes it when asked to, and prints the summary.
@@ -49,13 +55,13 @@ export async function createAndReport(
   if (flags.route !== undefined && route === undefined) {
     throw new G8Error('ERR_USAGE', '--route is not an http or https URL');
   }
-  const summary = await createWithProgress(context, url, {
-    ...image,
+  const summary = await createWithProgress(context, url, image, {
     output,
     route,
     blockSize: config.get('blockSize'),
     level: config.get('level'),
     compression: flags.compress,
+    keepBlockSize: flags.blockSize === undefined,
   });
   const published =
     target === undefined
@@ -64,40 +70,65 @@ export async function createAndReport(
   await report(context, output, summary, published?.url);
 }
 
+type FixedOptions = Pick<
+  CreateOptions,
+  'output' | 'route' | 'blockSize' | 'level' | 'compression'
+> & { readonly keepBlockSize: boolean };
+
 async function createWithProgress(
   context: Context,
   url: string,
-  options: Omit<CreateOptions, 'store' | 'addon' | 'progress' | 'signal'>,
+  image: ImageOptions,
+  options: FixedOptions,
 ): Promise<CreateSummary> {
-  const { createFlist, createProgress } = await import('../image/create.ts');
+  const { createFlist } = await import('../image/create.ts');
+  const { createProgress } = await import('../image/create-progress.ts');
   const { openStore } = await import('../store/open.ts');
   const { addon } = await import('../native/load.ts');
   const { showProgress } = await import('./ui/progress.ts');
+  const { source: name, exclude, owner, mtimeSeconds } = image;
+  const { signal } = context;
   const progress = createProgress();
   const binding = addon();
   const store = openStore(url);
   const view = await showProgress(context, counterOf(progress));
+  const opened: ChunkStore[] = [];
   try {
-    return await createFlist({
-      ...options,
-      store,
-      addon: binding,
-      progress,
-      signal: context.signal,
-      // A store below the source would grow into its own image.
-      excludedPaths: store.name.startsWith('dir://') ? [store.name.slice('dir://'.length)] : [],
+    const { openSource } = await import('../image/source/open.ts');
+    const source = await openSource(name, {
+      codec: binding,
+      stdin: () => context.stdin,
+      openStore: async (flist) => {
+        const { openImageStores } = await import('./store-access.ts');
+        // Chunks of historical codecs may lie where the new ones go.
+        const stores = await openImageStores([flist], [...(image.sourceStores ?? []), url]);
+        opened.push(stores);
+        return stores;
+      },
+      keepBlockSize: options.keepBlockSize,
+      // A store or a flist below the source would grow into its own image.
+      excludedPaths: [
+        options.output,
+        ...(store.name.startsWith('dir://') ? [store.name.slice('dir://'.length)] : []),
+      ],
+      oneFileSystem: image.oneFileSystem,
+      parent: image.parent,
+      tmpDir: context.env['TMPDIR'] || undefined,
+      signal,
     });
+    const making = { exclude, owner, mtimeSeconds, store, addon: binding, progress, signal };
+    return await createFlist({ ...options, ...making, source });
   } catch (error) {
     if (error instanceof RangeError)
       throw new G8Error('ERR_USAGE', error.message, { cause: error });
     throw error;
   } finally {
     view.stop();
-    await store.close();
+    for (const stores of [store, ...opened]) await stores.close();
   }
 }
 
-const LABELS = { walking: 'Reading folders', storing: 'Storing contents', writing: 'Writing' };
+const LABELS = { walking: 'Reading names', storing: 'Storing contents', writing: 'Writing' };
 
 /** The run's counters as the progress view wants them. */
 function counterOf(progress: CreateProgress): ProgressCounter {
@@ -111,6 +142,12 @@ function counterOf(progress: CreateProgress): ProgressCounter {
     },
     get total() {
       return isWalking() ? 0 : progress.bytesTotal;
+    },
+    get share() {
+      const { position, positionTotal } = progress;
+      return positionTotal > 0 && progress.phase !== 'writing'
+        ? Math.min(1, position / positionTotal)
+        : undefined;
     },
     get unit() {
       return isWalking() ? ('entries' as const) : ('bytes' as const);
@@ -144,12 +181,13 @@ async function report(
   if (context.quiet) return;
   const { formatSize } = await import('../base/bytes.ts');
   const { escapeName } = await import('./ui/name.ts');
-  const { entries, bytes, chunks, newChunks, storedBytes, uploadedBytes } = summary;
+  const { entries, bytes, chunks, newChunks, storedBytes, uploadedBytes, reusedFiles } = summary;
   const rows = [
     ['Flist', `${escapeName(Buffer.from(output))}, ${formatSize(summary.flistSize)}`],
     ['Entries', `${entries} with ${formatSize(bytes)}`],
     ['Chunks', `${chunks} with ${formatSize(storedBytes)}`],
     ['Uploaded', `${newChunks} with ${formatSize(uploadedBytes)}`],
+    ...(reusedFiles > 0 ? [['Reused', `${reusedFiles} files that were not read`]] : []),
     ['Root digest', summary.rootDigest],
     ['Time', `${summary.seconds} s`],
     ...(url === undefined ? [] : [['Published', url]]),

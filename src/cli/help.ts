@@ -21,7 +21,7 @@ export interface HelpSections {
 
 const MEANINGS: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_USAGE: 'wrong flags or arguments',
-  ERR_FLIST_FORMAT: 'malformed flist or chunk',
+  ERR_FLIST_FORMAT: 'malformed flist, archive or chunk',
   ERR_NO_INPUT: 'a named file does not exist',
   ERR_HOST_UNKNOWN: 'unknown host',
   ERR_STORE_UNAVAILABLE: 'no store, hub or device answers, or none has a chunk',

@@ -32,13 +32,29 @@ export async function withStores<T>(
   use: (store: ChunkStore) => Promise<T>,
 ): Promise<T> {
   const { loadConfig } = await import('../config/config.ts');
-  const { openRoutedStore } = await import('../store/open.ts');
-  const { parseRouter } = await import('../store/router-config.ts');
-  const { addon } = await import('../native/load.ts');
   const config = await loadConfig(context.env, {
     stores: flags.store.length > 0 ? flags.store : undefined,
   });
-  const urls = config.get('stores');
+  const store = await openImageStores(images, config.get('stores'));
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/**
+ * Opens the stores that images read from, as one: those that the flists name, in order, then `urls`.
+ *
+ * @throws ERR_CONFIG when there is no store at all
+ */
+export async function openImageStores(
+  images: readonly Pick<Image, 'source' | 'router'>[],
+  urls: readonly string[],
+): Promise<ChunkStore> {
+  const { openRoutedStore } = await import('../store/open.ts');
+  const { parseRouter } = await import('../store/router-config.ts');
+  const { addon } = await import('../native/load.ts');
   const routers = images.flatMap(({ router, source }) =>
     router === undefined ? [] : [parseRouter(router, `of ${source}`)],
   );
@@ -48,10 +64,5 @@ export async function withStores<T>(
   }
   const codec = addon();
   const digest = (data: Uint8Array, length: number): Uint8Array => codec.blake2b(data, length);
-  const store = openRoutedStore({ urls, routers, digest });
-  try {
-    return await use(store);
-  } finally {
-    await store.close();
-  }
+  return openRoutedStore({ urls, routers, digest });
 }

@@ -5,37 +5,25 @@
  */
 import { closeSync, fstatSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { CODEC, DIGEST } from '../base/codec.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { forEachParallel } from '../base/workers.ts';
 import type { Chunk } from '../format/content.ts';
-import type { CodecBinding, ScanBinding } from '../native/addon.ts';
+import type { ScanBinding } from '../native/addon.ts';
+import type { ChunkWriter } from './chunk-writer.ts';
 import { type SourceFile, showSourcePath } from './walk.ts';
 
 /** Blocks in progress: two for each core hide the reading behind the packing; memory stays below 32 × 9 MiB. */
-const BLOCKS_MAX = 32;
-
-const NOTHING = new Uint8Array(0);
-const HOLE: Chunk = { codec: CODEC.hole, id: NOTHING, plainDigest: NOTHING, storedSize: 0 };
+export const BLOCKS_MAX = Math.min(32, 2 * availableParallelism());
 
 export interface ChunkOptions {
-  readonly codec: CodecBinding;
   readonly scan: ScanBinding;
-  /** Bytes, a power of two. */
-  readonly blockSize: number;
-  /** zstd level. */
-  readonly level: number;
-  /** Takes a chunk for the store; resolves when there is room for more. */
-  readonly put: (id: Uint8Array, stored: Uint8Array) => Promise<void>;
+  readonly writer: ChunkWriter;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the plain size of each block that is done. */
-  readonly onBytes?: ((bytes: number, isHole: boolean) => void) | undefined;
 }
 
 /** One file in progress. It is opened by its first block and closed by its last. */
 interface OpenFile {
   readonly file: SourceFile;
-  readonly blockCount: number;
   readonly chunks: Chunk[];
   fd: Promise<number> | undefined;
   remaining: number;
@@ -52,17 +40,16 @@ export async function chunkFiles(
   options: ChunkOptions,
 ): Promise<void> {
   const open = new Set<OpenFile>();
-  const concurrency = Math.min(BLOCKS_MAX, 2 * availableParallelism());
-  const { signal } = options;
+  const { signal, writer } = options;
   try {
     await forEachParallel(
-      blocks(files, options.blockSize),
-      { concurrency, signal },
+      blocks(source, files, writer),
+      { concurrency: BLOCKS_MAX, signal },
       async ([job, index]) => {
         open.add(job);
         await encodeBlock(source, job, index, options);
         if (--job.remaining > 0) return;
-        await finishFile(source, job, options.blockSize);
+        await finishFile(source, job, writer);
         open.delete(job);
       },
     );
@@ -72,14 +59,14 @@ export async function chunkFiles(
 }
 
 function* blocks(
+  source: string,
   files: readonly SourceFile[],
-  blockSize: number,
+  writer: ChunkWriter,
 ): Generator<readonly [OpenFile, number]> {
   for (const file of files) {
-    const blockCount = Math.ceil(file.inode.size / blockSize);
-    const chunks = new Array<Chunk>(blockCount).fill(HOLE);
-    const job: OpenFile = { file, blockCount, chunks, fd: undefined, remaining: blockCount };
-    for (let index = 0; index < blockCount; index++) yield [job, index];
+    const chunks = writer.chunksFor(file.inode.size, showSourcePath(source, file.path));
+    const job: OpenFile = { file, chunks, fd: undefined, remaining: chunks.length };
+    for (let index = 0; index < chunks.length; index++) yield [job, index];
   }
 }
 
@@ -87,30 +74,25 @@ async function encodeBlock(
   source: string,
   job: OpenFile,
   index: number,
-  options: ChunkOptions,
+  { scan, writer }: ChunkOptions,
 ): Promise<void> {
-  const { blockSize, codec, scan, level } = options;
-  const { file } = job;
-  const offset = index * blockSize;
-  const length = Math.min(blockSize, file.inode.size - offset);
-  let encoded: Awaited<ReturnType<CodecBinding['encodeChunk']>> | undefined;
+  const { file, chunks } = job;
+  const offset = index * writer.blockSize;
+  const length = Math.min(writer.blockSize, file.inode.size - offset);
+  const fd = await openFile(source, job, scan);
+  // For one block, asking where the data is costs as much as reading it.
+  const isRead = chunks.length === 1 || hasData(scan, fd, offset, length);
+  chunks[index] = isRead ? await writer.write({ fd, offset, length }) : writer.hole(length);
+}
+
+async function openFile(source: string, job: OpenFile, scan: ScanBinding): Promise<number> {
+  const { path } = job.file;
   try {
-    job.fd ??= scan.openBeneath(source, file.path);
-    const fd = await job.fd;
-    // For one block, asking where the data is costs as much as reading it.
-    if (job.blockCount === 1 || hasData(scan, fd, offset, length)) {
-      encoded = await codec.encodeChunk({ fd, offset, length, codec: CODEC.zstd, level });
-    }
+    job.fd ??= scan.openBeneath(source, path);
+    return await job.fd;
   } catch (error) {
-    throw toG8Error(error, 'ERR_IO', `${showSourcePath(source, file.path)} cannot be read`);
+    throw toG8Error(error, 'ERR_IO', `${showSourcePath(source, path)} cannot be read`);
   }
-  const isHole = encoded === undefined || encoded.hole;
-  if (encoded !== undefined && !encoded.hole) {
-    const { id, plainDigest, stored } = encoded;
-    job.chunks[index] = { codec: CODEC.zstd, id, plainDigest, storedSize: stored.length };
-    await options.put(id, stored);
-  }
-  options.onBytes?.(length, isHole);
 }
 
 function hasData(scan: ScanBinding, fd: number, offset: number, length: number): boolean {
@@ -118,7 +100,7 @@ function hasData(scan: ScanBinding, fd: number, offset: number, length: number):
   return next !== -1 && next < offset + length;
 }
 
-async function finishFile(source: string, job: OpenFile, blockSize: number): Promise<void> {
+async function finishFile(source: string, job: OpenFile, writer: ChunkWriter): Promise<void> {
   const { file } = job;
   const fd = await (job.fd as Promise<number>);
   try {
@@ -126,8 +108,7 @@ async function finishFile(source: string, job: OpenFile, blockSize: number): Pro
   } finally {
     await closeFile(job);
   }
-  const { chunks } = job;
-  file.inode.content = { size: file.inode.size, blockSize, algorithm: DIGEST.blake2b256, chunks };
+  writer.setContent(file.inode, job.chunks);
 }
 
 /** A file that is the same after reading as it was when scanned has not changed in between either. */

@@ -10,6 +10,7 @@ import { throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import { G8Error } from '../base/errors.ts';
 import { forEachParallel } from '../base/workers.ts';
+import type { Chunk } from '../format/content.ts';
 import type { ChunkId, WritableChunkStore } from '../store/store.ts';
 
 /** Ids in one question: one answer then saves up to 256 uploads, and fits every hub's request limit. */
@@ -70,6 +71,36 @@ export class Uploader {
       await Promise.race(this.#running);
       this.#check();
     }
+  }
+
+  /**
+   * Asks for chunks that exist already. Those that the store has are dealt with.
+   *
+   * @param chunks holes among them are passed over
+   * @returns the ids of the others, which are to be added
+   */
+  async claim(chunks: Iterable<Chunk>): Promise<Set<ChunkId>> {
+    const unknown = new Map<ChunkId, number>();
+    for (const { id, storedSize } of chunks) {
+      const name = toHex(id);
+      if (name !== '' && !this.#seen.has(name)) unknown.set(name, storedSize);
+    }
+    const missing = new Set<ChunkId>();
+    const ids = [...unknown.keys()];
+    const batches = Array.from({ length: Math.ceil(ids.length / BATCH_COUNT_MAX) }, (_, i) =>
+      ids.slice(i * BATCH_COUNT_MAX, (i + 1) * BATCH_COUNT_MAX),
+    );
+    const options = this.#signal === undefined ? {} : { signal: this.#signal };
+    const work = { concurrency: BATCHES_MAX, signal: this.#signal };
+    await forEachParallel(batches, work, async (batch) => {
+      for (const id of await this.#store.missing(batch, options)) missing.add(id);
+    });
+    for (const [name, storedSize] of unknown) {
+      if (missing.has(name) || this.#seen.has(name)) continue;
+      this.#seen.add(name);
+      this.#storedBytes += storedSize;
+    }
+    return missing;
   }
 
   /** Sends the rest and waits until the store has everything. */

@@ -5,6 +5,7 @@
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { forEachParallel } from '../base/workers.ts';
 import { keptXattrs } from '../format/layer/kept-xattrs.ts';
+import type { MutableInode } from '../format/layer/node.ts';
 import {
   type Dentry,
   type Inode,
@@ -24,14 +25,12 @@ const ENTRY_COUNT_MAX = 2 ** 26;
 
 const SLASH = 0x2f;
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
 /** A regular file with bytes. Whoever reads it sets `inode.content`. */
 export interface SourceFile {
   /** One of its names, relative to the source. */
   readonly path: Uint8Array;
   readonly scanned: ScannedEntry;
-  readonly inode: Mutable<Inode>;
+  readonly inode: MutableInode;
 }
 
 export interface WalkOptions {
@@ -41,10 +40,6 @@ export interface WalkOptions {
   readonly excludedPaths?: readonly string[] | undefined;
   /** Mount points below the source are taken as empty folders. Default false, as with tar. */
   readonly oneFileSystem?: boolean | undefined;
-  /** Replaces every owner. */
-  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  /** Replaces every modification time, seconds since 1970. */
-  readonly mtimeSeconds?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of entries found so far. */
   readonly onEntries?: ((count: number) => void) | undefined;
@@ -62,7 +57,7 @@ export interface Walk {
 
 interface Folder {
   readonly path: Uint8Array;
-  readonly inode: Mutable<Inode>;
+  readonly inode: MutableInode;
 }
 
 /**
@@ -80,7 +75,7 @@ class Walker {
   readonly #options: WalkOptions;
   readonly #excludedPaths: ReadonlySet<string>;
   readonly #files: SourceFile[] = [];
-  readonly #linked = new Map<string, Mutable<Inode>>();
+  readonly #linked = new Map<string, MutableInode>();
   #rootDevice = 0n;
   #entryCount = 0;
   #bytes = 0;
@@ -139,19 +134,18 @@ class Walker {
   }
 
   /** The entry's inode: the one it already has when this is another name of a known file. */
-  #inode(path: Uint8Array, entry: ScannedEntry): Mutable<Inode> {
+  #inode(path: Uint8Array, entry: ScannedEntry): MutableInode {
     const type = entry.mode & S_IFMT;
     const key = entry.nlink > 1 && type !== S_IFDIR ? `${entry.dev}:${entry.ino}` : undefined;
     const known = key === undefined ? undefined : this.#linked.get(key);
     if (known !== undefined) return known;
-    const { owner, mtimeSeconds } = this.#options;
     const xattrs = keptXattrs(entry.xattrs);
-    const inode: Mutable<Inode> = {
+    const inode: MutableInode = {
       mode: entry.mode,
-      uid: owner?.uid ?? entry.uid,
-      gid: owner?.gid ?? entry.gid,
-      mtimeSeconds: mtimeSeconds ?? entry.mtimeSeconds,
-      mtimeNanoseconds: mtimeSeconds === undefined ? entry.mtimeNanoseconds : 0,
+      uid: entry.uid,
+      gid: entry.gid,
+      mtimeSeconds: entry.mtimeSeconds,
+      mtimeNanoseconds: entry.mtimeNanoseconds,
       size: type === S_IFREG ? entry.size : 0,
       ...((type === S_IFCHR || type === S_IFBLK) && {
         rdevMajor: entry.rdevMajor,

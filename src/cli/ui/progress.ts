@@ -18,6 +18,8 @@ export interface ProgressCounter {
   /** 0 while it is not known. */
   total: number;
   unit: 'bytes' | 'entries';
+  /** How much of the work is done, 0 to 1, when that is known by other means than a total. */
+  readonly share?: number | undefined;
 }
 
 export interface ProgressView {
@@ -37,7 +39,7 @@ export async function showProgress(
 
 async function showBar(stderr: Terminal, counter: ProgressCounter): Promise<ProgressView> {
   const { default: progress } = await import('cli-progress');
-  const started = Date.now();
+  const elapsed = stopwatch(counter);
   const bar = new progress.SingleBar({
     stream: stderr,
     fps: REDRAWS_PER_SECOND,
@@ -49,13 +51,14 @@ async function showBar(stderr: Terminal, counter: ProgressCounter): Promise<Prog
     format: (options, params) => {
       const filled = Math.round((options.barsize ?? 0) * params.progress);
       const cells = '#'.repeat(filled).padEnd(options.barsize ?? 0, '.');
-      return `[${cells}] ${describeProgress(counter, Date.now() - started)}`;
+      return `[${cells}] ${describeProgress(counter, elapsed())}`;
     },
   });
   const poll = (): void => {
+    const { share, total, done } = counter;
     // A total that is not known yet, or that the work has passed, must not look complete.
-    bar.setTotal(Math.max(counter.total, counter.done + 1));
-    bar.update(counter.done);
+    bar.setTotal(share === undefined ? Math.max(total, done + 1) : 1);
+    bar.update(share ?? done);
   };
   bar.start(1, 0);
   const timer = setInterval(poll, 1000 / REDRAWS_PER_SECOND);
@@ -74,9 +77,9 @@ export function showPlain(
   counter: ProgressCounter,
   intervalMs: number,
 ): ProgressView {
-  const started = Date.now();
+  const elapsed = stopwatch(counter);
   const print = (): void => {
-    stderr.write(`${describeProgress(counter, Date.now() - started)}\n`);
+    stderr.write(`${describeProgress(counter, elapsed())}\n`);
   };
   const timer = setInterval(print, intervalMs);
   timer.unref();
@@ -96,14 +99,26 @@ export function describeProgress(counter: ProgressCounter, elapsedMs: number): s
   const { label, done, total, unit } = counter;
   const amount = (value: number): string =>
     unit === 'bytes' ? formatSize(value) : `${Math.round(value)} entries`;
+  const share = counter.share ?? (total > 0 ? done / total : undefined);
   const parts = [total > 0 ? `${amount(done)} of ${amount(total)}` : amount(done)];
-  if (total > 0) parts.push(`${Math.min(100, Math.floor((done / total) * 100))}%`);
+  if (share !== undefined) parts.push(`${Math.min(100, Math.floor(share * 100))}%`);
   if (elapsedMs >= RATE_AGE_MS_MIN && done > 0) {
-    const perSecond = (done / elapsedMs) * 1000;
-    parts.push(`${amount(perSecond)}/s`);
-    if (total > done) parts.push(`${formatSeconds((total - done) / perSecond)} left`);
+    parts.push(`${amount((done / elapsedMs) * 1000)}/s`);
+    if (share !== undefined && share > 0 && share < 1) {
+      parts.push(`${formatSeconds(((elapsedMs / 1000) * (1 - share)) / share)} left`);
+    }
   }
   return `${label}: ${parts.join(', ')}`;
+}
+
+/** Milliseconds since the counter has had its label: each phase has a rate of its own. */
+function stopwatch(counter: ProgressCounter): () => number {
+  let { label } = counter;
+  let started = Date.now();
+  return () => {
+    if (counter.label !== label) [label, started] = [counter.label, Date.now()];
+    return Date.now() - started;
+  };
 }
 
 function formatSeconds(seconds: number): string {

@@ -199,6 +199,23 @@ export function detectGeneration(names: Iterable<string>): Generation {
   throw new G8Error('ERR_FLIST_FORMAT', 'Flist package has no metadata database');
 }
 
+/** Members that only a flist begins with; others of the engines' files may be in front of them. */
+const DECISIVE = /^(mount\.erofs|CURRENT|MANIFEST-\d+|flistdb\.sqlite3)$/;
+const COMPANIONS =
+  /^(mount\.\w+|router\.yaml|metadata\.json|\d+\.(sst|log)|OPTIONS-\d+|IDENTITY|LOCK|LOG(\.old\.\d+)?)$/;
+
+/**
+ * Tells a flist from any other tar by the name of a member, one after the other: `undefined` when the next
+ * one has to be asked.
+ *
+ * @param path without `./` in front
+ */
+export function isPackageMember(path: string): boolean | undefined {
+  const name = path.replace(/^[^/]+\//, '');
+  if (DECISIVE.test(name)) return true;
+  return COMPANIONS.test(name) ? undefined : false;
+}
+
 /** Checks members' headers and gives their bare names. */
 class MemberNames {
   readonly #names = new Set<string>();

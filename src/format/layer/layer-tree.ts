@@ -12,6 +12,7 @@
 import { G8Error } from '../../base/errors.ts';
 import { DEVICE_MAJOR_MAX, DEVICE_MINOR_MAX } from '../index/erofs-format.ts';
 import { encodeXattrs } from '../index/xattr.ts';
+import { modeWithAcl } from '../tar/acl.ts';
 import type { TarEntry, TarType } from '../tar/entry.ts';
 import { showTarName } from '../tar/malformed.ts';
 import {
@@ -48,6 +49,8 @@ const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 /** Belongs to the storage that whiteouts were invented for: not in the image, but links may lead there. */
 const AUFS_META = '.wh..wh.';
+
+const ACCESS_ACL = Buffer.from('system.posix_acl_access');
 
 const TYPE_BITS: Readonly<Record<Exclude<TarType, 'link'>, number>> = {
   file: S_IFREG,
@@ -220,8 +223,7 @@ export class LayerTree {
     checkStorable(entry, xattrs);
     const { uid, gid, mtimeSeconds, mtimeNanoseconds, target, rdevMajor, rdevMinor } = entry;
     return {
-      // Linux gives every symlink all permissions, whatever the archive says.
-      mode: TYPE_BITS[type] | (type === 'symlink' ? 0o777 : entry.mode),
+      mode: TYPE_BITS[type] | permissionsOf(entry),
       uid,
       gid,
       mtimeSeconds,
@@ -341,6 +343,13 @@ function refused(entry: TarEntry, reason: string): G8Error {
   return new G8Error('ERR_FLIST_FORMAT', `${name} of the archive cannot be unpacked: ${reason}`, {
     details: { offset: entry.headerOffset },
   });
+}
+
+/** As they are once the entry is unpacked: of a symlink all, of a file with an ACL what that says. */
+function permissionsOf({ type, mode, xattrs }: TarEntry): number {
+  if (type === 'symlink') return 0o777;
+  const acl = xattrs?.find(({ name }) => ACCESS_ACL.equals(name));
+  return acl === undefined ? mode : modeWithAcl(mode, acl.value);
 }
 
 /** What would be refused at the end anyway is refused where the entry can be named. */

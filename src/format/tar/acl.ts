@@ -53,6 +53,27 @@ export function aclFromText(value: Uint8Array, offset: number): Uint8Array {
   return bytes;
 }
 
+/**
+ * Permission bits of a file with this access ACL: setting one sets the mode of the file, and what groups
+ * may is then its mask.
+ *
+ * @param acl bytes of the attribute; what is no ACL leaves the mode alone
+ */
+export function modeWithAcl(mode: number, acl: Uint8Array): number {
+  const view = new DataView(acl.buffer, acl.byteOffset, acl.byteLength);
+  const isAcl = acl.length >= HEADER_SIZE && (acl.length - HEADER_SIZE) % ENTRY_SIZE === 0;
+  if (!isAcl || view.getUint32(0, true) !== VERSION) return mode;
+  const bits = new Map<number, number>();
+  for (let at = HEADER_SIZE; at < acl.length; at += ENTRY_SIZE) {
+    bits.set(view.getUint16(at, true), view.getUint16(at + 2, true) & 7);
+  }
+  const user = bits.get(TAGS.user.own);
+  const group = bits.get(TAGS.mask.own) ?? bits.get(TAGS.group.own);
+  const other = bits.get(TAGS.other.own);
+  if (user === undefined || group === undefined || other === undefined) return mode;
+  return (mode & ~0o777) | (user << 6) | (group << 3) | other;
+}
+
 function parseEntry(line: string, offset: number): AclEntry {
   const match = /^(user|group|mask|other|[ugmo]):(?:([^:]*):)?([r-][w-][x-])(?::(\d{1,10}))?$/.exec(
     line,

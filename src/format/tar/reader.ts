@@ -111,6 +111,20 @@ export class TarReader {
     return some;
   }
 
+  /**
+   * Exactly `size` bytes of the current entry's data, which has as many left. They stay valid when the
+   * source does not reuse its pieces.
+   *
+   * @throws ERR_FLIST_FORMAT when the archive is cut off
+   */
+  async read(size: number): Promise<Uint8Array> {
+    if (size > this.#dataLeft) throw new RangeError(`Entry has ${this.#dataLeft} bytes left`);
+    const bytes = await this.#input.read(size);
+    if (bytes.length < size) throw this.#cutOff(this.#current);
+    this.#dataLeft -= size;
+    return bytes;
+  }
+
   /** Ends the source. Idempotent. */
   async close(): Promise<void> {
     this.#isEnded = true;

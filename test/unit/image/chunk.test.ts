@@ -6,6 +6,7 @@ import { blake2b } from '../../../src/base/blake2b.ts';
 import { CODEC, DIGEST } from '../../../src/base/codec.ts';
 import { G8Error, isG8Error } from '../../../src/base/errors.ts';
 import { type ChunkOptions, chunkFiles } from '../../../src/image/chunk.ts';
+import { ChunkWriter, type ChunkWriterOptions } from '../../../src/image/chunk-writer.ts';
 import { walkTree } from '../../../src/image/walk.ts';
 import { NodeScan, PlainCodec } from '../../support/node-scan.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -19,17 +20,17 @@ async function prepare(context: TestContext, bytes: Uint8Array) {
   const scan = new NodeScan();
   const codec = new PlainCodec();
   const stored: Uint8Array[] = [];
-  const options: ChunkOptions = {
+  const writing: ChunkWriterOptions = {
     codec,
-    scan,
     blockSize: BLOCK_SIZE,
     level: 3,
     put: async (_id, chunk) => {
       stored.push(chunk);
     },
   };
+  const options: ChunkOptions = { scan, writer: new ChunkWriter(writing) };
   const { files } = await walkTree(source, { scan });
-  return { source, path, files, options, codec, scan, stored };
+  return { source, path, files, options, writing, codec, scan, stored };
 }
 
 function randomBytes(size: number): Uint8Array {
@@ -81,27 +82,29 @@ test('chunkFiles() notices a file that grew since it was scanned', async (t) => 
 });
 
 test('chunkFiles() notices a file that was rewritten with the same size', async (t) => {
-  const { source, path, files, options } = await prepare(t, randomBytes(100));
-  const put = options.put;
-  const rewriting: ChunkOptions = {
-    ...options,
+  const { source, path, files, options, writing } = await prepare(t, randomBytes(100));
+  const { put } = writing;
+  const writer = new ChunkWriter({
+    ...writing,
     put: async (id, chunk) => {
       writeFileSync(path, new Uint8Array(100).fill(1));
       await put(id, chunk);
     },
-  };
-  await assert.rejects(chunkFiles(source, files, rewriting), (error) => isG8Error(error, 'ERR_IO'));
+  });
+  await assert.rejects(chunkFiles(source, files, { ...options, writer }), (error) =>
+    isG8Error(error, 'ERR_IO'),
+  );
 });
 
 test('chunkFiles() closes every file, also after a failure', async (t) => {
-  const { source, files, options } = await prepare(t, randomBytes(10 * BLOCK_SIZE));
+  const { source, files, options, writing } = await prepare(t, randomBytes(10 * BLOCK_SIZE));
   const before = openDescriptors();
   await chunkFiles(source, files, options);
-  const failing: ChunkOptions = {
-    ...options,
+  const writer = new ChunkWriter({
+    ...writing,
     put: () => Promise.reject(new G8Error('ERR_STORE_UNAVAILABLE', 'Store is down')),
-  };
-  await assert.rejects(chunkFiles(source, files, failing), (error) =>
+  });
+  await assert.rejects(chunkFiles(source, files, { ...options, writer }), (error) =>
     isG8Error(error, 'ERR_STORE_UNAVAILABLE'),
   );
   assert.equal(openDescriptors(), before);

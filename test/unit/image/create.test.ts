@@ -10,34 +10,18 @@ import {
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { G8Error, isG8Error } from '../../../src/base/errors.ts';
-import { type CreateOptions, createFlist, createProgress } from '../../../src/image/create.ts';
+import { type CreateOptions, createFlist } from '../../../src/image/create.ts';
+import { createProgress } from '../../../src/image/create-progress.ts';
 import { openImage } from '../../../src/image/open.ts';
 import { readContent } from '../../../src/image/read.ts';
 import { resolvePath } from '../../../src/image/resolve.ts';
+import { FolderSource } from '../../../src/image/source/folder.ts';
 import { summarize } from '../../../src/image/summary.ts';
-import type { CodecBinding, ScanBinding } from '../../../src/native/addon.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
-import { NodeScan, PlainCodec } from '../../support/node-scan.ts';
+import { fakeAddon } from '../../support/fake-addon.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const BLOCK_SIZE = 4096;
-
-function fakeAddon(scan = new NodeScan(), codec = new PlainCodec()): CodecBinding & ScanBinding {
-  return {
-    scanDirectory: (root, path) => scan.scanDirectory(root, path),
-    scanEntry: (root, path) => scan.scanEntry(root, path),
-    openBeneath: (root, path) => scan.openBeneath(root, path),
-    findData: (fd, offset) => scan.findData(fd, offset),
-    blake2b: (data, length) => codec.blake2b(data, length),
-    digestFile: () => codec.digestFile(),
-    encodeChunk: (request) => codec.encodeChunk(request),
-    decodeChunk: (request) => codec.decodeChunk(request),
-    decodeToFile: (request) => codec.decodeToFile(request),
-    verifyFile: (request) => codec.verifyFile(request),
-    zstdCompress: () => codec.zstdCompress(),
-    zstdDecompress: () => codec.zstdDecompress(),
-  };
-}
 
 function prepare(context: TestContext) {
   const folder = temporaryDirectory(context);
@@ -74,6 +58,7 @@ test('createFlist() counts what it made', async (t) => {
     specials: 0,
     bytes: 10 + 5 * BLOCK_SIZE,
     contents: 2,
+    reusedFiles: 0,
     chunks: 4,
     newChunks: 4,
     storedBytes: 5 + 3 * BLOCK_SIZE,
@@ -130,11 +115,10 @@ test('createFlist() leaves out its own output and an excluded store below the so
   const { options, source } = prepare(t);
   mkdirSync(join(source, 'store'));
   writeFileSync(join(source, 'inside.flist'), 'an older one');
-  const { entries } = await createFlist({
-    ...options,
-    output: join(source, 'inside.flist'),
-    excludedPaths: [join(source, 'store')],
-  });
+  const output = join(source, 'inside.flist');
+  const excludedPaths = [output, join(source, 'store')];
+  const folder = new FolderSource({ path: source, excludedPaths });
+  const { entries } = await createFlist({ ...options, output, source: folder });
   assert.equal(entries, 6);
 });
 
@@ -163,7 +147,8 @@ test('createFlist() counts its progress to the end', async (t) => {
   const { options } = prepare(t);
   const progress = createProgress();
   const { bytes } = await createFlist({ ...options, progress });
-  assert.deepEqual(progress, { phase: 'writing', entries: 6, bytes, bytesTotal: bytes });
+  const total = { bytes, bytesTotal: bytes, position: 0, positionTotal: 0 };
+  assert.deepEqual(progress, { phase: 'writing', entries: 6, ...total });
 });
 
 for (const wrong of [{ blockSize: 5000 }, { blockSize: 2048 }, { level: 20 }]) {

@@ -80,13 +80,6 @@ test('walkTree() takes a mount point as an empty folder with oneFileSystem', asy
   assert.deepEqual(names(child(child(root, 'b'), 'c')), []);
 });
 
-test('walkTree() replaces owner and time when told to', async (t) => {
-  const owner = { uid: 7, gid: 8 };
-  const { root } = await walkTree(makeSource(t), { scan: new NodeScan(), owner, mtimeSeconds: 9 });
-  const { uid, gid, mtimeSeconds, mtimeNanoseconds } = child(root, 'a');
-  assert.deepEqual([uid, gid, mtimeSeconds, mtimeNanoseconds], [7, 8, 9, 0]);
-});
-
 test('walkTree() drops xattrs that belong to the source file system', async (t) => {
   const scan = new NodeScan();
   const xattrs = ['btrfs.compression', 'system.nfs4_acl', 'user.kept'].map((name) => ({

@@ -1,4 +1,4 @@
-/** `g8ufs flist create`: makes a flist of a folder and brings its chunks into a store. */
+/** `g8ufs flist create`: makes a flist of a folder, an archive or another flist; its chunks go to a store. */
 import { Command } from 'commander';
 import { G8Error } from '../../../base/errors.ts';
 import type { Context } from '../../context.ts';
@@ -11,32 +11,61 @@ interface Flags extends CreateFlags {
   readonly oneFileSystem?: boolean;
   readonly owner?: string;
   readonly mtime?: string;
+  readonly parent?: string;
+  readonly sourceStore: readonly string[];
 }
 
 const ID_MAX = 2 ** 32 - 2;
 
 export function command(context: Context): Command {
   const create = new Command('create')
-    .description('make a flist of a folder; its chunks go to a store')
-    .argument('<dir>', 'folder that becomes the root of the image')
+    .description('make a flist of a folder, a tar archive or another flist')
+    .argument(
+      '<source>',
+      'folder, tar (plain, gzip, zstd, xz), flist or its URL; - is a tar from stdin',
+    )
     .argument('<flist>', 'file to write');
   addCreateFlags(create)
     .option('-x, --exclude <pattern>', 'leave out what matches (repeatable)', repeated, [])
+    .option(
+      '--parent <flist>',
+      'earlier image of the folder: read only files that have changed since',
+    )
     .option('--one-file-system', 'take mount points below as empty folders')
     .option('--owner <uid:gid>', 'record this owner for everything')
     .option('--mtime <time>', 'record this time for everything: seconds since 1970, or ISO 8601')
-    .action((dir: string, flist: string, flags: Flags) => run(context, dir, flist, flags));
+    .option(
+      '--source-store <url>',
+      'where the chunks of a flist as source are, after the stores it names (repeatable)',
+      repeated,
+      [],
+    )
+    .action((source: string, flist: string, flags: Flags) => run(context, source, flist, flags));
   return addHelpSections(create, {
     examples: [
       ['flist create ./rootfs debian.flist --store http://127.0.0.1:8080', 'chunks to a hub'],
       ['flist create ./rootfs debian.flist --store dir:///srv/chunks', 'chunks to a folder'],
       [
-        "flist create / host.flist --store http://hub:8080 --one-file-system --exclude '/tmp/*' --publish demo/host",
+        'flist create ./rootfs new.flist --store dir:///srv/chunks --parent debian.flist',
+        'again, reading only what has changed',
+      ],
+      ['flist create rootfs.tar.zst debian.flist --store dir:///srv/chunks', 'of an archive'],
+      [
+        "flist create - box.flist -s http://hub:8080 -x 'var/cache/*' < box.tar",
+        'of an archive that comes from another program, without its caches',
+      ],
+      [
+        'flist create old.flist new.flist -s http://hub:8080 --block-size 128KiB',
+        'of another flist, with chunks of another size',
+      ],
+      [
+        "flist create / host.flist --store http://hub:8080 --one-file-system --exclude 'tmp/*' --publish demo/host",
         'this machine, published at once',
       ],
     ],
     settings: ['stores', 'blockSize', 'level'],
     failures: [
+      'ERR_FLIST_FORMAT',
       'ERR_NO_INPUT',
       'ERR_STORE_UNAVAILABLE',
       'ERR_CREATE',
@@ -48,10 +77,12 @@ export function command(context: Context): Command {
   });
 }
 
-async function run(context: Context, dir: string, flist: string, flags: Flags): Promise<void> {
+async function run(context: Context, source: string, flist: string, flags: Flags): Promise<void> {
   const { createAndReport } = await import('../../create-access.ts');
   const image = {
-    source: dir,
+    source,
+    parent: flags.parent,
+    sourceStores: flags.sourceStore,
     exclude: flags.exclude,
     oneFileSystem: flags.oneFileSystem === true,
     owner: flags.owner === undefined ? undefined : parseOwner(flags.owner),

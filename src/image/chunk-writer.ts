@@ -1,0 +1,83 @@
+/**
+ * Blocks into chunks: packed and digested by the addon, off the JS thread, and handed on unless they are
+ * holes. What all sources of an image put their contents through; any number of blocks may be in
+ * progress at a time, and whoever calls bounds how many.
+ */
+import { CODEC, DIGEST } from '../base/codec.ts';
+import { G8Error } from '../base/errors.ts';
+import type { Chunk } from '../format/content.ts';
+import type { MutableInode } from '../format/layer/node.ts';
+import type { CodecBinding, EncodeDataRequest, EncodeFileRequest } from '../native/addon.ts';
+
+/** 8 TiB of the default block size: a sparse file of an archive may claim any size. */
+const BLOCK_COUNT_MAX = 2 ** 24;
+
+const NOTHING = new Uint8Array(0);
+const HOLE: Chunk = { codec: CODEC.hole, id: NOTHING, plainDigest: NOTHING, storedSize: 0 };
+
+export interface ChunkWriterOptions {
+  readonly codec: Pick<CodecBinding, 'encodeChunk'>;
+  /** Bytes, a power of two. */
+  readonly blockSize: number;
+  /** zstd level. */
+  readonly level: number;
+  /** Takes a chunk for the store; resolves when there is room for more. */
+  readonly put: (id: Uint8Array, stored: Uint8Array) => Promise<void>;
+  /** Called with the plain size of each block that is done. */
+  readonly onBytes?: ((bytes: number, isHole: boolean) => void) | undefined;
+}
+
+type Block = Pick<EncodeFileRequest, 'fd' | 'offset' | 'length'> | Pick<EncodeDataRequest, 'data'>;
+
+export class ChunkWriter {
+  readonly blockSize: number;
+  readonly #options: ChunkWriterOptions;
+  #blockCount = 0;
+
+  constructor(options: ChunkWriterOptions) {
+    this.#options = options;
+    this.blockSize = options.blockSize;
+  }
+
+  /**
+   * A chunk for each block of a file of that size, all of them holes so far.
+   *
+   * @param title of the file, for messages
+   * @throws ERR_FLIST_FORMAT when the image would get more chunks than a flist can name
+   */
+  chunksFor(size: number, title: string): Chunk[] {
+    const count = Math.ceil(size / this.blockSize);
+    this.#blockCount += count;
+    if (this.#blockCount > BLOCK_COUNT_MAX) {
+      throw new G8Error(
+        'ERR_FLIST_FORMAT',
+        `${title} has ${size} bytes: with it the image has more than ${BLOCK_COUNT_MAX} chunks`,
+      );
+    }
+    return new Array<Chunk>(count).fill(HOLE);
+  }
+
+  /** Makes a chunk of a block and hands it on. */
+  async write(block: Block): Promise<Chunk> {
+    const { codec, level, put } = this.#options;
+    const encoded = await codec.encodeChunk({ ...block, codec: CODEC.zstd, level });
+    const length = 'data' in block ? block.data.length : block.length;
+    if (encoded.hole) return this.hole(length);
+    const { id, plainDigest, stored } = encoded;
+    await put(id, stored);
+    this.#options.onBytes?.(length, false);
+    return { codec: CODEC.zstd, id, plainDigest, storedSize: stored.length };
+  }
+
+  /** The chunk of a block that is known to be nothing but zeros. */
+  hole(length: number): Chunk {
+    this.#options.onBytes?.(length, true);
+    return HOLE;
+  }
+
+  /** Says what a file contains. */
+  setContent(inode: MutableInode, chunks: readonly Chunk[]): void {
+    const { size } = inode;
+    inode.content = { size, blockSize: this.blockSize, algorithm: DIGEST.blake2b256, chunks };
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * From what a user names to a source: by its scheme, or, for a plain path, by what is there. Nothing is
+ * changed, and only as much read as is needed to tell what it is.
+ */
+import { stat } from 'node:fs/promises';
+import { G8Error, isG8Error, toG8Error } from '../../base/errors.ts';
+import { isPackageMember } from '../../format/flist/package.ts';
+import { TarReader } from '../../format/tar/reader.ts';
+import type { CodecBinding } from '../../native/addon.ts';
+import type { ChunkStore } from '../../store/store.ts';
+import { loadFlist } from '../load.ts';
+import { openImage } from '../open.ts';
+import { FlistSource } from './flist.ts';
+import { FolderSource } from './folder.ts';
+import { LayersSource } from './layers.ts';
+import type { ImageSource } from './source.ts';
+import { fileLayer, streamLayer } from './tar.ts';
+
+export interface OpenSourceOptions {
+  readonly codec: CodecBinding;
+  /** What `-` stands for; nothing when that is a terminal. */
+  readonly stdin?: (() => AsyncIterable<Uint8Array> | undefined) | undefined;
+  /** Opens the stores of a flist that is a source, for contents that are to be read. */
+  readonly openStore: (flist: {
+    source: string;
+    router: string | undefined;
+  }) => Promise<ChunkStore>;
+  /** Whether contents of a flist keep the size of their blocks. */
+  readonly keepBlockSize: boolean;
+  /** Of a folder: what is never part of the image. */
+  readonly excludedPaths?: readonly string[] | undefined;
+  /** Of a folder: take mount points below as empty folders. */
+  readonly oneFileSystem?: boolean | undefined;
+  /** Of a folder: flist of an earlier state, a path or a URL. */
+  readonly parent?: string | undefined;
+  readonly tmpDir?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Opener = (name: string, options: OpenSourceOptions) => Promise<ImageSource>;
+
+/** By what a name begins with, the longest first. The opener gets what is behind it. */
+const SCHEMES: readonly (readonly [prefix: string, open: Opener])[] = [
+  ['dir:', openFolder],
+  ['tar:', openTar],
+  ['flist:', openFlist],
+];
+
+/**
+ * Opens a source: `dir:`, `tar:` or `flist:` and a path, `-` for a tar from standard input, the URL of a
+ * flist, or a path to any of these.
+ *
+ * @throws ERR_NO_INPUT, ERR_FLIST_FORMAT, ERR_USAGE for options that do not go with it; what opening throws
+ */
+export async function openSource(name: string, options: OpenSourceOptions): Promise<ImageSource> {
+  const open = openerOf(name) ?? (await detect(name, options));
+  if (options.parent !== undefined && open !== openFolder) {
+    throw new G8Error('ERR_USAGE', '--parent is for folders: other sources have to be read anyway');
+  }
+  if (options.oneFileSystem === true && open !== openFolder) {
+    throw new G8Error('ERR_USAGE', '--one-file-system is for folders');
+  }
+  const scheme = SCHEMES.find(([prefix]) => name.startsWith(prefix));
+  return await open(scheme === undefined ? name : name.slice(scheme[0].length), options);
+}
+
+function openerOf(name: string): Opener | undefined {
+  if (name === '-') return openTar;
+  if (/^https?:\/\//i.test(name)) return openFlist;
+  return SCHEMES.find(([prefix]) => name.startsWith(prefix))?.[1];
+}
+
+async function detect(path: string, { signal }: OpenSourceOptions): Promise<Opener> {
+  const info = await statOf(path);
+  if (info.isDirectory()) return openFolder;
+  // A pipe or a device is read once, as what `-` is.
+  if (!info.isFile()) return openTar;
+  const layer = fileLayer(path, info.size);
+  const controller = new AbortController();
+  const reader = new TarReader(
+    layer.open({ signal: signal ?? controller.signal, onPosition: () => {} }),
+  );
+  try {
+    for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
+      if (entry.type === 'directory') continue;
+      const isFlist = isPackageMember(Buffer.from(entry.path).toString('latin1'));
+      if (isFlist !== undefined) return isFlist ? openFlist : openTar;
+    }
+    return openTar;
+  } catch (error) {
+    if (!isG8Error(error, 'ERR_FLIST_FORMAT'))
+      throw toG8Error(error, 'ERR_IO', `${path} cannot be read`);
+    const message = `${path} is no folder, tar archive or flist: ${error.message}`;
+    throw new G8Error('ERR_FLIST_FORMAT', message, { cause: error });
+  } finally {
+    await reader.close();
+  }
+}
+
+async function openFolder(path: string, options: OpenSourceOptions): Promise<ImageSource> {
+  const { excludedPaths, oneFileSystem, parent, codec, tmpDir, signal } = options;
+  return new FolderSource({
+    path,
+    excludedPaths,
+    oneFileSystem,
+    parent: parent === undefined ? undefined : await openImage(parent, { codec, tmpDir, signal }),
+  });
+}
+
+async function openTar(path: string, options: OpenSourceOptions): Promise<ImageSource> {
+  if (path === '-') {
+    const stdin = options.stdin?.();
+    if (stdin === undefined) throw new G8Error('ERR_USAGE', 'Standard input is a terminal');
+    const name = 'Standard input';
+    return new LayersSource({ name, layers: [streamLayer(name, stdin)], whiteouts: false });
+  }
+  const { size } = await statOf(path);
+  return new LayersSource({ name: path, layers: [fileLayer(path, size)], whiteouts: false });
+}
+
+async function openFlist(name: string, options: OpenSourceOptions): Promise<ImageSource> {
+  const { codec, tmpDir, signal, openStore, keepBlockSize } = options;
+  const flist = await loadFlist(name, { codec, tmpDir, signal });
+  return new FlistSource({ flist, openStore: () => openStore(flist), keepBlockSize });
+}
+
+async function statOf(path: string) {
+  try {
+    return await stat(path);
+  } catch (error) {
+    throw toG8Error(error, 'ERR_NO_INPUT', `${path} cannot be opened`);
+  }
+}
