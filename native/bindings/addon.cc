@@ -4,6 +4,7 @@
 #include "bindings/restore_binding.h"
 #include "bindings/scan_binding.h"
 #include "bindings/session_binding.h"
+#include "bindings/stream_binding.h"
 
 namespace g8ufs {
 namespace {
@@ -34,6 +35,7 @@ Napi::Object RegisterAll(Napi::Env env, Napi::Object exports) {
   RegisterScan(env, exports);
   RegisterRestore(env, exports);
   RegisterSession(env, exports);
+  RegisterStream(env, exports);
   return exports;
 }
 
