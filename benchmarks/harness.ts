@@ -1,5 +1,6 @@
 /** What the suites share: running commands, a hub for the time of a run, medians. */
 import { execFile, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -85,4 +86,56 @@ export async function residentMiB(pid: number): Promise<{ total: number; anonymo
     return Number(match?.[1] ?? 0) / 1024;
   };
   return { total: field('VmRSS'), anonymous: field('RssAnon') };
+}
+
+export interface Measured {
+  readonly stdout: string;
+  readonly seconds: number;
+  /** Highest sum of the resident memory of the program and all below it, MiB. */
+  readonly peakMiB: number;
+}
+
+const SAMPLE_MS = 25;
+
+/** Runs a program and watches its memory, that of its children included. Rejects when it fails. */
+export async function measured(program: string, args: readonly string[]): Promise<Measured> {
+  const start = process.hrtime.bigint();
+  const child = spawn(program, [...args], { cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });
+  const texts = { stdout: '', stderr: '' };
+  child.stdout.on('data', (data: Buffer) => {
+    texts.stdout += data.toString();
+  });
+  child.stderr.on('data', (data: Buffer) => {
+    texts.stderr = (texts.stderr + data.toString()).slice(-4096);
+  });
+  let peakMiB = 0;
+  const timer = setInterval(() => {
+    peakMiB = Math.max(peakMiB, treeMiB(child.pid as number));
+  }, SAMPLE_MS);
+  try {
+    const code = await new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', resolve);
+    });
+    const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+    if (code !== 0) throw new Error(`${program} ended with ${code}: ${texts.stderr}`);
+    return { stdout: texts.stdout, seconds, peakMiB };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Resident memory of a process and all below it; what is gone meanwhile counts nothing. */
+function treeMiB(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const own = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
+    // Every thread lists the processes that it started.
+    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
+    );
+    return children.reduce((sum, child) => sum + treeMiB(Number(child)), own);
+  } catch {
+    return 0;
+  }
 }
