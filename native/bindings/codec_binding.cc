@@ -14,8 +14,6 @@
 namespace g8ufs {
 namespace {
 
-// Limit of zstdDecompress: an ArrayBuffer of this size is the most that every Node version makes.
-constexpr int64_t kStreamSizeMax = (int64_t{1} << 32) - 1;
 constexpr int64_t kBlockSizeMin = 4096;
 
 int ToFd(Napi::Env env, Napi::Value value) {
@@ -220,23 +218,6 @@ class ZstdCompressWorker final : public PromiseWorker {
   Buffer out_;
 };
 
-class ZstdDecompressWorker final : public PromiseWorker {
- public:
-  explicit ZstdDecompressWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env()),
-        data_(KeepBytes(info[0], "data")),
-        size_max_(
-            static_cast<size_t>(ToInteger(info.Env(), info[1], "sizeMax", 0, kStreamSizeMax))) {}
-
- private:
-  Status Execute() override { return ZstdDecompressStream(data_, size_max_, out_); }
-  Napi::Value Result(Napi::Env env) override { return FromBytes(env, out_); }
-
-  const ByteSpan data_;
-  const size_t size_max_;
-  std::vector<uint8_t> out_;
-};
-
 }  // namespace
 
 void RegisterCodec(Napi::Env env, Napi::Object exports) {
@@ -247,7 +228,6 @@ void RegisterCodec(Napi::Env env, Napi::Object exports) {
   SetAsyncFunction<DecodeToFileWorker>(exports, "decodeToFile");
   SetAsyncFunction<VerifyFileWorker>(exports, "verifyFile");
   SetAsyncFunction<ZstdCompressWorker>(exports, "zstdCompress");
-  SetAsyncFunction<ZstdDecompressWorker>(exports, "zstdDecompress");
 }
 
 }  // namespace g8ufs

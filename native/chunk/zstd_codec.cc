@@ -2,8 +2,6 @@
 
 #include <zstd.h>
 
-#include <algorithm>
-#include <bit>
 #include <memory>
 
 namespace g8ufs {
@@ -16,15 +14,6 @@ struct FreeContext {
 using Compressor = std::unique_ptr<ZSTD_CCtx, FreeContext>;
 using Decompressor = std::unique_ptr<ZSTD_DCtx, FreeContext>;
 
-// Windows that a stream may ask for. RFC 8878 wants 8 MiB from every decoder; 128 MiB is where the
-// zstd program stops, and more than the output limit never helps.
-constexpr int kWindowLogMin = 23;
-constexpr int kWindowLogMax = 27;
-
-// Output of a stream grows from this size by doubling, so that memory follows what really came out
-// and not what a header claims.
-constexpr size_t kStreamSizeFirst = 256 * 1024;
-
 // True when a frame of the current format, or a skippable one, begins here: libraries built with
 // the formats before 0.8 would decode those too, which nobody writes and few people test.
 bool HasFrameMagic(ByteSpan data) {
@@ -35,10 +24,6 @@ bool HasFrameMagic(ByteSpan data) {
 }
 
 Status OutOfMemory() { return Status(Code::ERR_INTERNAL, "Memory for a zstd context is missing"); }
-
-Status Broken(const char* reason) {
-  return Status(Code::ERR_FLIST_FORMAT, std::string("zstd data is broken: ") + reason);
-}
 
 }  // namespace
 
@@ -70,39 +55,6 @@ bool ZstdDecodeFrame(ByteSpan frame, MutableByteSpan plain) {
   ZSTD_DCtx_reset(context.get(), ZSTD_reset_session_and_parameters);
   return ZSTD_decompressDCtx(context.get(), plain.data(), plain.size(), frame.data(),
                              frame.size()) == plain.size();
-}
-
-Status ZstdDecompressStream(ByteSpan data, size_t size_max, std::vector<uint8_t>& out) {
-  out.clear();
-  // Not reused: a context keeps the largest window it ever had.
-  const Decompressor context(ZSTD_createDCtx());
-  if (context == nullptr) return OutOfMemory();
-  ZSTD_DCtx_setParameter(
-      context.get(), ZSTD_d_windowLogMax,
-      std::clamp(static_cast<int>(std::bit_width(size_max)), kWindowLogMin, kWindowLogMax));
-  ZSTD_inBuffer input = {data.data(), data.size(), 0};
-  size_t filled = 0;
-  bool frame_begins = true;
-  for (;;) {
-    if (frame_begins && !HasFrameMagic(data.subspan(input.pos))) return Broken("no frame begins");
-    if (filled == out.size()) {
-      // One byte beyond the limit shows that there is more than allowed.
-      if (filled > size_max) return Broken("it is larger than allowed");
-      out.resize(std::min(size_max + 1, std::max(kStreamSizeFirst, filled * 2)));
-    }
-    ZSTD_outBuffer output = {out.data(), out.size(), filled};
-    const size_t input_before = input.pos;
-    const size_t result = ZSTD_decompressStream(context.get(), &output, &input);
-    if (ZSTD_isError(result) != 0) return Broken(ZSTD_getErrorName(result));
-    const bool progress = output.pos > filled || input.pos > input_before;
-    filled = output.pos;
-    frame_begins = result == 0;
-    if (frame_begins && input.pos == input.size) break;
-    if (!progress && filled < out.size()) return Broken("its end is missing");
-  }
-  if (filled > size_max) return Broken("it is larger than allowed");
-  out.resize(filled);
-  return {};
 }
 
 }  // namespace g8ufs

@@ -1,9 +1,7 @@
-// zstd frames: single chunks between buffers, and streams of frames up to a limit. Any thread;
-// chunk calls reuse one context per thread.
+// zstd frames of single chunks, between buffers; stream/ has what is longer. Any thread; one context
+// per thread is used again and again.
 #ifndef G8UFS_NATIVE_CHUNK_ZSTD_CODEC_H_
 #define G8UFS_NATIVE_CHUNK_ZSTD_CODEC_H_
-
-#include <vector>
 
 #include "base/bytes.h"
 #include "base/status.h"
@@ -22,10 +20,6 @@ Status ZstdCompress(ByteSpan data, int level, Buffer& out);
 // else. No memory is taken for a window, whatever the frame asks for: the frame is decoded straight
 // into `plain`.
 bool ZstdDecodeFrame(ByteSpan frame, MutableByteSpan plain);
-
-// Decompresses frames that follow each other to the end of `data`, of unknown size.
-// ERR_FLIST_FORMAT when they are broken or truncated or there are more than size_max bytes.
-Status ZstdDecompressStream(ByteSpan data, size_t size_max, std::vector<uint8_t>& out);
 
 }  // namespace g8ufs
 

@@ -15,7 +15,7 @@ export interface CreateFlags {
   readonly route?: string;
   readonly blockSize?: string;
   readonly level?: string;
-  readonly compress: 'gzip' | 'none';
+  readonly compress: 'gzip' | 'zstd' | 'none';
   readonly publish?: string;
 }
 

@@ -12,7 +12,7 @@ export function addCreateFlags(command: Command): Command {
     .option('--level <number>', 'zstd level, 1 to 19 (default: 3)')
     .addOption(
       new Option('--compress <how>', 'compression of the flist itself')
-        .choices(['gzip', 'none'])
+        .choices(['gzip', 'zstd', 'none'])
         .default('gzip'),
     )
     .option('--publish <repo/name>', 'push the flist to the hub that is the store');

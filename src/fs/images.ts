@@ -150,10 +150,11 @@ export class ImageStore {
     try {
       // An image that was unpacked before must not wait for the tar and RocksDB code to load.
       const { unpackIndex } = await import('../image/unpack.ts');
+      const { decodeStream } = await import('../image/decompress.ts');
       // A stream that is born aborted fails before anybody listens to it.
       throwIfAborted(signal);
       await unpackIndex(createReadStream(path, { signal, highWaterMark: 1 << 20 }), staging, {
-        zstdDecompress: (data, sizeMax) => addon().zstdDecompress(data, sizeMax),
+        zstdDecompress: (packed) => decodeStream('zstd-decode', packed, addon()),
       });
       await check();
       await this.#place(staging, digest);

@@ -8,13 +8,13 @@ import { abortError, throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import { BLOCK_SIZE_DEFAULT, BLOCK_SIZE_MAX, BLOCK_SIZE_MIN } from '../format/content.ts';
 import type { Metadata } from '../format/flist/metadata.ts';
-import type { CodecBinding, ScanBinding } from '../native/addon.ts';
+import type { CodecBinding, ScanBinding, StreamBinding } from '../native/addon.ts';
 import type { WritableChunkStore } from '../store/store.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { type CreateProgress, createProgress } from './create-progress.ts';
 import { compileExcludes } from './glob.ts';
 import { checkOutput } from './output.ts';
-import { packTree } from './pack.ts';
+import { type PackTreeOptions, packTree } from './pack.ts';
 import { formatRouter } from './router.ts';
 import { overrideAttributes } from './source/attributes.ts';
 import { FolderSource } from './source/folder.ts';
@@ -34,12 +34,12 @@ export interface CreateOptions {
   readonly output: string;
   /** Takes the chunks. It stays open. */
   readonly store: WritableChunkStore;
-  readonly addon: CodecBinding & ScanBinding;
+  readonly addon: CodecBinding & ScanBinding & StreamBinding;
   /** Power of two, 4 KiB to 4 MiB; default 512 KiB. */
   readonly blockSize?: number | undefined;
   /** zstd level, 1 to 19; default 3. */
   readonly level?: number | undefined;
-  readonly compression?: 'gzip' | 'none' | undefined;
+  readonly compression?: PackTreeOptions['compression'];
   /** URL for `router.yaml`; without it the package has none. */
   readonly route?: string | undefined;
   /** Settings that go with the flist; default those of the source. */
@@ -106,6 +106,7 @@ export async function createFlist(options: CreateOptions): Promise<CreateSummary
       router: route === undefined ? undefined : formatRouter(route),
       metadata: options.metadata ?? metadata,
       compression,
+      streams: options.addon,
       signal,
     });
     const { directories, files, symlinks, specials, contents, fileBytes } = packed.counts;

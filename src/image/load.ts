@@ -10,15 +10,16 @@ import { blake2bReady } from '../base/blake2b.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import type { Metadata } from '../format/flist/metadata.ts';
 import { readFlist } from '../format/flist/open.ts';
-import { collectFlist, type Generation, PACKAGE_SIZE_MAX } from '../format/flist/package.ts';
+import { collectFlist, type Generation } from '../format/flist/package.ts';
 import type { Inode } from '../format/tree.ts';
-import type { CodecBinding } from '../native/addon.ts';
+import type { StreamBinding } from '../native/addon.ts';
+import { decodeStream } from './decompress.ts';
 import { fetchPackage } from './fetch.ts';
 
 const READ_SIZE = 1024 * 1024;
 
 export interface LoadFlistOptions {
-  readonly codec: CodecBinding;
+  readonly codec: StreamBinding;
   /** Where a download goes meanwhile; default the system's temporary folder. */
   readonly tmpDir?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -64,7 +65,7 @@ export async function loadFlist(source: string, options: LoadFlistOptions): Prom
 async function collectFile(
   path: string,
   source: string,
-  codec: CodecBinding,
+  streams: StreamBinding,
   signal: AbortSignal | undefined,
 ): Promise<Map<string, Uint8Array>> {
   try {
@@ -73,11 +74,7 @@ async function collectFile(
     }
     const bytes = createReadStream(path, { highWaterMark: READ_SIZE, ...(signal && { signal }) });
     return await collectFlist(bytes, {
-      zstdDecompress: async function* (packed) {
-        const pieces: Uint8Array[] = [];
-        for await (const piece of packed) pieces.push(piece);
-        yield await codec.zstdDecompress(Buffer.concat(pieces), PACKAGE_SIZE_MAX);
-      },
+      zstdDecompress: (packed) => decodeStream('zstd-decode', packed, streams),
     });
   } catch (error) {
     throw toG8Error(error, 'ERR_IO', `${source} cannot be read`);

@@ -12,7 +12,8 @@ import { type Metadata, parseMetadata } from '../format/flist/metadata.ts';
 import type { Generation } from '../format/flist/package.ts';
 import { ContentsReader } from '../format/index/contents-reader.ts';
 import { MountIndexReader } from '../format/index/reader.ts';
-import type { CodecBinding } from '../native/addon.ts';
+import type { CodecBinding, StreamBinding } from '../native/addon.ts';
+import { decodeStream } from './decompress.ts';
 import { fetchPackage } from './fetch.ts';
 import { type FileSource, openFileSource } from './file-source.ts';
 import { INDEX_FILES, METADATA_FILE, ROUTER_FILE } from './index-files.ts';
@@ -22,7 +23,7 @@ const ROOT_CONTEXT = Buffer.from('g8ufs root 1\0');
 const READ_SIZE = 1024 * 1024;
 
 export interface OpenImageOptions {
-  readonly codec: CodecBinding;
+  readonly codec: Pick<CodecBinding, 'digestFile'> & StreamBinding;
   /** Where the temporary folder goes; default the system's. */
   readonly tmpDir?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -99,7 +100,7 @@ async function unpack(
   });
   try {
     return await unpackIndex(bytes, dir, {
-      zstdDecompress: (data, sizeMax) => codec.zstdDecompress(data, sizeMax),
+      zstdDecompress: (packed) => decodeStream('zstd-decode', packed, codec),
     });
   } catch (error) {
     throw toG8Error(error, 'ERR_IO', `${path} cannot be read`);
@@ -119,7 +120,7 @@ async function sizeOf(path: string, source: string): Promise<number> {
 }
 
 // docs/format.md, section 7; the two large digests are made by the addon.
-async function rootDigestOf(dir: string, codec: CodecBinding): Promise<string> {
+async function rootDigestOf(dir: string, codec: OpenImageOptions['codec']): Promise<string> {
   const [erofs, contents] = await Promise.all([
     codec.digestFile(join(dir, INDEX_FILES[0])),
     codec.digestFile(join(dir, INDEX_FILES[1])),

@@ -6,16 +6,23 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { blake2bReady } from '../base/blake2b.ts';
 import { formatMetadata, type Metadata } from '../format/flist/metadata.ts';
-import { MEMBER, packFlist } from '../format/flist/package.ts';
+import { MEMBER, type PackOptions, packFlist } from '../format/flist/package.ts';
 import { writeRecords } from '../format/flist/write-records.ts';
 import { buildMountIndex, type MountIndexImage } from '../format/index/writer.ts';
 import { buildRocksdb } from '../format/rocksdb/writer.ts';
 import type { Inode } from '../format/tree.ts';
+import type { StreamBinding } from '../native/addon.ts';
+import { encodeStream } from './decompress.ts';
 import { writeWholeFile } from './output.ts';
 
+/** Metadata is small and read often: packing may take its time. */
+const ZSTD_LEVEL = 12;
+
 export interface PackTreeOptions {
-  /** Default `gzip`. */
-  readonly compression?: 'gzip' | 'none' | undefined;
+  /** Default `gzip`, which every reader knows. */
+  readonly compression?: 'gzip' | 'zstd' | 'none' | undefined;
+  /** Needed for zstd. */
+  readonly streams?: StreamBinding | undefined;
   /** Text of `router.yaml`; without it the package has none. */
   readonly router?: string | undefined;
   /** Settings that go with the flist; the package names them when there are any. */
@@ -41,15 +48,21 @@ export async function packTree(
   output: string,
   options: PackTreeOptions = {},
 ): Promise<PackedTree> {
-  const { signal, compression = 'gzip' } = options;
+  const { signal } = options;
   await blake2bReady();
   const index = buildMountIndex(root);
   throwIfAborted(signal);
   const members = packageMembers(root, index, options);
   throwIfAborted(signal);
-  const pieces = packFlist(members, { compression });
+  const pieces = packFlist(members, compressionOf(options));
   const flistSize = await writeWholeFile(output, pieces, signal);
   return { flistSize, counts: index.counts, rootDigest: index.rootDigest() };
+}
+
+function compressionOf({ compression = 'gzip', streams }: PackTreeOptions): PackOptions {
+  if (compression !== 'zstd') return { compression };
+  if (streams === undefined) throw new TypeError('Packing with zstd needs `streams`');
+  return { compression: (tar) => encodeStream('zstd', ZSTD_LEVEL, tar, streams) };
 }
 
 interface Member {

@@ -10,7 +10,7 @@ import { blake2bReady } from '../base/blake2b.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { formatMetadata, METADATA_SIZE_MAX } from '../format/flist/metadata.ts';
 import { readFlist } from '../format/flist/open.ts';
-import { type Generation, PACKAGE_SIZE_MAX, unpackFlist } from '../format/flist/package.ts';
+import { type Generation, unpackFlist } from '../format/flist/package.ts';
 import { buildMountIndex } from '../format/index/writer.ts';
 import { INDEX_FILES, METADATA_FILE, ROUTER_FILE } from './index-files.ts';
 
@@ -24,7 +24,8 @@ const KEPT_SIZES_MAX: Readonly<Record<string, number>> = {
 const RECORDS_SIZE_MAX = 2 * 1024 * 1024 * 1024;
 
 export interface UnpackOptions {
-  readonly zstdDecompress?: (data: Uint8Array, sizeMax: number) => Promise<Uint8Array>;
+  /** Decompresses zstd packages; without it they are refused. */
+  readonly zstdDecompress?: (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -63,7 +64,7 @@ export async function unpackIndex(
       }
       return undefined;
     },
-    zstdOptions(options.zstdDecompress),
+    options,
   );
   if (complete()) return { generation: 'ours', built: false };
 
@@ -77,23 +78,6 @@ export async function unpackIndex(
     await writeFile(join(dir, METADATA_FILE), formatMetadata(flist.metadata));
   }
   return { generation: flist.generation, built: true };
-}
-
-/** The addon decompresses in one piece: what it is given is held in memory, within the package's bound. */
-function zstdOptions(decompress: UnpackOptions['zstdDecompress']) {
-  if (decompress === undefined) return {};
-  return {
-    zstdDecompress: async function* (source: AsyncIterable<Uint8Array>) {
-      const pieces: Uint8Array[] = [];
-      let size = 0;
-      for await (const piece of source) {
-        size += piece.length;
-        if (size > RECORDS_SIZE_MAX) throw tooLarge('(all)', size);
-        pieces.push(piece);
-      }
-      yield await decompress(Buffer.concat(pieces), PACKAGE_SIZE_MAX);
-    },
-  };
 }
 
 function tooLarge(name: string, size: number): G8Error {

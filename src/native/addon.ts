@@ -119,8 +119,6 @@ export interface CodecBinding {
    */
   verifyFile(request: VerifyFileRequest): Promise<Uint8Array>;
   zstdCompress(data: Uint8Array, level: number): Promise<Uint8Array>;
-  /** @throws ERR_FLIST_FORMAT when the frames are broken or exceed `sizeMax` bytes */
-  zstdDecompress(data: Uint8Array, sizeMax: number): Promise<Uint8Array>;
 }
 
 /** The part of the addon that reads source trees: paths are bytes, symlinks are never followed. */

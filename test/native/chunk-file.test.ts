@@ -106,24 +106,18 @@ describe('digestFile()', () => {
   });
 });
 
-describe('zstdDecompress()', () => {
-  it('returns what was compressed', async () => {
+describe('zstdCompress()', () => {
+  it('gives a frame of the same bytes', async () => {
     const data = fc.uint8Array({ maxLength: 5000 });
     await fc.assert(
       fc.asyncProperty(data, fc.integer({ min: 1, max: 22 }), async (plain, level) => {
         const packed = await addon().zstdCompress(plain, level);
-        assert.deepEqual(await addon().zstdDecompress(packed, plain.length), plain);
+        const stream = addon().openStream('zstd-decode');
+        const { output, done } = await stream.run(packed, { last: true, outputMax: 5001 });
+        assert.ok(done);
+        assert.deepEqual(output, plain);
       }),
       { numRuns: 50 },
     );
-  });
-
-  it('rejects damage and more bytes than allowed with ERR_FLIST_FORMAT', async () => {
-    const packed = await addon().zstdCompress(compressible(100000), 3);
-    const rejected = { code: 'ERR_FLIST_FORMAT' };
-    await assert.rejects(addon().zstdDecompress(packed, 99999), rejected);
-    await assert.rejects(addon().zstdDecompress(packed.subarray(0, -1), 100000), rejected);
-    await assert.rejects(addon().zstdDecompress(new Uint8Array(0), 100000), rejected);
-    await assert.rejects(addon().zstdDecompress(Buffer.from('not zstd'), 100000), rejected);
   });
 });

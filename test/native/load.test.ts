@@ -64,9 +64,11 @@ describe('addon()', { timeout: TIMEOUT_MS }, () => {
       const { parentPort } = require('node:worker_threads');
       import(${JSON.stringify(LOADER)}).then(async ({ addon }) => {
         const packed = await addon().zstdCompress(new Uint8Array(100000), 3);
-        const plain = await addon().zstdDecompress(packed, 100000);
-        const error = await addon().zstdDecompress(packed, 9).catch((reason) => reason);
-        parentPort.postMessage([plain.length, error.code, error.name]);
+        const whole = { last: true, outputMax: 100001 };
+        const decode = (bytes) => addon().openStream('zstd-decode').run(bytes, whole);
+        const { output } = await decode(packed);
+        const error = await decode(packed.subarray(1)).catch((reason) => reason);
+        parentPort.postMessage([output.length, error.code, error.name]);
       });`;
     const workers = [1, 2, 3].map(() => new Worker(source, { eval: true }));
     const messages = await Promise.all(workers.map(once));
@@ -118,8 +120,10 @@ describe('addon()', { timeout: TIMEOUT_MS }, () => {
         const pending = [];
         for (let i = 0; i < 40; i++) {
           pending.push(addon().zstdCompress(new Uint8Array(1 << 18).fill(i), 1).then(async (packed) => {
-            const plain = await addon().zstdDecompress(packed, 1 << 18);
-            if (!plain.every((byte) => byte === i)) throw new Error('other bytes');
+            const stream = addon().openStream('zstd-decode');
+            const { output } = await stream.run(packed, { last: true, outputMax: 1 << 19 });
+            const isSame = output.length === 1 << 18 && output.every((byte) => byte === i);
+            if (!isSame) throw new Error('other bytes');
           }));
           gc();
         }

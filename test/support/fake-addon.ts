@@ -1,11 +1,11 @@
 /** What image sources need of the addon, in plain Node. */
-import type { CodecBinding, ScanBinding } from '../../src/native/addon.ts';
+import type { CodecBinding, ScanBinding, StreamBinding } from '../../src/native/addon.ts';
 import { NodeScan, PlainCodec } from './node-scan.ts';
 
 export function fakeAddon(
   scan = new NodeScan(),
   codec = new PlainCodec(),
-): CodecBinding & ScanBinding {
+): CodecBinding & ScanBinding & StreamBinding {
   return {
     scanDirectory: (root, path) => scan.scanDirectory(root, path),
     scanEntry: (root, path) => scan.scanEntry(root, path),
@@ -18,6 +18,6 @@ export function fakeAddon(
     decodeToFile: (request) => codec.decodeToFile(request),
     verifyFile: (request) => codec.verifyFile(request),
     zstdCompress: () => codec.zstdCompress(),
-    zstdDecompress: () => codec.zstdDecompress(),
+    openStream: () => codec.openStream(),
   };
 }

@@ -14,6 +14,7 @@ import type {
   DecodeToFileRequest,
   EncodedChunk,
   EncodeRequest,
+  StreamBinding,
   VerifyFileRequest,
 } from '../../src/native/addon.ts';
 
@@ -21,7 +22,7 @@ const read = promisify(fs.read);
 const write = promisify(fs.write);
 const PAGE = 4096;
 
-export class FakeCodec implements CodecBinding {
+export class FakeCodec implements CodecBinding, StreamBinding {
   /** Set to make writes of blocks fail or wait. */
   beforeWrite: (request: DecodeToFileRequest) => Promise<void> = async () => {};
   verifiedBlocks = 0;
@@ -82,7 +83,7 @@ export class FakeCodec implements CodecBinding {
   zstdCompress(): Promise<never> {
     throw new Error('Not faked');
   }
-  zstdDecompress(): Promise<never> {
+  openStream(): never {
     throw new Error('Not faked');
   }
 }

@@ -22,12 +22,12 @@ export const MEMBER = {
   metadata: 'metadata.json',
 } as const;
 
-export interface PackOptions {
-  /** Default `gzip`. */
-  readonly compression?: 'gzip' | 'none';
-}
-
 type Bytes = AsyncIterable<Uint8Array>;
+
+export interface PackOptions {
+  /** Default `gzip`. A function compresses with zstd. */
+  readonly compression?: 'gzip' | 'none' | ((tar: Bytes) => Bytes);
+}
 
 export interface UnpackOptions {
   /** Default {@link MEMBER_COUNT_MAX}. */
@@ -55,8 +55,10 @@ const COLLECTED_SIZE_MAX = 2 * 1024 ** 3;
 const GZIP_HEADER_SIZE = 10;
 const GZIP_OS_OFFSET = 9;
 const GZIP_OS_UNKNOWN = 255;
-const MAGIC_GZIP = [0x1f, 0x8b];
-const MAGIC_ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
+const MAGIC_SIZE = 4;
+const MAGIC_GZIP = /^1f8b/;
+// A skippable frame comes first in what parallel compressors write.
+const MAGIC_ZSTD = /^(28b52ffd|5.2a4d18)/;
 /** How many chunks a stream of this module reads ahead. */
 const READ_AHEAD_CHUNKS = 2;
 
@@ -84,12 +86,15 @@ export async function* packFlist(
   options: PackOptions = {},
 ): AsyncGenerator<Uint8Array> {
   const sorted = [...members].sort(compareMembers);
-  if (options.compression === 'none') {
-    yield* writeTar(sorted);
-    return;
-  }
+  const { compression = 'gzip' } = options;
+  if (compression === 'gzip') yield* gzipped(writeTar(sorted));
+  else if (compression === 'none') yield* writeTar(sorted);
+  else yield* compression(writeTar(sorted));
+}
+
+async function* gzipped(tar: Bytes): AsyncGenerator<Uint8Array> {
   const gzip = createGzip();
-  pipeline(chunkStream(writeTar(sorted)), gzip, () => {});
+  pipeline(chunkStream(tar), gzip, () => {});
   let head: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of gzip as AsyncIterable<Buffer>) {
     if (head === undefined) {
@@ -304,17 +309,18 @@ async function* decompress(
   const chunks = source[Symbol.asyncIterator]();
   try {
     let head = Buffer.alloc(0);
-    while (head.length < MAGIC_ZSTD.length) {
+    while (head.length < MAGIC_SIZE) {
       const { done, value } = await chunks.next();
       if (done === true) throw refused('is cut off');
       head = Buffer.concat([head, value]);
     }
     const all = remaining(chunks, head);
-    if (MAGIC_GZIP.every((byte, index) => head[index] === byte)) {
+    const magic = head.toString('hex', 0, MAGIC_SIZE);
+    if (MAGIC_GZIP.test(magic)) {
       const gunzip = createGunzip();
       pipeline(chunkStream(all), gunzip, () => {});
       yield* gunzip as Bytes;
-    } else if (MAGIC_ZSTD.every((byte, index) => head[index] === byte)) {
+    } else if (MAGIC_ZSTD.test(magic)) {
       if (zstdDecompress === undefined) throw refused('is compressed with zstd');
       yield* zstdDecompress(all);
     } else {

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { G8Error, isG8Error, toG8Error } from '../../base/errors.ts';
 import { isPackageMember } from '../../format/flist/package.ts';
 import { TarReader } from '../../format/tar/reader.ts';
-import type { CodecBinding } from '../../native/addon.ts';
+import type { CodecBinding, StreamBinding } from '../../native/addon.ts';
 import type { ChunkStore } from '../../store/store.ts';
 import { loadFlist } from '../load.ts';
 import { openImage } from '../open.ts';
@@ -17,7 +17,7 @@ import type { ImageSource } from './source.ts';
 import { fileLayer, streamLayer } from './tar.ts';
 
 export interface OpenSourceOptions {
-  readonly codec: CodecBinding;
+  readonly codec: CodecBinding & StreamBinding;
   /** What `-` stands for; nothing when that is a terminal. */
   readonly stdin?: (() => AsyncIterable<Uint8Array> | undefined) | undefined;
   /** Opens the stores of a flist that is a source, for contents that are to be read. */
