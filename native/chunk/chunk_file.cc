@@ -77,7 +77,8 @@ Status EncodeChunkFromFile(int fd, int64_t offset, size_t size, ChunkCodec codec
 }
 
 Status EncodeChunkFromMemory(ByteSpan plain, ChunkCodec codec, int level, FileChunk& chunk) {
-  chunk.hole = IsZero(plain);
+  // Historical readers know no holes: there, zeros are stored like everything else.
+  chunk.hole = codec == ChunkCodec::kZstd && IsZero(plain);
   if (chunk.hole) return {};
   EncodedChunk encoded;
   Status status = EncodeChunk(codec, level, plain, StoredBuffer(), encoded);

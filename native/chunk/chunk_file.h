@@ -18,7 +18,8 @@ struct FileChunk {
   std::vector<uint8_t> stored;
 };
 
-// Encodes 1 to kPlainSizeMax bytes. A chunk of zeros is a hole and nothing else of `chunk` is set.
+// Encodes 1 to kPlainSizeMax bytes. A zstd chunk of zeros is a hole and nothing else of
+// `chunk` is set; historical readers know no holes.
 Status EncodeChunkFromMemory(ByteSpan plain, ChunkCodec codec, int level, FileChunk& chunk);
 
 // Reads `size` bytes (1 to kPlainSizeMax) at `offset` and encodes them as above. ERR_IO when the

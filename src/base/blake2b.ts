@@ -8,7 +8,15 @@ interface Hash {
   update(data: Uint8Array): Hash;
   digest(): Uint8Array;
 }
-type Blake2b = ((length: number) => Hash) & { ready(callback: (error?: Error) => void): void };
+type Blake2b = ((
+  length: number,
+  key: null,
+  salt: null,
+  personal: null,
+  unchecked: true,
+) => Hash) & {
+  ready(callback: (error?: Error) => void): void;
+};
 
 const require = createRequire(import.meta.url);
 
@@ -34,10 +42,11 @@ export function blake2bReady(): Promise<void> {
 function create(length: number): Hash {
   void blake2bReady();
   implementation ??= require('blake2b') as Blake2b;
-  return implementation(length);
+  // The package's own check refuses the short digests that some keys are.
+  return implementation(length, null, null, null, true);
 }
 
-/** Digest of `data`; `length` is 16 to 64 bytes. */
+/** Digest of `data`; `length` is 1 to 64 bytes. */
 export function blake2b(data: Uint8Array, length: number): Uint8Array {
   return new Uint8Array(create(length).update(data).digest());
 }

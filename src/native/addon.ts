@@ -34,7 +34,10 @@ export interface EncodeDataRequest extends EncodeParameters {
 }
 
 export interface EncodedChunk {
-  /** All bytes are zero: the chunk is a hole and the other fields are empty arrays. */
+  /**
+   * All bytes are zero: the chunk is a hole and the other fields are empty arrays. Only for zstd:
+   * historical readers know no holes.
+   */
   readonly hole: boolean;
   readonly plainDigest: Uint8Array;
   readonly id: Uint8Array;

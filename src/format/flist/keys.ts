@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 
 import { blake2b } from '../../base/blake2b.ts';
 import { toHex } from '../../base/bytes.ts';
+import type { AciRecord } from './records.ts';
 
 const ROOT_PATH = new Uint8Array(0);
 
@@ -14,10 +15,15 @@ export function directoryKey(path: Uint8Array): string {
   return toHex(blake2b(path, 32));
 }
 
+/** Key of a directory in sqlite flists: BLAKE2b-128 of its path without leading slash, in hex. */
+export function sqliteDirectoryKey(path: Uint8Array): string {
+  return toHex(blake2b(path, 16));
+}
+
 /** Where the root can be: under the key of RocksDB flists (and ours), or that of sqlite flists. */
 export const ROOT_KEYS: readonly string[] = [
   directoryKey(ROOT_PATH),
-  toHex(blake2b(ROOT_PATH, 16)),
+  sqliteDirectoryKey(ROOT_PATH),
 ];
 
 /**
@@ -29,6 +35,12 @@ export const ROOT_KEYS: readonly string[] = [
 export function aciKey(uname: string, gname: string, mode: number): string {
   const digits = `0o${mode.toString(8)}`.slice(4);
   return createHash('md5').update(`user:${uname}\ngroup:${gname}\nmode:${digits}\n`).digest('hex');
+}
+
+/** Key of an ACI record in sqlite flists since 2022: BLAKE2b of 8 bytes over all that the record says. */
+export function sqliteAciKey({ uname, gname, mode, uid, gid }: AciRecord): string {
+  const text = `user:${uname}\ngroup:${gname}\nmode:0o${mode.toString(8)}\nuid:${uid}\ngid:${gid}`;
+  return toHex(blake2b(Buffer.from(text), 8));
 }
 
 /** The bytes under which a database has a key. */

@@ -209,12 +209,20 @@ class EntryDecoder {
   }
 }
 
+/**
+ * Struct sizes: `ours` has room for what we append. `historical` has none, and no attributes, codecs or
+ * stored sizes are written.
+ */
+export type RecordLayout = 'ours' | 'historical';
+
 /** @throws ERR_CREATE when the directory does not fit one message */
 export function encodeDir(
   record: DirRecord,
   writer: MessageWriter = new MessageWriter(),
+  layout: RecordLayout = 'ours',
 ): Uint8Array {
-  const at = writer.begin(2, 6);
+  const isOurs = layout === 'ours';
+  const at = writer.begin(2, isOurs ? 6 : 5);
   const pointers = at + 16;
   writer.int64(at, record.size);
   writer.uint32(at + 8, record.modificationTime);
@@ -223,11 +231,12 @@ export function encodeDir(
   writer.text(pointers + 8, record.location);
   writeKey(writer, pointers + 24, record.parent);
   writeKey(writer, pointers + 32, record.aciKey);
-  writeAttributes(writer, pointers + 40, record.attributes);
-  let entry = writer.list(pointers + 16, record.contents.length, 3, 4);
+  if (isOurs) writeAttributes(writer, pointers + 40, record.attributes);
+  const pointerCount = isOurs ? 4 : 3;
+  let entry = writer.list(pointers + 16, record.contents.length, 3, pointerCount);
   for (const inode of record.contents) {
-    writeInode(writer, entry, inode);
-    entry += (3 + 4) * 8;
+    writeInode(writer, entry, inode, layout);
+    entry += (3 + pointerCount) * 8;
   }
   return writer.finish();
 }
@@ -245,19 +254,29 @@ export function encodeAci(
   return writer.finish();
 }
 
-function writeInode(writer: MessageWriter, at: number, inode: InodeRecord): void {
+function writeInode(
+  writer: MessageWriter,
+  at: number,
+  inode: InodeRecord,
+  layout: RecordLayout,
+): void {
   const pointers = at + 24;
   writer.int64(at, inode.size);
   writer.uint16(at + 8, BODY_TYPES.indexOf(inode.body.type));
   writer.uint32(at + 12, inode.modificationTime);
   writer.uint32(at + 16, inode.creationTime);
   writer.text(pointers, inode.name);
-  writeBody(writer, pointers + 8, inode.body);
+  writeBody(writer, pointers + 8, inode.body, layout);
   writeKey(writer, pointers + 16, inode.aciKey);
-  writeAttributes(writer, pointers + 24, inode.attributes);
+  if (layout === 'ours') writeAttributes(writer, pointers + 24, inode.attributes);
 }
 
-function writeBody(writer: MessageWriter, pointer: number, body: InodeBody): void {
+function writeBody(
+  writer: MessageWriter,
+  pointer: number,
+  body: InodeBody,
+  layout: RecordLayout,
+): void {
   switch (body.type) {
     case 'dir':
       writeKey(writer, writer.struct(pointer, 0, 1), body.key);
@@ -274,20 +293,27 @@ function writeBody(writer: MessageWriter, pointer: number, body: InodeBody): voi
     case 'file': {
       const at = writer.struct(pointer, 1, 1);
       writer.uint16(at, body.blockSize);
-      writer.uint16(at + 2, body.codec);
-      if (body.blocks.length > 0) writeBlocks(writer, at + 8, body.blocks);
+      if (layout === 'ours') writer.uint16(at + 2, body.codec);
+      if (body.blocks.length > 0) writeBlocks(writer, at + 8, body.blocks, layout);
       break;
     }
   }
 }
 
-function writeBlocks(writer: MessageWriter, pointer: number, blocks: readonly FileBlock[]): void {
-  let at = writer.list(pointer, blocks.length, 1, 2);
+function writeBlocks(
+  writer: MessageWriter,
+  pointer: number,
+  blocks: readonly FileBlock[],
+  layout: RecordLayout,
+): void {
+  const dataWords = layout === 'ours' ? 1 : 0;
+  let at = writer.list(pointer, blocks.length, dataWords, 2);
   for (const block of blocks) {
-    writer.uint32(at, block.storedSize);
-    if (block.hash.length > 0) writer.data(at + 8, block.hash);
-    if (block.key.length > 0) writer.data(at + 16, block.key);
-    at += (1 + 2) * 8;
+    const pointers = at + dataWords * 8;
+    if (layout === 'ours') writer.uint32(at, block.storedSize);
+    if (block.hash.length > 0) writer.data(pointers, block.hash);
+    if (block.key.length > 0) writer.data(pointers + 8, block.key);
+    at = pointers + 2 * 8;
   }
 }
 

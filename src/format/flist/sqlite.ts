@@ -4,12 +4,13 @@
  * The schema is part of the hostile input: only plain tables are read, since views and generated
  * columns would compute whatever they like.
  */
-import type { Database, SqlJsStatic, SqlValue } from 'sql.js';
+import type { Database, SqlValue } from 'sql.js';
 
 import { compareBytes } from '../../base/bytes.ts';
 import { G8Error, toG8Error } from '../../base/errors.ts';
 import type { MetadataDatabase } from '../database.ts';
 import { keyBytes } from './keys.ts';
+import { loadEngine } from './sqlite-engine.ts';
 
 export interface SqliteDatabase extends MetadataDatabase {
   /** The table of settings that go with the flist, in stored order; empty when there is none. */
@@ -20,14 +21,6 @@ const MAGIC = 'SQLite format 3\0';
 const PAGE_SIZE_MIN = 512;
 /** Settings are a few lines of JSON each; `readme` is the largest. */
 const METADATA_ROWS_MAX = 10_000;
-
-/** The engine, loaded when the first such flist is met. */
-let engine: Promise<SqlJsStatic> | undefined;
-
-function loadEngine(): Promise<SqlJsStatic> {
-  engine ??= import('sql.js').then((module) => module.default());
-  return engine;
-}
 
 /**
  * Opens `flistdb.sqlite3`.

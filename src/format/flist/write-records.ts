@@ -199,7 +199,7 @@ function rankOf(inode: Inode): number {
   }
 }
 
-function bodyOf(inode: Inode): InodeBody {
+export function bodyOf(inode: Inode): InodeBody {
   switch (inode.mode & S_IFMT) {
     case S_IFREG:
       return fileToRecord(inode.content);
@@ -211,7 +211,7 @@ function bodyOf(inode: Inode): InodeBody {
 }
 
 /** For old readers; ours take the signed time of the attributes. */
-function timesOf(inode: Inode): Pick<DirRecord, 'modificationTime' | 'creationTime'> {
+export function timesOf(inode: Inode): Pick<DirRecord, 'modificationTime' | 'creationTime'> {
   const time = Math.min(Math.max(inode.mtimeSeconds, 0), TIME_MAX);
   return { modificationTime: time, creationTime: time };
 }

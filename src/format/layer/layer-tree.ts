@@ -35,6 +35,11 @@ import {
   type Node,
   removeLower,
 } from './node.ts';
+import {
+  AUFS_PREFIX as AUFS_META,
+  OPAQUE_NAME as OPAQUE,
+  WHITEOUT_PREFIX as WHITEOUT,
+} from './whiteout.ts';
 
 /** Ten million: beyond that a tree does not fit into Node's memory. */
 export const ENTRY_COUNT_MAX = 10_000_000;
@@ -44,11 +49,6 @@ const DEPTH_MAX = 8192;
 const LINKS_MAX = 40;
 /** Names, targets and attributes of the whole tree, in bytes. */
 const TEXT_SIZE_MAX = 1024 ** 3;
-
-const WHITEOUT = '.wh.';
-const OPAQUE = '.wh..wh..opq';
-/** Belongs to the storage that whiteouts were invented for: not in the image, but links may lead there. */
-const AUFS_META = '.wh..wh.';
 
 const ACCESS_ACL = Buffer.from('system.posix_acl_access');
 
