@@ -64,7 +64,7 @@ export class CreateTree {
   }
 }
 
-/** Sizes as in a root file system: 10.7 KiB on average, half of the files below 3 KiB, a few above 1 MiB. */
+/** Sizes as in a root file system: 10.8 KiB on average, half of the files below 3 KiB, a few above 1 MiB. */
 function sizeOf(i: number): number {
   const [kind, ...bytes] = noise(0xfffe_0000 + i, 5) as unknown as [number, ...number[]];
   const share = bytes.reduce((sum, byte) => sum * 256 + byte, 0) / 2 ** 32;
