@@ -54,17 +54,23 @@ export async function* readContent(
   }
 }
 
-async function readChunk(
-  chunk: Chunk,
+/**
+ * The bytes of one chunk.
+ *
+ * @param chunk `undefined` for one that a broken flist does not name
+ * @throws ERR_CHUNK_MISSING, ERR_CHUNK_CORRUPT; what the store throws
+ */
+export async function readChunk(
+  chunk: Chunk | undefined,
   plainSize: number,
   { store, codec }: ReadOptions,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
-  if (chunk.codec === CODEC.hole) return new Uint8Array(plainSize);
-  if (chunk.id.length === 0) {
+  if (chunk?.codec === CODEC.hole) return new Uint8Array(plainSize);
+  if (chunk === undefined || chunk.id.length === 0) {
     throw new G8Error('ERR_CHUNK_MISSING', 'The flist does not say where a chunk of this file is');
   }
-  const stored = await store.get(toHex(chunk.id), { signal });
+  const stored = await store.get(toHex(chunk.id), signal === undefined ? {} : { signal });
   const { codec: packed, id, plainDigest } = chunk;
   return codec.decodeChunk({ stored, codec: packed, id, plainDigest, plainSize });
 }
