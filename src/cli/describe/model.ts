@@ -63,6 +63,8 @@ export const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
   recipe: 'file',
   'repo/name': 'other',
   size: 'other',
+  source: 'file',
+  target: 'file',
   time: 'other',
   'uid:gid': 'other',
   url: 'other',
