@@ -28,7 +28,7 @@ export async function loadCreateConfig(context: Context, flags: CreateFlags): Pr
 
 /** What a command knows of the image it makes, besides the shared flags. */
 export type ImageOptions = Pick<CreateOptions, 'exclude' | 'owner' | 'mtimeSeconds'> &
-  Pick<OpenSourceOptions, 'oneFileSystem' | 'parent'> & {
+  Pick<OpenSourceOptions, 'oneFileSystem' | 'parent' | 'oci'> & {
     /** As the user names it. */
     readonly source: string;
     /** Stores of a flist that is the source, after those that it names. */
@@ -113,6 +113,7 @@ async function createWithProgress(
       ],
       oneFileSystem: image.oneFileSystem,
       parent: image.parent,
+      oci: { ...image.oci, env: context.env },
       tmpDir: context.env['TMPDIR'] || undefined,
       signal,
     });
@@ -128,19 +129,27 @@ async function createWithProgress(
   }
 }
 
-const LABELS = { walking: 'Reading names', storing: 'Storing contents', writing: 'Writing' };
+const LABELS = {
+  fetching: 'Downloading layers',
+  walking: 'Reading names',
+  storing: 'Storing contents',
+  writing: 'Writing',
+};
 
 /** The run's counters as the progress view wants them. */
 function counterOf(progress: CreateProgress): ProgressCounter {
   const isWalking = (): boolean => progress.phase === 'walking';
+  const isFetching = (): boolean => progress.phase === 'fetching';
   return {
     get label() {
       return LABELS[progress.phase];
     },
     get done() {
+      if (isFetching()) return progress.position;
       return isWalking() ? progress.entries : progress.bytes;
     },
     get total() {
+      if (isFetching()) return progress.positionTotal;
       return isWalking() ? 0 : progress.bytesTotal;
     },
     get share() {

@@ -58,6 +58,7 @@ export const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
   'host:port': 'other',
   letter: 'other',
   number: 'other',
+  'os/arch': 'other',
   path: 'other',
   pattern: 'other',
   recipe: 'file',

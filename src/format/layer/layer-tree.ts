@@ -300,6 +300,8 @@ export class LayerTree {
         continue;
       }
       if (child.children === undefined) {
+        // umoci writes whiteouts for what was below a directory that is a file now: nothing is there.
+        if (!makes) return undefined;
         throw refused(
           entry,
           `${showTarName(Buffer.from(name, 'latin1'))} on the way is no directory`,

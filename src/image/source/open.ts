@@ -9,6 +9,7 @@ import { TarReader } from '../../format/tar/reader.ts';
 import type { CodecBinding, StreamBinding } from '../../native/addon.ts';
 import type { ChunkStore } from '../../store/store.ts';
 import { loadFlist } from '../load.ts';
+import type { OciSourceOptions } from '../oci/source.ts';
 import { openImage } from '../open.ts';
 import { FlistSource } from './flist.ts';
 import { FolderSource } from './folder.ts';
@@ -33,6 +34,8 @@ export interface OpenSourceOptions {
   readonly oneFileSystem?: boolean | undefined;
   /** Of a folder: flist of an earlier state, a path or a URL. */
   readonly parent?: string | undefined;
+  /** Of OCI and docker images. */
+  readonly oci?: OciSourceOptions | undefined;
   readonly tmpDir?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,14 +44,22 @@ type Opener = (name: string, options: OpenSourceOptions) => Promise<ImageSource>
 
 /** By what a name begins with, the longest first. The opener gets what is behind it. */
 const SCHEMES: readonly (readonly [prefix: string, open: Opener])[] = [
+  ['docker-archive:', openDockerArchive],
+  ['oci-archive:', openOciLayout],
+  ['oci://', openRegistry],
   ['dir:', openFolder],
+  ['oci:', openOciLayout],
   ['tar:', openTar],
   ['flist:', openFlist],
 ];
 
+/** Openers that `--platform` and the like are for. */
+const IMAGES: ReadonlySet<Opener> = new Set([openDockerArchive, openOciLayout, openRegistry]);
+
 /**
  * Opens a source: `dir:`, `tar:` or `flist:` and a path, `-` for a tar from standard input, the URL of a
- * flist, or a path to any of these.
+ * flist, or a path to any of these; `oci:` and `docker-archive:` with a path and a name, `oci://` with a
+ * reference.
  *
  * @throws ERR_NO_INPUT, ERR_FLIST_FORMAT, ERR_USAGE for options that do not go with it; what opening throws
  */
@@ -60,6 +71,7 @@ export async function openSource(name: string, options: OpenSourceOptions): Prom
   if (options.oneFileSystem === true && open !== openFolder) {
     throw new G8Error('ERR_USAGE', '--one-file-system is for folders');
   }
+  if (!IMAGES.has(open)) refuseImageFlags(options.oci);
   const scheme = SCHEMES.find(([prefix]) => name.startsWith(prefix));
   return await open(scheme === undefined ? name : name.slice(scheme[0].length), options);
 }
@@ -122,6 +134,37 @@ async function openFlist(name: string, options: OpenSourceOptions): Promise<Imag
   const { codec, tmpDir, signal, openStore, keepBlockSize } = options;
   const flist = await loadFlist(name, { codec, tmpDir, signal });
   return new FlistSource({ flist, openStore: () => openStore(flist), keepBlockSize });
+}
+
+// Loaded when they are wanted: they bring an HTTP client along.
+async function openOciLayout(text: string, options: OpenSourceOptions): Promise<ImageSource> {
+  const { openLayoutSource } = await import('../oci/source.ts');
+  return await openLayoutSource(text, imageOptions(options));
+}
+
+async function openDockerArchive(text: string, options: OpenSourceOptions): Promise<ImageSource> {
+  const { openArchiveSource } = await import('../oci/source.ts');
+  return await openArchiveSource(text, imageOptions(options));
+}
+
+async function openRegistry(text: string, options: OpenSourceOptions): Promise<ImageSource> {
+  const { openRegistrySource } = await import('../oci/source.ts');
+  return openRegistrySource(text, imageOptions(options));
+}
+
+function imageOptions({ oci, tmpDir }: OpenSourceOptions): OciSourceOptions {
+  return { tmpDir, ...oci };
+}
+
+function refuseImageFlags({ platform, insecureRegistry, unpackLimit }: OciSourceOptions = {}) {
+  const flags = [
+    ['--platform', platform !== undefined],
+    ['--insecure-registry', insecureRegistry === true],
+    ['--unpack-limit', unpackLimit !== undefined],
+  ] as const;
+  for (const [flag, isGiven] of flags) {
+    if (isGiven) throw new G8Error('ERR_USAGE', `${flag} is for OCI and docker images`);
+  }
 }
 
 async function statOf(path: string) {

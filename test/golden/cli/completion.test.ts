@@ -31,7 +31,7 @@ const LINES: readonly (readonly [line: string, offers: string])[] = [
   ['g8ufs fl', 'flist'],
   ['g8ufs flist cre', 'create'],
   ['g8ufs flist create --sto', '--store'],
-  ['g8ufs flist create --compress ', 'gzip|none'],
+  ['g8ufs flist create --compress ', 'gzip|none|zstd'],
   ['g8ufs flist create --compress=g', 'gzip'],
   ['g8ufs --color a', 'always|auto'],
   ['g8ufs --progress plain mou', 'mount'],

@@ -1,5 +1,6 @@
-/** `g8ufs flist create`: makes a flist of a folder, an archive or another flist; its chunks go to a store. */
+/** `g8ufs flist create`: makes a flist of a folder, an archive, an image or another flist; its chunks go to a store. */
 import { Command } from 'commander';
+import { parseSize } from '../../../base/bytes.ts';
 import { G8Error } from '../../../base/errors.ts';
 import type { Context } from '../../context.ts';
 import type { CreateFlags } from '../../create-access.ts';
@@ -13,16 +14,19 @@ interface Flags extends CreateFlags {
   readonly mtime?: string;
   readonly parent?: string;
   readonly sourceStore: readonly string[];
+  readonly platform?: string;
+  readonly insecureRegistry?: boolean;
+  readonly unpackLimit?: string;
 }
 
 const ID_MAX = 2 ** 32 - 2;
 
 export function command(context: Context): Command {
   const create = new Command('create')
-    .description('make a flist of a folder, a tar archive or another flist')
+    .description('make a flist of a folder, a tar archive, an OCI image or another flist')
     .argument(
       '<source>',
-      'folder, tar (plain, gzip, zstd, xz), flist or its URL; - is a tar from stdin',
+      'folder, tar (plain, gzip, zstd, xz), image, flist or its URL; - is a tar from stdin',
     )
     .argument('<flist>', 'file to write');
   addCreateFlags(create)
@@ -40,8 +44,21 @@ export function command(context: Context): Command {
       repeated,
       [],
     )
+    .option(
+      '--platform <os/arch>',
+      'of an image, the one for os/arch[/variant] (default: this machine)',
+    )
+    .option('--insecure-registry', 'talk plain http to a registry of another machine')
+    .option(
+      '--unpack-limit <size>',
+      'bytes that a layer of an image may unpack to (default: 64GiB)',
+    )
     .action((source: string, flist: string, flags: Flags) => run(context, source, flist, flags));
   return addHelpSections(create, {
+    notes: [
+      'An image is oci:PATH[:TAG] (an OCI layout, in a folder or a tar), docker-archive:PATH[:NAME] (what docker save writes) or oci://HOST/REPOSITORY[:TAG|@DIGEST] (in a registry). Credentials are those of docker, podman and skopeo.',
+      'What a plain path is, is looked up; dir:, tar: and flist: in front of it say it.',
+    ],
     examples: [
       ['flist create ./rootfs debian.flist --store http://127.0.0.1:8080', 'chunks to a hub'],
       ['flist create ./rootfs debian.flist --store dir:///srv/chunks', 'chunks to a folder'],
@@ -59,6 +76,18 @@ export function command(context: Context): Command {
         'of another flist, with chunks of another size',
       ],
       [
+        'flist create oci:./layout:v1 app.flist -s dir:///srv/chunks',
+        'of an image in an OCI layout',
+      ],
+      [
+        'flist create docker-archive:app.tar app.flist -s dir:///srv/chunks',
+        'of what docker saved',
+      ],
+      [
+        'flist create oci://docker.io/debian:12 debian.flist -s http://hub:8080 --platform linux/arm64',
+        'of an image in a registry, for another machine',
+      ],
+      [
         "flist create / host.flist --store http://hub:8080 --one-file-system --exclude 'tmp/*' --publish demo/host",
         'this machine, published at once',
       ],
@@ -67,10 +96,12 @@ export function command(context: Context): Command {
     failures: [
       'ERR_FLIST_FORMAT',
       'ERR_NO_INPUT',
+      'ERR_HOST_UNKNOWN',
       'ERR_STORE_UNAVAILABLE',
       'ERR_CREATE',
       'ERR_IO',
       'ERR_TIMEOUT',
+      'ERR_PROTOCOL',
       'ERR_PERMISSION',
       'ERR_CONFIG',
     ],
@@ -87,6 +118,11 @@ async function run(context: Context, source: string, flist: string, flags: Flags
     oneFileSystem: flags.oneFileSystem === true,
     owner: flags.owner === undefined ? undefined : parseOwner(flags.owner),
     mtimeSeconds: flags.mtime === undefined ? undefined : parseTime(flags.mtime),
+    oci: {
+      platform: flags.platform,
+      insecureRegistry: flags.insecureRegistry,
+      unpackLimit: flags.unpackLimit === undefined ? undefined : parseLimit(flags.unpackLimit),
+    },
   };
   await createAndReport(context, flist, image, flags);
 }
@@ -98,6 +134,14 @@ function parseOwner(text: string): { uid: number; gid: number } {
     throw new G8Error('ERR_USAGE', `--owner is '${text}', not UID:GID`);
   }
   return { uid, gid };
+}
+
+function parseLimit(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined) {
+    throw new G8Error('ERR_USAGE', `--unpack-limit is '${text}', not a size such as 100GiB`);
+  }
+  return bytes;
 }
 
 function parseTime(text: string): number {
