@@ -38,6 +38,7 @@ const TEST_PACKAGES = {
   '/usr/bin/skopeo': 'skopeo',
   '/usr/bin/docker-registry': 'docker-registry',
   '/usr/bin/openssl': 'openssl',
+  '/usr/bin/mmdebstrap': 'mmdebstrap',
   '/usr/bin/zsh': 'zsh',
   '/usr/bin/fish': 'fish',
   '/usr/bin/groff': 'groff-base',

@@ -27,7 +27,7 @@ export async function loadCreateConfig(context: Context, flags: CreateFlags): Pr
 }
 
 /** What a command knows of the image it makes, besides the shared flags. */
-export type ImageOptions = Pick<CreateOptions, 'exclude' | 'owner' | 'mtimeSeconds'> &
+export type ImageOptions = Pick<CreateOptions, 'exclude' | 'owner' | 'mtimeSeconds' | 'metadata'> &
   Pick<OpenSourceOptions, 'oneFileSystem' | 'parent' | 'oci'> & {
     /** As the user names it. */
     readonly source: string;
@@ -86,7 +86,7 @@ async function createWithProgress(
   const { openStore } = await import('../store/open.ts');
   const { addon } = await import('../native/load.ts');
   const { showProgress } = await import('./ui/progress.ts');
-  const { source: name, exclude, owner, mtimeSeconds } = image;
+  const { source: name, exclude, owner, mtimeSeconds, metadata } = image;
   const { signal } = context;
   const progress = createProgress();
   const binding = addon();
@@ -117,7 +117,16 @@ async function createWithProgress(
       tmpDir: context.env['TMPDIR'] || undefined,
       signal,
     });
-    const making = { exclude, owner, mtimeSeconds, store, addon: binding, progress, signal };
+    const making = {
+      exclude,
+      owner,
+      mtimeSeconds,
+      metadata,
+      store,
+      addon: binding,
+      progress,
+      signal,
+    };
     return await createFlist({ ...options, ...making, source });
   } catch (error) {
     if (error instanceof RangeError)

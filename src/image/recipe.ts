@@ -1,7 +1,7 @@
 /**
- * Recipes: which programs and files of this machine make an image. A recipe may run programs to ask them
- * for their folders, so it is trusted like a makefile. Building the same recipe twice on one machine gives
- * the same tree.
+ * Recipes: which programs and files of this machine, or which Debian packages, make an image. A recipe may
+ * run programs, so it is trusted like a makefile. Building the same recipe twice on one machine, or with
+ * the same state of the mirror, gives the same tree.
  */
 import { execFile } from 'node:child_process';
 import { access, constants, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -12,6 +12,15 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { throwIfAborted } from '../base/abort.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import type { Metadata } from '../format/flist/metadata.ts';
+import {
+  ALWAYS_CLEANED,
+  CLEANING,
+  type CleaningName,
+  limitTimes,
+  removeMatching,
+} from './clean.ts';
+import { buildDebian, debianSchema, runInside } from './debian.ts';
 import { compileExcludes } from './glob.ts';
 import { LibraryFinder } from './libraries.ts';
 import { Stage } from './stage.ts';
@@ -39,8 +48,31 @@ const choice = z.strictObject({
   foldersFrom: list,
   exclude: list,
 });
+const cleaning = z.enum(Object.keys(CLEANING) as [CleaningName, ...CleaningName[]]);
 const schema = z.strictObject({
   description: z.string().max(4096).default(''),
+  debian: debianSchema.optional(),
+  /** Programs of a Debian image that are run in it, once it is there. */
+  run: z
+    .array(z.array(z.string().min(1).max(4096)).min(1).max(64))
+    .max(64)
+    .default([]),
+  /** What a Debian image goes without: sets by name, and patterns. */
+  clean: z.array(cleaning).default([]),
+  exclude: list,
+  /** Nothing in a Debian image is newer. */
+  time: z
+    .string()
+    .refine((text) => !Number.isNaN(Date.parse(text)), 'must be an ISO 8601 time')
+    .transform((text) => Math.floor(Date.parse(text) / 1000))
+    .default(0),
+  /** Settings that go with the flist: texts; lists and maps become JSON. */
+  metadata: z
+    .record(
+      z.string().min(1).max(64),
+      z.union([z.string(), z.array(z.string()), z.record(z.string(), z.string())]),
+    )
+    .default({}),
   programs: list,
   optionalPrograms: list,
   firstOf: z.array(choice).max(64).default([]),
@@ -53,6 +85,9 @@ const schema = z.strictObject({
   links: z.record(path, z.string().min(1).max(4095)).default({}),
 });
 
+const FROM_HERE = ['programs', 'optionalPrograms', 'firstOf', 'copies', 'optionalCopies'] as const;
+const FROM_DEBIAN = ['run', 'clean', 'exclude'] as const;
+
 export type Recipe = z.infer<typeof schema>;
 type Choice = z.infer<typeof choice>;
 
@@ -63,6 +98,8 @@ export const RECIPE_MTIME_SECONDS = 0;
 export interface StageOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal | undefined;
+  /** Told what takes time, in a few words. */
+  readonly onStep?: ((step: string) => void) | undefined;
 }
 
 /**
@@ -81,10 +118,27 @@ export function parseRecipe(text: string, name: string): Recipe {
     throw new G8Error('ERR_CONFIG', `Recipe ${name} is not YAML`, { cause: error });
   }
   const parsed = schema.safeParse(document);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return checkSource(parsed.data, name);
   const issue = parsed.error.issues[0];
   const where = issue?.path.join('.') || 'root';
   throw new G8Error('ERR_CONFIG', `Recipe ${name} has an invalid ${where}: ${issue?.message}`);
+}
+
+// Files of two origins in one image would be an image of nothing.
+function checkSource(recipe: Recipe, name: string): Recipe {
+  const idle = recipe.debian === undefined ? FROM_DEBIAN : FROM_HERE;
+  const given = idle.find((key) => recipe[key].length > 0);
+  if (given === undefined) return recipe;
+  const word = recipe.debian === undefined ? 'without' : 'beside';
+  throw new G8Error('ERR_CONFIG', `Recipe ${name} has ${given} ${word} debian`);
+}
+
+/** The recipe's metadata as a flist keeps it. */
+export function recipeMetadata(recipe: Recipe): Metadata {
+  const texts = Object.entries(recipe.metadata).map(
+    ([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)] as const,
+  );
+  return new Map(texts);
 }
 
 /** @throws ERR_NO_INPUT, ERR_CONFIG */
@@ -101,7 +155,7 @@ export async function readRecipe(file: string): Promise<Recipe> {
 /**
  * Puts the recipe's files together in a temporary folder for the time of `use`.
  *
- * @throws ERR_NO_INPUT when a program, file or library is not on this machine
+ * @throws ERR_NO_INPUT when a program, file, library or package is not there, what {@link buildDebian} throws
  */
 export async function withStagedRecipe<T>(
   recipe: Recipe,
@@ -111,11 +165,24 @@ export async function withStagedRecipe<T>(
   const folder = await mkdtemp(join(options.env['TMPDIR'] || tmpdir(), 'g8ufs-build-'));
   try {
     const stage = new Stage(folder, options.signal);
+    if (recipe.debian !== undefined) await unpackDebian(recipe, stage, options);
     await new Builder(stage, options).build(recipe);
+    if (recipe.debian !== undefined) await limitTimes(folder, recipe.time, options.signal);
     return await use(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function unpackDebian(recipe: Recipe, stage: Stage, options: StageOptions): Promise<void> {
+  const { root } = stage;
+  const debianOptions = { ...options, timeSeconds: recipe.time };
+  await buildDebian(recipe.debian as NonNullable<Recipe['debian']>, root, debianOptions);
+  for (const command of recipe.run) await runInside(root, command, debianOptions);
+  const unwanted = recipe.clean.flatMap((name) => CLEANING[name]);
+  const matches = compileExcludes([...ALWAYS_CLEANED, ...unwanted, ...recipe.exclude]);
+  await removeMatching(root, matches, options.signal);
+  await stage.adopt();
 }
 
 class Builder {

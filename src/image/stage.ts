@@ -11,6 +11,7 @@ import {
   mkdir,
   readdir,
   readlink,
+  rm,
   symlink,
   writeFile,
 } from 'node:fs/promises';
@@ -29,6 +30,7 @@ export class Stage {
   readonly #signal: AbortSignal | undefined;
   readonly #present = new Set<string>(['/']);
   readonly #copied: string[] = [];
+  #adopted = new Set<string>();
 
   /** @param root empty folder */
   constructor(root: string, signal?: AbortSignal) {
@@ -39,6 +41,21 @@ export class Stage {
   /** Files that were copied since the last call, by their paths on this machine. */
   takeCopied(): string[] {
     return this.#copied.splice(0);
+  }
+
+  /** Takes over what is in the root already; files and links of it may be replaced. */
+  async adopt(): Promise<void> {
+    const todo = ['/'];
+    for (let folder = todo.pop(); folder !== undefined; folder = todo.pop()) {
+      throwIfAborted(this.#signal);
+      const entries = await readdir(join(this.root, folder), { withFileTypes: true });
+      for (const entry of entries) {
+        const path = join(folder, entry.name);
+        this.#add(path);
+        if (entry.isDirectory()) todo.push(path);
+        else this.#adopted.add(path);
+      }
+    }
   }
 
   /**
@@ -104,6 +121,7 @@ export class Stage {
 
   async addFile(path: string, text: string): Promise<void> {
     await this.#addParents(path);
+    await this.#replace(normalize(path));
     if (!this.#add(normalize(path))) throw taken(path);
     await this.#written(writeFile(this.#place(path), text, { flag: 'wx', mode: 0o644 }), path);
     await chmod(this.#place(path), 0o644);
@@ -111,8 +129,15 @@ export class Stage {
 
   async addLink(path: string, target: string): Promise<void> {
     await this.#addParents(path);
+    await this.#replace(normalize(path));
     if (this.#present.has(normalize(path))) throw taken(path);
     await this.#link(normalize(path), target);
+  }
+
+  async #replace(path: string): Promise<void> {
+    if (!this.#adopted.delete(path)) return;
+    await rm(this.#place(path));
+    this.#present.delete(path);
   }
 
   async #addParents(path: string): Promise<void> {

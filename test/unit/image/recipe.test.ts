@@ -3,15 +3,21 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { isG8Error } from '../../../src/base/errors.ts';
-import { parseRecipe, readRecipe, withStagedRecipe } from '../../../src/image/recipe.ts';
+import {
+  parseRecipe,
+  readRecipe,
+  recipeMetadata,
+  withStagedRecipe,
+} from '../../../src/image/recipe.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const SAMPLE = new URL('../../../../../flists/sample.yaml', import.meta.url).pathname;
@@ -140,5 +146,42 @@ test('withStagedRecipe() removes its folder, also after a failure', async (t) =>
   assert.deepEqual(
     kept.map((root) => existsSync(root)),
     [false, false],
+  );
+});
+
+const DEBIAN = 'debian: {suite: bookworm, packages: [busybox-static]}\n';
+
+for (const [what, text] of [
+  ['programs beside debian', `${DEBIAN}programs: [sh]`],
+  ['cleaning without debian', 'clean: [docs]'],
+  ['a set of files to clean that does not exist', `${DEBIAN}clean: [everything]`],
+  ['a package that is an option', 'debian: {suite: bookworm, packages: [--help]}'],
+  ['a suite that is a path', 'debian: {suite: ../bookworm}'],
+  ['a time that is none', `${DEBIAN}time: yesterday`],
+] as const) {
+  test(`parseRecipe() refuses ${what}`, () => {
+    assert.throws(
+      () => parseRecipe(text, 'test'),
+      (error) => isG8Error(error, 'ERR_CONFIG'),
+    );
+  });
+}
+
+test('parseRecipe() accepts every recipe of the package', async () => {
+  const folder = dirname(SAMPLE);
+  const recipes = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  assert.ok(recipes.length > 1);
+  for (const name of recipes) await readRecipe(join(folder, name));
+});
+
+test('recipeMetadata() keeps texts and makes compact JSON of lists and maps', () => {
+  const text = 'metadata:\n  entrypoint: [/bin/sh, -c]\n  environ: {A: b}\n  readme: hello\n';
+  assert.deepEqual(
+    [...recipeMetadata(parseRecipe(text, 'test'))],
+    [
+      ['entrypoint', '["/bin/sh","-c"]'],
+      ['environ', '{"A":"b"}'],
+      ['readme', 'hello'],
+    ],
   );
 });

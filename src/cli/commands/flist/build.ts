@@ -1,4 +1,4 @@
-/** `g8ufs flist build`: makes a flist of programs and files of this machine, as a recipe says. */
+/** `g8ufs flist build`: makes a flist of programs of this machine or of Debian packages, as a recipe says. */
 import { Command } from 'commander';
 import type { Context } from '../../context.ts';
 import type { CreateFlags } from '../../create-access.ts';
@@ -18,6 +18,10 @@ export function command(context: Context): Command {
       [
         'flist build flists/sample.yaml sample.flist --store http://127.0.0.1:8080',
         'a small root file system of programs of this machine',
+      ],
+      [
+        'flist build flists/python.yaml python.flist --store dir:///srv/chunks',
+        'an image of Debian packages; needs root and mmdebstrap',
       ],
     ],
     settings: ['stores', 'blockSize', 'level'],
@@ -40,17 +44,18 @@ async function run(
   flags: CreateFlags,
 ): Promise<void> {
   const { createAndReport } = await import('../../create-access.ts');
-  const { readRecipe, RECIPE_MTIME_SECONDS, RECIPE_OWNER, withStagedRecipe } = await import(
-    '../../../image/recipe.ts'
-  );
+  const { readRecipe, recipeMetadata, RECIPE_MTIME_SECONDS, RECIPE_OWNER, withStagedRecipe } =
+    await import('../../../image/recipe.ts');
   const recipe = await readRecipe(recipePath);
   const { env, signal } = context;
-  await withStagedRecipe(recipe, { env, signal }, (source) =>
-    createAndReport(
-      context,
-      flist,
-      { source, owner: RECIPE_OWNER, mtimeSeconds: RECIPE_MTIME_SECONDS },
-      flags,
-    ),
+  const onStep = (step: string): void => {
+    if (context.progress !== 'none' || context.verbose) context.stderr.write(`Building: ${step}\n`);
+  };
+  // Packages have recorded owners and times; what comes from this machine has none that mean anything.
+  const attributes =
+    recipe.debian === undefined ? { owner: RECIPE_OWNER, mtimeSeconds: RECIPE_MTIME_SECONDS } : {};
+  const metadata = recipeMetadata(recipe);
+  await withStagedRecipe(recipe, { env, signal, onStep }, (source) =>
+    createAndReport(context, flist, { source, metadata, ...attributes }, flags),
   );
 }
