@@ -110,9 +110,14 @@ export function toG8Error(error: unknown, fallback: ErrorCode, context: string):
     code?: string;
     name?: string;
   };
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = error instanceof Error ? reasonOf(error) : String(error);
   const mapped = name === 'AbortError' ? 'ERR_ABORTED' : codeOfErrno(code);
   return new G8Error(mapped ?? fallback, `${context}: ${reason}`, { cause: error });
+}
+
+/** `ENOENT: no such file or directory, stat 'a.flist'` says three times what the context says once. */
+function reasonOf({ message }: Error): string {
+  return /^E[A-Z0-9]+: (.+), [a-z]+(?: '.*)?$/s.exec(message)?.[1] ?? message;
 }
 
 function codeOfErrno(errno = ''): ErrorCode | undefined {
