@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { toG8Error } from '../../base/errors.ts';
 import { malformedImage } from '../../format/oci/malformed.ts';
-import { decompressed } from '../source/decompressed.ts';
+import type { Decompress } from './image.ts';
 import { FolderFiles, type ImageFiles, openPlainFile } from './image-files.ts';
 import { TarFiles } from './tar-files.ts';
 
@@ -21,6 +21,7 @@ const READ_SIZE = 1024 * 1024;
 export interface OpenFilesOptions {
   /** Where a plain copy goes. */
   readonly tmpDir: string;
+  readonly decompress: Decompress;
   /** Bytes of a plain copy; see {@link PLAIN_SIZE_MAX}. */
   readonly unpackedSizeMax?: number | undefined;
   readonly signal: AbortSignal;
@@ -75,14 +76,14 @@ async function decompressFile(
   from: string,
   to: string,
   size: number,
-  { unpackedSizeMax, signal }: OpenFilesOptions,
+  { decompress, unpackedSizeMax, signal }: OpenFilesOptions,
 ): Promise<void> {
   const usual = Math.min(PLAIN_SIZE_MAX, Math.max(RATIO_SIZE_MIN, RATIO_MAX * size));
   const bound = unpackedSizeMax ?? usual;
   const bytes = createReadStream(from, { highWaterMark: READ_SIZE, signal });
   const limited = async function* () {
     let total = 0;
-    for await (const piece of decompressed(bytes as AsyncIterable<Uint8Array>)) {
+    for await (const piece of decompress(bytes as AsyncIterable<Uint8Array>)) {
       total += piece.length;
       if (total > bound) {
         throw malformedImage(`${from} unpacks to more than ${bound} bytes (--unpack-limit)`);

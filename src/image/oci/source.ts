@@ -7,12 +7,12 @@ import { G8Error } from '../../base/errors.ts';
 import { metadataOfConfig } from '../../format/oci/metadata.ts';
 import { parsePlatform, platformOfMachine } from '../../format/oci/platform.ts';
 import { formatReference, parseReference } from '../../format/oci/reference.ts';
-import { decompressed } from '../source/decompressed.ts';
+import { decompress } from '../decompress.ts';
 import { LayersSource } from '../source/layers.ts';
 import type { ImageSource, SourceRun, SourceTree } from '../source/source.ts';
 import type { PlatformChoice } from './choose.ts';
 import { openArchiveImage } from './docker-archive.ts';
-import type { OciImage } from './image.ts';
+import type { Decompress, OciImage } from './image.ts';
 import { type OpenImageOptions, openLayoutImage } from './layout.ts';
 import { openImageFiles } from './open-files.ts';
 import { type PathWithName, splitPath } from './path.ts';
@@ -96,12 +96,22 @@ function source(name: string, options: OciSourceOptions, open: OpenImage): Image
     isExplicit: platform !== undefined,
   };
   return new OciSource(name, (run) =>
-    open({ choice, decompress: decompressed, unpackedSizeMax: unpackLimit }, run),
+    open({ choice, decompress: decompressWith(run), unpackedSizeMax: unpackLimit }, run),
   );
 }
 
-function filesOptions({ tmpDir, unpackLimit }: OciSourceOptions, { signal }: SourceRun) {
-  return { tmpDir: tmpDir ?? tmpdir(), unpackedSizeMax: unpackLimit, signal };
+function decompressWith({ addon }: SourceRun): Decompress {
+  return (bytes) => decompress(bytes, addon);
+}
+
+function filesOptions({ tmpDir, unpackLimit }: OciSourceOptions, run: SourceRun) {
+  const { signal } = run;
+  return {
+    tmpDir: tmpDir ?? tmpdir(),
+    decompress: decompressWith(run),
+    unpackedSizeMax: unpackLimit,
+    signal,
+  };
 }
 
 /** Closes the files when the image in them cannot be opened. */

@@ -11,12 +11,15 @@ import type { MutableInode } from '../../format/layer/node.ts';
 import type { TarEntry } from '../../format/tar/entry.ts';
 import { showTarName } from '../../format/tar/malformed.ts';
 import { TarReader } from '../../format/tar/reader.ts';
+import type { StreamBinding } from '../../native/addon.ts';
 import { entryBlocks } from './blocks.ts';
 import type { ImageSource, SourceRun, SourceTree } from './source.ts';
 import { StreamPacker } from './stream-packer.ts';
 
 export interface LayerOpenOptions {
   readonly signal: AbortSignal;
+  /** Decoders for what is compressed. */
+  readonly streams: StreamBinding;
   /** To be called with the bytes read so far, compressed as they are, when {@link Layer.size} is known. */
   readonly onPosition: (position: number) => void;
 }
@@ -154,12 +157,12 @@ async function readLayer(
   position: number,
   take: (entry: TarEntry, number: number, reader: TarReader) => Promise<void>,
 ): Promise<void> {
-  const { signal, progress } = run;
+  const { addon, signal, progress } = run;
   throwIfAborted(signal);
   const onPosition = (bytes: number): void => {
     progress.position = position + bytes;
   };
-  const reader = new TarReader(layer.open({ signal, onPosition }));
+  const reader = new TarReader(layer.open({ signal, streams: addon, onPosition }));
   try {
     for (let number = 0; ; number++) {
       const entry = await named(layer, () => reader.next());

@@ -82,7 +82,7 @@ function openerOf(name: string): Opener | undefined {
   return SCHEMES.find(([prefix]) => name.startsWith(prefix))?.[1];
 }
 
-async function detect(path: string, { signal }: OpenSourceOptions): Promise<Opener> {
+async function detect(path: string, { codec, signal }: OpenSourceOptions): Promise<Opener> {
   const info = await statOf(path);
   if (info.isDirectory()) return openFolder;
   // A pipe or a device is read once, as what `-` is.
@@ -90,7 +90,7 @@ async function detect(path: string, { signal }: OpenSourceOptions): Promise<Open
   const layer = fileLayer(path, info.size);
   const controller = new AbortController();
   const reader = new TarReader(
-    layer.open({ signal: signal ?? controller.signal, onPosition: () => {} }),
+    layer.open({ signal: signal ?? controller.signal, streams: codec, onPosition: () => {} }),
   );
   try {
     for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {

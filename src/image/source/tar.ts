@@ -1,6 +1,6 @@
 /** Tar archives as layers: files of this machine, and streams that come by once, such as standard input. */
 import { createReadStream } from 'node:fs';
-import { decompressed } from './decompressed.ts';
+import { decompress } from '../decompress.ts';
 import type { Layer, LayerOpenOptions } from './layers.ts';
 
 const READ_SIZE = 1024 * 1024;
@@ -11,7 +11,7 @@ export function fileLayer(path: string, size: number): Layer {
     name: path,
     size,
     isRepeatable: true,
-    open: (options) => decompressed(fileBytes(path, options)),
+    open: (options) => decompress(fileBytes(path, options), options.streams),
   };
 }
 
@@ -23,7 +23,7 @@ export function streamLayer(
   return {
     name,
     isRepeatable: false,
-    open: ({ signal }) => decompressed(abortable(source, signal)),
+    open: ({ signal, streams }) => decompress(abortable(source, signal), streams),
   };
 }
 
