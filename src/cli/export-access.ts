@@ -3,34 +3,23 @@
 import type { Inode } from '../format/tree.ts';
 import type { LayerCompression as Compression } from '../image/oci/compress.ts';
 import type { Image } from '../image/open.ts';
-import type { RestoreProgress, RestoreSkipped } from '../image/restore.ts';
 import type { ChunkStore } from '../store/store.ts';
 import type { Context } from './context.ts';
+import {
+  counterOf,
+  type ExportRequest,
+  type ExportSummary,
+  openArchive,
+} from './export-archive.ts';
 import type { StoreFlags } from './store-access.ts';
-import { type ProgressCounter, showProgress } from './ui/progress.ts';
+import { showProgress } from './ui/progress.ts';
 
-export interface ExportRequest {
-  readonly flist: string;
-  /** Folder, file, or `-` for stdout. */
-  readonly target: string;
-  /** In the image. */
-  readonly path: string;
-  /** Of an archive; `undefined` for a folder. */
-  readonly compression: Compression | undefined;
-  readonly sparse: boolean;
+/** Whether a target is an image, and not a folder or an archive of a tree. */
+export function isImageTarget(target: string): boolean {
+  return /^(oci|oci-archive|docker-archive):/.test(target);
 }
 
-export interface ExportSummary {
-  readonly target: string;
-  readonly entries: number;
-  /** Of regular files, hard links once. */
-  readonly bytes: number;
-  /** Bytes of an archive's file. */
-  readonly size?: number;
-  readonly skipped: Partial<RestoreSkipped> & { readonly sockets?: number };
-}
-
-/** @throws as `openImage`, `restoreTree` and `archiveTree` */
+/** @throws as `openImage`, `restoreTree`, `archiveTree` and `writeImage` */
 export async function exportImage(
   context: Context,
   request: ExportRequest,
@@ -43,6 +32,13 @@ export async function exportImage(
   await withImage(context, request.flist, async (image: Image) => {
     const { inode } = findEntry(image, request.path, { followLast: true });
     const root = imageTree(image, inode.nid);
+    if (isImageTarget(request.target)) {
+      const { exportAsImage } = await import('./export-image.ts');
+      summary = await withStores(context, [image], flags, (store) =>
+        exportAsImage(context, { root, metadata: image.metadata }, request, store),
+      );
+      return;
+    }
     if (request.compression === undefined) {
       const { checkRestoreTarget } = await import('../image/restore.ts');
       await checkRestoreTarget(request.target, root);
@@ -85,37 +81,15 @@ async function exportArchive(
   request: ExportRequest & { readonly compression: Compression },
   store: ChunkStore,
 ): Promise<ExportSummary> {
-  const { archiveTree } = await import('../image/archive.ts');
   const { compress } = await import('../image/oci/compress.ts');
-  const { planRestore } = await import('../image/restore-plan.ts');
   const { addon } = await import('../native/load.ts');
-  const { signal } = context;
-  const { target, compression, sparse } = request;
-  const codec = addon();
-  const progress: RestoreProgress = {
-    entries: 0,
-    entriesTotal: 0,
-    bytes: 0,
-    bytesTotal: planRestore(root, new Uint8Array(0)).fileBytes,
-  };
-  let sockets = 0;
-  const archive = archiveTree(root, {
-    store,
-    codec,
-    signal,
-    sparse,
-    onEntry: () => progress.entries++,
-    onBytes: (size) => {
-      progress.bytes += size;
-    },
-    onSkipped: () => sockets++,
-  });
-  const pieces = compress(archive, compression, codec);
+  const { target, compression } = request;
+  const { archive, progress, skipped } = await openArchive(context, root, request, store);
   const view = await showProgress(context, counterOf(progress));
   try {
-    const size = await write(context, target, pieces);
+    const size = await write(context, target, compress(archive, compression, addon()));
     const { entries, bytes } = progress;
-    return { target, entries, bytes, size, skipped: { sockets } };
+    return { target, entries, bytes, size, skipped };
   } finally {
     view.stop();
   }
@@ -138,17 +112,4 @@ async function write(
     size += piece.length;
   }
   return size;
-}
-
-function counterOf(progress: RestoreProgress): ProgressCounter {
-  return {
-    label: 'Exporting',
-    unit: 'bytes',
-    get done() {
-      return progress.bytes;
-    },
-    get total() {
-      return progress.bytesTotal;
-    },
-  };
 }

@@ -190,3 +190,20 @@ test('as umoci: random layers', async (t: TestContext) => {
     { numRuns: 25 },
   );
 });
+
+test('what is exported unpacks with umoci to the tree that the image had', async (t) => {
+  const work = temporaryDirectory(t);
+  const layers = CASES['devices, pipes and modes are kept']?.() ?? [];
+  const more = CASES['attributes come from the last layer that has the file']?.() ?? [];
+  const layout = new Layout(join(work, 'layout'));
+  layout.finish(tagged(layout.image([...layers, ...more]), 'v1'));
+  const before = await digestOf(`oci:${layout.path}:v1`, work);
+  const again = join(work, 'again');
+  const store = ['--store', `dir://${join(work, 'chunks')}`];
+  const args = ['flist', 'export', join(work, 'x.flist'), `oci:${again}:v1`, ...store];
+  const exported = await runCli(args);
+  assert.deepEqual([exported.code, exported.stderr], [0, '']);
+  const bundle = join(work, 'bundle');
+  await run('umoci', ['unpack', '--image', `${again}:v1`, bundle]);
+  assert.equal(await digestOf(join(bundle, 'rootfs'), work), before);
+});

@@ -5,7 +5,7 @@
 import type { Metadata } from '../../format/flist/metadata.ts';
 import { formatConfig } from '../../format/oci/config.ts';
 import { Digester } from '../../format/oci/digest.ts';
-import { type Descriptor, formatManifest } from '../../format/oci/manifest.ts';
+import { formatManifest } from '../../format/oci/manifest.ts';
 import { MEDIA_TYPE } from '../../format/oci/media-type.ts';
 import { configOfMetadata } from '../../format/oci/metadata.ts';
 import { parsePlatform, platformOfMachine } from '../../format/oci/platform.ts';
@@ -31,6 +31,9 @@ export interface ExportOciOptions {
 export interface ExportedImage {
   /** Digest of the manifest. */
   readonly digest: string;
+  readonly configDigest: string;
+  readonly configSize: number;
+  readonly layerDigest: string;
   readonly layerSize: number;
   readonly layerPlainSize: number;
 }
@@ -48,18 +51,26 @@ export async function exportOci(
 ): Promise<ExportedImage> {
   const { path, tag, metadata, platform, codec, signal, compression = 'gzip' } = options;
   const wanted = platform === undefined ? undefined : parsePlatform(platform);
-  const described = configOfMetadata(metadata, platformOfMachine('linux', process.arch));
-  const config = { ...described, ...(wanted !== undefined && { platform: wanted }) };
+  const settings = configOfMetadata(metadata, platformOfMachine('linux', process.arch));
+  const config = { ...settings, ...(wanted !== undefined && { platform: wanted }) };
   const writer = await LayoutWriter.open(path);
   try {
     const plain = new Digester();
     const stored = compress(digested(tar, plain), compression, codec);
     const layer = await writer.addBlob(LAYER_TYPES[compression], stored, signal);
     const document = formatConfig({ ...config, diffIds: [plain.digest()] });
-    const bytes = formatManifest(await writer.addDocument(MEDIA_TYPE.config, document), [layer]);
-    const manifest: Descriptor = await writer.addDocument(MEDIA_TYPE.manifest, bytes);
+    const described = await writer.addDocument(MEDIA_TYPE.config, document);
+    const bytes = formatManifest(described, [layer]);
+    const manifest = await writer.addDocument(MEDIA_TYPE.manifest, bytes);
     await writer.finish({ ...manifest, platform: config.platform }, tag);
-    return { digest: manifest.digest, layerSize: layer.size, layerPlainSize: plain.size };
+    return {
+      digest: manifest.digest,
+      configDigest: described.digest,
+      configSize: described.size,
+      layerDigest: layer.digest,
+      layerSize: layer.size,
+      layerPlainSize: plain.size,
+    };
   } finally {
     await writer.close();
   }

@@ -95,12 +95,30 @@ export class RegistryClient {
    *   ERR_HOST_UNKNOWN, ERR_ABORTED, and what `read` throws
    */
   async request<T>(request: RegistryRequest, read: Reader<T>): Promise<T> {
-    const base = await this.#connect(request.signal);
-    const { what, signal } = request;
-    const url = typeof request.path === 'string' ? this.#urlOf(base, request.path) : request.path;
-    return await retry({ policy: this.#policy, what: `${what} of ${this.name}`, signal }, (inner) =>
-      this.#follow(url, base, { ...request, signal: inner }, read),
+    return await this.attempts(request.what, request.signal, (signal) =>
+      this.requestOnce({ ...request, signal }, read),
     );
+  }
+
+  /** As {@link request}, but a failure in passing is the caller's to deal with. */
+  async requestOnce<T>(
+    request: RegistryRequest & { readonly signal: AbortSignal },
+    read: Reader<T>,
+  ): Promise<T> {
+    const base = await this.#connect(request.signal);
+    const url = typeof request.path === 'string' ? this.#urlOf(base, request.path) : request.path;
+    return await this.#follow(url, base, request, read);
+  }
+
+  /** Runs several requests that are one step: all again when one of them fails in passing. */
+  async attempts<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    // Found out first: a registry that does not answer has fewer attempts.
+    await this.#connect(signal);
+    return await retry({ policy: this.#policy, what: `${what} of ${this.name}`, signal }, run);
   }
 
   /** Where a `Location` of the registry leads. @throws ERR_PROTOCOL */
@@ -117,7 +135,12 @@ export class RegistryClient {
     return new URL(`/v2/${this.#reference.repository}${path}`, base);
   }
 
-  async #follow<T>(start: URL, base: URL, request: RegistryRequest, read: Reader<T>): Promise<T> {
+  async #follow<T>(
+    start: URL,
+    base: URL,
+    request: RegistryRequest & { readonly signal: AbortSignal },
+    read: Reader<T>,
+  ): Promise<T> {
     let url = start;
     let isAnswered = false;
     for (let hops = 0; hops <= REDIRECTS_MAX; ) {
@@ -134,7 +157,7 @@ export class RegistryClient {
         throw new G8Error('ERR_PERMISSION', `${request.what} of ${this.name} is not for this user`);
       }
       const challenge = parseChallenge(outcome.challenge);
-      await this.#authorizer.answer(challenge, used, request.signal as AbortSignal);
+      await this.#authorizer.answer(challenge, used, request.signal);
       isAnswered = true;
     }
     throw new G8Error('ERR_PROTOCOL', `${request.what} of ${this.name} is redirected in circles`);
