@@ -72,7 +72,7 @@ async function main() {
     ['Second run', `${second.elapsedMs} ms`],
   ];
   console.log(`\n${rows.map(([name, value]) => `  ${name.padEnd(28)}${value}`).join('\n')}`);
-  console.log('\nNow try: node bin/g8ufs.js --help');
+  console.log('\nNow try: node bin/g8ufs.js --help, and docs/tour.md');
 }
 
 /** Runs a command with the mount as its root: the interpreter that the image has, else the shell. */
