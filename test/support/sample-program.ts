@@ -15,6 +15,8 @@ export function sampleProgram(): Command {
     .argument('[flist]', 'file to write')
     .option('-s, --store <url>', 'where chunks go: a URL')
     .option('--upper <dir>', 'folder of changes')
+    .option('-h, --human', 'takes a letter from help')
+    .helpOption('--help', 'show it')
     .addOption(
       new Option('--compress <how>', "how it's compressed")
         .choices(['gzip', 'none'])

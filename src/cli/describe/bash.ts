@@ -2,7 +2,13 @@
  * Completion script for bash, from the command tree. It is static (no program is started at a key press)
  * and needs nothing of the bash-completion package. Pure.
  */
-import { allCommands, type CommandModel, type OptionModel, type ValueModel } from './model.ts';
+import {
+  allCommands,
+  type CommandModel,
+  globalOptions,
+  type OptionModel,
+  type ValueModel,
+} from './model.ts';
 
 /** The script; to be sourced, or put into a folder of completions under the name `g8ufs`. */
 export function bashCompletion(program: CommandModel): string {
@@ -24,7 +30,7 @@ ${program.options.flatMap((option) => valueCase('', option)).join('\n')}
 
 # What may follow a command: sets options, commands and arguments.
 _g8ufs_command() {
-  options='${flagsOf(program).join(' ')}' commands= arguments=()
+  options='${flagsOf(globalOptions(program)).join(' ')}' commands= arguments=()
   case $1 in
 ${commands.map((command) => commandCase(command)).join('\n')}
   esac
@@ -128,7 +134,7 @@ complete -F _g8ufs g8ufs
 
 function commandCase(command: CommandModel): string {
   const facts: string[] = [];
-  const own = command.path.length === 0 ? [] : flagsOf(command).filter((flag) => !isHelp(flag));
+  const own = command.path.length === 0 ? ['--help', '-h'] : flagsOf(command.options);
   if (own.length > 0) facts.push(`options+=' ${own.join(' ')}'`);
   if (command.commands.length > 0) {
     facts.push(`commands='${command.commands.map(({ path }) => path.at(-1)).join(' ')}'`);
@@ -159,10 +165,6 @@ function kindOf({ kind, choices }: ValueModel): string {
   return kind === 'words' ? `words:${choices.join(' ')}` : kind;
 }
 
-function flagsOf({ options }: CommandModel): string[] {
+function flagsOf(options: readonly OptionModel[]): string[] {
   return options.flatMap(({ short, long }) => [long, short]).filter((flag) => flag !== undefined);
-}
-
-function isHelp(flag: string): boolean {
-  return flag === '-h' || flag === '--help';
 }

@@ -2,7 +2,13 @@
  * Completion script for fish, from the command tree. One function finds out where the cursor is; each
  * offer is conditional on its answer. Pure.
  */
-import { allCommands, type CommandModel, type OptionModel, type ValueModel } from './model.ts';
+import {
+  allCommands,
+  type CommandModel,
+  globalOptions,
+  type OptionModel,
+  type ValueModel,
+} from './model.ts';
 
 /** The script; to be sourced, or saved as `g8ufs.fish` in a folder of completions. */
 export function fishCompletion(program: CommandModel): string {
@@ -57,7 +63,9 @@ function __g8ufs_at
 end
 
 complete -c g8ufs -f
-${program.options.map((option) => optionLine([], option)).join('\n')}
+${globalOptions(program)
+  .map((option) => optionLine(undefined, option))
+  .join('\n')}
 complete -c g8ufs -n '__g8ufs_at "" 0' -a help -d 'show the page of a command'
 ${commands.flatMap(commandLines).join('\n')}
 `;
@@ -71,9 +79,9 @@ function commandLines(command: CommandModel): string[] {
         `complete -c g8ufs -n '__g8ufs_at "${at}" ${count}' -a ${path.at(-1)} -d ${quote(description)}`,
     ),
   );
-  const own =
-    command.path.length === 0 ? [] : command.options.filter(({ short }) => short !== '-h');
-  const options = own.map((option) => optionLine(command.path, option));
+  const options = command.options
+    .filter((option) => command.path.length > 0 || option.long === '--help')
+    .map((option) => optionLine(at, option));
   const args = command.arguments.flatMap((argument, i) => {
     const offer = offerOf(argument);
     const count = argument.variadic ? `${i}+` : String(i);
@@ -87,11 +95,11 @@ function commandLines(command: CommandModel): string[] {
 }
 
 function optionLine(
-  path: readonly string[],
+  at: string | undefined,
   { short, long, value, description }: OptionModel,
 ): string {
   const words = ['complete -c g8ufs'];
-  if (path.length > 0) words.push(`-n '__g8ufs_at "${path.join(' ')}"'`);
+  if (at !== undefined) words.push(`-n '__g8ufs_at "${at}"'`);
   if (short !== undefined) words.push(`-s ${short.slice(1)}`);
   if (long !== undefined) words.push(`-l ${long.slice(2)}`);
   if (value !== undefined) words.push(`-x ${offerOf(value)}`.trimEnd());

@@ -74,13 +74,8 @@ export const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
 /** Describes a command and all below it. */
 export function describeCommand(command: Command, path: readonly string[] = []): CommandModel {
   const sections = helpSectionsOf(command);
-  // The parser offers this one without listing it.
-  const help: OptionModel = {
-    short: '-h',
-    long: '--help',
-    value: undefined,
-    description: 'show this page',
-  };
+  // With that for help, whose short form a command may want for something else.
+  const options = command.createHelp().visibleOptions(command);
   const commands = [...command.commands]
     .sort((a, b) => (a.name() < b.name() ? -1 : 1))
     .map((child) => describeCommand(child, [...path, child.name()]));
@@ -88,7 +83,7 @@ export function describeCommand(command: Command, path: readonly string[] = []):
     path,
     description: command.description(),
     arguments: command.registeredArguments.map(describeArgument),
-    options: [...command.options.filter(({ hidden }) => !hidden).map(optionModel), help],
+    options: options.map(optionModel),
     commands,
     notes: sections?.notes ?? [],
     settings: (sections?.settings ?? []).map((name) => ({
@@ -99,6 +94,11 @@ export function describeCommand(command: Command, path: readonly string[] = []):
     examples: sections?.examples ?? [],
     exitCodes: exitCodesOf(command),
   };
+}
+
+/** Options that hold for all commands; each has its own for help. */
+export function globalOptions(program: CommandModel): readonly OptionModel[] {
+  return program.options.filter(({ long }) => long !== '--help');
 }
 
 /** The command and all below it, each before those below. */

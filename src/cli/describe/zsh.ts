@@ -1,7 +1,13 @@
 /**
  * Completion script for zsh, from the command tree: one function for each command, for `_arguments`. Pure.
  */
-import { allCommands, type CommandModel, type OptionModel, type ValueModel } from './model.ts';
+import {
+  allCommands,
+  type CommandModel,
+  globalOptions,
+  type OptionModel,
+  type ValueModel,
+} from './model.ts';
 
 /** The script; to be sourced after compinit, or saved as `_g8ufs` in a folder of `$fpath`. */
 export function zshCompletion(program: CommandModel): string {
@@ -27,8 +33,8 @@ fi
 
 function commandFunction(command: CommandModel, program: CommandModel): string {
   const isProgram = command.path.length === 0;
-  const own = isProgram ? [] : command.options.filter(({ short }) => short !== '-h');
-  const specs = [...program.options, ...own].map(optionSpec);
+  const options = isProgram ? program.options : [...globalOptions(program), ...command.options];
+  const specs = options.map(optionSpec);
   const name = functionName(command.path);
   if (command.commands.length === 0) {
     specs.push(...command.arguments.map(argumentSpec));

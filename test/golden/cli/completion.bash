@@ -33,14 +33,14 @@ _g8ufs_value() {
 
 # What may follow a command: sets options, commands and arguments.
 _g8ufs_command() {
-  options='--json --color --help -h' commands= arguments=()
+  options='--json --color' commands= arguments=()
   case $1 in
-    '') commands='completion flist man umount' ;;
-    'completion') arguments=('words:bash fish') ;;
-    'flist') commands='create' ;;
-    'flist create') options+=' --store -s --upper --compress' arguments=('directory' 'flist') ;;
-    'man') arguments=('command...') ;;
-    'umount') arguments=('directory...') ;;
+    '') options+=' --help -h' commands='completion flist man umount' ;;
+    'completion') options+=' --help -h' arguments=('words:bash fish') ;;
+    'flist') options+=' --help -h' commands='create' ;;
+    'flist create') options+=' --store -s --upper --human -h --compress --help' arguments=('directory' 'flist') ;;
+    'man') options+=' --help -h' arguments=('command...') ;;
+    'umount') options+=' --help -h' arguments=('directory...') ;;
   esac
 }
 

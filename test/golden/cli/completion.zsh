@@ -7,7 +7,7 @@ _g8ufs() {
   _arguments -C -S \
     '*--json[print JSON]' \
     '*--color=[colour \[or not\] (always, never)]:when:(always never)' \
-    '*'{-h,--help}'[show this page]' \
+    '*'{-h,--help}'[display help for command]' \
     '(-)1: :->command' \
     '(-)*:: :->rest'
   case $state in
@@ -37,7 +37,7 @@ _g8ufs_completion() {
   _arguments -s -S \
     '*--json[print JSON]' \
     '*--color=[colour \[or not\] (always, never)]:when:(always never)' \
-    '*'{-h,--help}'[show this page]' \
+    '*'{-h,--help}'[display help for command]' \
     '1:shell:(bash fish)'
 }
 
@@ -47,7 +47,7 @@ _g8ufs_flist() {
   _arguments -C -S \
     '*--json[print JSON]' \
     '*--color=[colour \[or not\] (always, never)]:when:(always never)' \
-    '*'{-h,--help}'[show this page]' \
+    '*'{-h,--help}'[display help for command]' \
     '(-)1: :->command' \
     '(-)*:: :->rest'
   case $state in
@@ -69,10 +69,11 @@ _g8ufs_flist_create() {
   _arguments -s -S \
     '*--json[print JSON]' \
     '*--color=[colour \[or not\] (always, never)]:when:(always never)' \
-    '*'{-h,--help}'[show this page]' \
     '*'{-s,--store=}'[where chunks go\: a URL]:url: ' \
     '*--upper=[folder of changes]:dir:_path_files -/' \
+    '*'{-h,--human}'[takes a letter from help]' \
     '*--compress=[how it'\''s compressed (gzip, none; default\: gzip)]:how:(gzip none)' \
+    '*--help[show it]' \
     '1:dir:_path_files -/' \
     '2::flist:_files -g "*.flist(-.)"'
 }
@@ -81,7 +82,7 @@ _g8ufs_man() {
   _arguments -s -S \
     '*--json[print JSON]' \
     '*--color=[colour \[or not\] (always, never)]:when:(always never)' \
-    '*'{-h,--help}'[show this page]' \
+    '*'{-h,--help}'[display help for command]' \
     '*:command:_g8ufs_pages'
 }
 
@@ -89,7 +90,7 @@ _g8ufs_umount() {
   _arguments -s -S \
     '*--json[print JSON]' \
     '*--color=[colour \[or not\] (always, never)]:when:(always never)' \
-    '*'{-h,--help}'[show this page]' \
+    '*'{-h,--help}'[display help for command]' \
     '*:dir:_path_files -/'
 }
 
