@@ -146,7 +146,7 @@ const LABELS = {
 };
 
 /** The run's counters as the progress view wants them. */
-function counterOf(progress: CreateProgress): ProgressCounter {
+export function counterOf(progress: CreateProgress): ProgressCounter {
   const isWalking = (): boolean => progress.phase === 'walking';
   const isFetching = (): boolean => progress.phase === 'fetching';
   return {

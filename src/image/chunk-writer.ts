@@ -3,7 +3,7 @@
  * holes. What all sources of an image put their contents through; any number of blocks may be in
  * progress at a time, and whoever calls bounds how many.
  */
-import { CODEC, DIGEST } from '../base/codec.ts';
+import { CODEC, DIGEST, type DigestAlgorithm } from '../base/codec.ts';
 import { G8Error } from '../base/errors.ts';
 import type { Chunk } from '../format/content.ts';
 import type { MutableInode } from '../format/layer/node.ts';
@@ -15,12 +15,23 @@ const BLOCK_COUNT_MAX = 2 ** 24;
 const NOTHING = new Uint8Array(0);
 const HOLE: Chunk = { codec: CODEC.hole, id: NOTHING, plainDigest: NOTHING, storedSize: 0 };
 
+/** Codecs that new chunks can have: today's, and those of historical readers. */
+export type ChunkCodec = typeof CODEC.zstd | typeof CODEC.legacyG1 | typeof CODEC.legacyG2;
+
+const ALGORITHMS: Readonly<Record<ChunkCodec, DigestAlgorithm>> = {
+  [CODEC.zstd]: DIGEST.blake2b256,
+  [CODEC.legacyG1]: DIGEST.sha256,
+  [CODEC.legacyG2]: DIGEST.blake2b128,
+};
+
 export interface ChunkWriterOptions {
   readonly codec: Pick<CodecBinding, 'encodeChunk'>;
   /** Bytes, a power of two. */
   readonly blockSize: number;
   /** zstd level. */
   readonly level: number;
+  /** Default zstd. */
+  readonly chunkCodec?: ChunkCodec | undefined;
   /** Takes a chunk for the store; resolves when there is room for more. */
   readonly put: (id: Uint8Array, stored: Uint8Array) => Promise<void>;
   /** Called with the plain size of each block that is done. */
@@ -31,12 +42,24 @@ type Block = Pick<EncodeFileRequest, 'fd' | 'offset' | 'length'> | Pick<EncodeDa
 
 export class ChunkWriter {
   readonly blockSize: number;
+  readonly chunkCodec: ChunkCodec;
   readonly #options: ChunkWriterOptions;
   #blockCount = 0;
 
   constructor(options: ChunkWriterOptions) {
     this.#options = options;
     this.blockSize = options.blockSize;
+    this.chunkCodec = options.chunkCodec ?? CODEC.zstd;
+  }
+
+  /** Whether blocks of zeros are holes. Historical readers know none: there they are stored like others. */
+  get hasHoles(): boolean {
+    return this.chunkCodec === CODEC.zstd;
+  }
+
+  /** Of plain digests. */
+  get algorithm(): DigestAlgorithm {
+    return ALGORITHMS[this.chunkCodec];
   }
 
   /**
@@ -60,13 +83,13 @@ export class ChunkWriter {
   /** Makes a chunk of a block and hands it on. */
   async write(block: Block): Promise<Chunk> {
     const { codec, level, put } = this.#options;
-    const encoded = await codec.encodeChunk({ ...block, codec: CODEC.zstd, level });
+    const encoded = await codec.encodeChunk({ ...block, codec: this.chunkCodec, level });
     const length = 'data' in block ? block.data.length : block.length;
     if (encoded.hole) return this.hole(length);
     const { id, plainDigest, stored } = encoded;
     await put(id, stored);
     this.#options.onBytes?.(length, false);
-    return { codec: CODEC.zstd, id, plainDigest, storedSize: stored.length };
+    return { codec: this.chunkCodec, id, plainDigest, storedSize: stored.length };
   }
 
   /** The chunk of a block that is known to be nothing but zeros. */
@@ -77,7 +100,7 @@ export class ChunkWriter {
 
   /** Says what a file contains. */
   setContent(inode: MutableInode, chunks: readonly Chunk[]): void {
-    const { size } = inode;
-    inode.content = { size, blockSize: this.blockSize, algorithm: DIGEST.blake2b256, chunks };
+    const { blockSize, algorithm } = this;
+    inode.content = { size: inode.size, blockSize, algorithm, chunks };
   }
 }

@@ -81,7 +81,7 @@ async function encodeBlock(
   const length = Math.min(writer.blockSize, file.inode.size - offset);
   const fd = await openFile(source, job, scan);
   // For one block, asking where the data is costs as much as reading it.
-  const isRead = chunks.length === 1 || hasData(scan, fd, offset, length);
+  const isRead = chunks.length === 1 || !writer.hasHoles || hasData(scan, fd, offset, length);
   chunks[index] = isRead ? await writer.write({ fd, offset, length }) : writer.hole(length);
 }
 

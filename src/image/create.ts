@@ -10,7 +10,7 @@ import { BLOCK_SIZE_DEFAULT, BLOCK_SIZE_MAX, BLOCK_SIZE_MIN } from '../format/co
 import type { Metadata } from '../format/flist/metadata.ts';
 import type { CodecBinding, ScanBinding, StreamBinding } from '../native/addon.ts';
 import type { WritableChunkStore } from '../store/store.ts';
-import { ChunkWriter } from './chunk-writer.ts';
+import { type ChunkCodec, ChunkWriter } from './chunk-writer.ts';
 import { type CreateProgress, createProgress } from './create-progress.ts';
 import { compileExcludes } from './glob.ts';
 import { checkOutput } from './output.ts';
@@ -134,15 +134,23 @@ function sourceOf({ source, output }: CreateOptions): ImageSource {
   return new FolderSource({ path: source, excludedPaths: [output] });
 }
 
-type Stored = Pick<
+export type Stored = Pick<
   CreateSummary,
   'chunks' | 'newChunks' | 'storedBytes' | 'uploadedBytes' | 'holes' | 'holeBytes'
 >;
 
+export type LoadSourceOptions = Pick<
+  CreateOptions,
+  'store' | 'addon' | 'blockSize' | 'level' | 'exclude' | 'signal'
+> & {
+  /** Default zstd. */
+  readonly chunkCodec?: ChunkCodec | undefined;
+};
+
 /** Reads the source; when this is done, everything it has is in the store. */
-async function loadSource(
+export async function loadSource(
   source: ImageSource,
-  options: CreateOptions,
+  options: LoadSourceOptions,
   progress: CreateProgress,
 ): Promise<SourceTree & { readonly stored: Stored }> {
   // A failure on either side ends the other: reading on when the store is gone would be in vain.
@@ -159,6 +167,7 @@ async function loadSource(
     codec: options.addon,
     blockSize: options.blockSize ?? BLOCK_SIZE_DEFAULT,
     level: options.level ?? LEVEL_DEFAULT,
+    chunkCodec: options.chunkCodec,
     put: (id, bytes) => uploader.add(id, bytes),
     onBytes: (bytes, isHole) => {
       progress.bytes += bytes;
@@ -188,7 +197,11 @@ async function loadSource(
   }
 }
 
-function checkNumbers({ blockSize = BLOCK_SIZE_DEFAULT, level = LEVEL_DEFAULT }: CreateOptions) {
+/** @throws RangeError when a block size or level is out of range */
+export function checkNumbers({
+  blockSize = BLOCK_SIZE_DEFAULT,
+  level = LEVEL_DEFAULT,
+}: LoadSourceOptions) {
   const isPower = Number.isInteger(Math.log2(blockSize));
   if (!isPower || blockSize < BLOCK_SIZE_MIN || blockSize > BLOCK_SIZE_MAX) {
     throw new RangeError(`Block size ${blockSize} is not a power of two from 4 KiB to 4 MiB`);

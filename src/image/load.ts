@@ -10,7 +10,9 @@ import { blake2bReady } from '../base/blake2b.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import type { Metadata } from '../format/flist/metadata.ts';
 import { readFlist } from '../format/flist/open.ts';
+import { ownerNames } from '../format/flist/owner-names.ts';
 import { collectFlist, type Generation } from '../format/flist/package.ts';
+import type { WriteRecordsOptions } from '../format/flist/write-records.ts';
 import type { Inode } from '../format/tree.ts';
 import type { StreamBinding } from '../native/addon.ts';
 import { decodeStream } from './decompress.ts';
@@ -33,6 +35,8 @@ export interface LoadedFlist {
   readonly metadata: Metadata;
   /** Text of `router.yaml`, when the package has one. */
   readonly router: string | undefined;
+  /** Names that a historical flist gives to owners, for writing it back. */
+  readonly names?: WriteRecordsOptions | undefined;
 }
 
 /**
@@ -49,13 +53,14 @@ export async function loadFlist(source: string, options: LoadFlistOptions): Prom
     const path = await fetchPackage(source, dir, signal);
     const members = await collectFile(path, source, codec, signal);
     await blake2bReady();
-    const { generation, metadata, router, tree } = await readFlist(members);
+    const { generation, database, metadata, router, tree } = await readFlist(members);
     return {
       source,
       generation,
       root: tree(),
       metadata,
       router: router === undefined ? undefined : Buffer.from(router).toString(),
+      ...(generation !== 'ours' && { names: ownerNames(database, generation) }),
     };
   } finally {
     await rm(dir, { recursive: true, force: true });

@@ -7,7 +7,7 @@ import { throwIfAborted } from '../base/abort.ts';
 import { blake2bReady } from '../base/blake2b.ts';
 import { formatMetadata, type Metadata } from '../format/flist/metadata.ts';
 import { MEMBER, type PackOptions, packFlist } from '../format/flist/package.ts';
-import { writeRecords } from '../format/flist/write-records.ts';
+import { type WriteRecordsOptions, writeRecords } from '../format/flist/write-records.ts';
 import { buildMountIndex, type MountIndexImage } from '../format/index/writer.ts';
 import { buildRocksdb } from '../format/rocksdb/writer.ts';
 import type { Inode } from '../format/tree.ts';
@@ -27,6 +27,8 @@ export interface PackTreeOptions {
   readonly router?: string | undefined;
   /** Settings that go with the flist; the package names them when there are any. */
   readonly metadata?: Metadata | undefined;
+  /** Names of owners, for old readers. */
+  readonly names?: WriteRecordsOptions | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -59,13 +61,13 @@ export async function packTree(
   return { flistSize, counts: index.counts, rootDigest: index.rootDigest() };
 }
 
-function compressionOf({ compression = 'gzip', streams }: PackTreeOptions): PackOptions {
+export function compressionOf({ compression = 'gzip', streams }: PackTreeOptions): PackOptions {
   if (compression !== 'zstd') return { compression };
   if (streams === undefined) throw new TypeError('Packing with zstd needs `streams`');
   return { compression: (tar) => encodeStream('zstd', ZSTD_LEVEL, tar, streams) };
 }
 
-interface Member {
+export interface Member {
   readonly name: string;
   readonly size: number;
   readonly data: Iterable<Uint8Array>;
@@ -74,7 +76,7 @@ interface Member {
 function packageMembers(
   root: Inode,
   index: MountIndexImage,
-  { router, metadata }: PackTreeOptions,
+  { router, metadata, names }: PackTreeOptions,
 ): Member[] {
   const members: Member[] = [
     { name: MEMBER.erofs, size: index.erofsSize, data: index.erofs() },
@@ -85,13 +87,13 @@ function packageMembers(
   if (metadata !== undefined && metadata.size > 0) {
     members.push(textMember(MEMBER.metadata, formatMetadata(metadata)));
   }
-  for (const [name, bytes] of buildRocksdb(writeRecords(root))) {
+  for (const [name, bytes] of buildRocksdb(writeRecords(root, names))) {
     members.push({ name, size: bytes.length, data: [bytes] });
   }
   return members;
 }
 
-function textMember(name: string, text: string): Member {
+export function textMember(name: string, text: string): Member {
   const bytes = Buffer.from(text);
   return { name, size: bytes.length, data: [bytes] };
 }

@@ -4,7 +4,8 @@
  */
 import { G8Error } from '../../base/errors.ts';
 
-export type KnownKey = 'entrypoint' | 'environ' | 'port' | 'volume' | 'backend' | 'readme';
+const KNOWN_KEYS = ['entrypoint', 'environ', 'port', 'volume', 'backend', 'readme'] as const;
+export type KnownKey = (typeof KNOWN_KEYS)[number];
 
 export type Json =
   | null
@@ -19,6 +20,10 @@ const PORT_MAX = 65535;
 /** Shown instead of a secret. */
 const MASK = '***';
 const SECRETS = ['password', 'token'];
+
+export function isKnownKey(key: string): key is KnownKey {
+  return (KNOWN_KEYS as readonly string[]).includes(key);
+}
 
 /** JSON with the blanks that historical tools write: `{"a": [1, 2]}`. */
 export function formatSetting(value: Json): string {

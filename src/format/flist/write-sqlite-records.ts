@@ -2,6 +2,8 @@
  * From a tree to the records of the sqlite generation (G3), as zflist 2.3 writes them, and what is lost on
  * the way. Contents must be of that generation already. The same tree gives the same bytes. Pure.
  */
+
+import { CODEC } from '../../base/codec.ts';
 import { G8Error } from '../../base/errors.ts';
 import { MessageWriter } from '../capnp/writer.ts';
 import { type Inode, S_IFDIR, S_IFMT } from '../tree.ts';
@@ -73,12 +75,13 @@ function encodeDirectory(
   for (const entry of inode.entries ?? []) {
     const common = { name: entry.name, aciKey: acis.keyOf(entry.inode), ...timesOf(entry.inode) };
     if ((entry.inode.mode & S_IFMT) !== S_IFDIR) {
+      checkChunks(entry.inode, path, entry.name);
       const size = entry.inode.target?.length ?? entry.inode.size;
       others.push({ ...common, size, body: bodyOf(entry.inode) });
       continue;
     }
     if (depth >= TREE_DEPTH_MAX) {
-      throw new RangeError(`Tree is deeper than ${TREE_DEPTH_MAX} directories`);
+      throw new G8Error('ERR_CREATE', `Tree is deeper than ${TREE_DEPTH_MAX} directories`);
     }
     const childPath = path.length === 0 ? entry.name : Buffer.concat([path, SLASH, entry.name]);
     const child = {
@@ -105,6 +108,15 @@ function encodeDirectory(
     writer,
     'historical',
   );
+}
+
+function checkChunks({ content }: Inode, folder: Uint8Array, name: Uint8Array): void {
+  const isKnown = content?.chunks.every(
+    ({ codec }) => codec === CODEC.legacyG2 || codec === CODEC.lost,
+  );
+  if (isKnown !== false) return;
+  const path = escapeBytes(Buffer.concat([folder, SLASH, name]));
+  throw new G8Error('ERR_CREATE', `File ${path} has chunks that zflist does not know`);
 }
 
 class AciTable {

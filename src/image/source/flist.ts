@@ -1,16 +1,18 @@
 /**
- * Images of other flists. Contents keep their chunks when those are of today's codec and of the size that
- * is wanted: what the store lacks of them is copied, verified on the way. All other contents are
- * read through their stores and packed anew.
+ * Images of other flists. Contents keep their chunks when those are of the codec and the size that are
+ * wanted: what the store lacks of them is copied, verified on the way. All other contents are read through
+ * their stores and packed anew.
  */
 import { throwIfAborted } from '../../base/abort.ts';
 import { toHex } from '../../base/bytes.ts';
-import { CODEC, DIGEST } from '../../base/codec.ts';
+import { CODEC } from '../../base/codec.ts';
+import { G8Error } from '../../base/errors.ts';
 import { forEachParallel } from '../../base/workers.ts';
 import type { Chunk, Content } from '../../format/content.ts';
 import type { MutableInode } from '../../format/layer/node.ts';
 import type { Inode } from '../../format/tree.ts';
 import type { ChunkStore } from '../../store/store.ts';
+import type { ChunkWriter } from '../chunk-writer.ts';
 import type { LoadedFlist } from '../load.ts';
 import { readContent } from '../read.ts';
 import { excludeEntries } from './attributes.ts';
@@ -52,15 +54,30 @@ export class FlistSource implements ImageSource {
     const files = filesOf(root);
     progress.phase = 'storing';
     progress.bytesTotal = files.reduce((total, { size }) => total + size, 0);
-    const blockSize = this.#options.keepBlockSize ? undefined : run.writer.blockSize;
-    const kept = files.filter(({ content }) => isOurs(content, blockSize));
+    const kept = files.filter(({ content }) => this.#isKept(content, run.writer));
     await this.#copy(kept, run);
-    const others = files.filter(({ content }) => !isOurs(content, blockSize));
+    const others = files.filter(({ content }) => !this.#isKept(content, run.writer));
     await this.#repack(others, run);
     return { root, entryCount, metadata, reusedFiles: kept.length };
   }
 
   async close(): Promise<void> {}
+
+  #isKept(content: Content, writer: ChunkWriter): boolean {
+    const { size, blockSize, algorithm, chunks } = content;
+    const { chunkCodec, hasHoles } = writer;
+    if (isBroken(content)) {
+      // Records can only say so of historical chunks: they stay what they are, or cannot be at all.
+      if (algorithm === writer.algorithm || chunkCodec === CODEC.zstd) return true;
+      const lost = `A file of ${size} bytes in ${this.name} has lost chunks`;
+      throw new G8Error('ERR_CHUNK_MISSING', `${lost} and cannot be packed anew`);
+    }
+    return (
+      (this.#options.keepBlockSize || blockSize === writer.blockSize) &&
+      algorithm === writer.algorithm &&
+      chunks.every(({ codec }) => codec === chunkCodec || (hasHoles && codec === CODEC.hole))
+    );
+  }
 
   async #copy(files: readonly File[], run: SourceRun): Promise<void> {
     const { uploader, progress, signal } = run;
@@ -135,7 +152,7 @@ function chunksById(files: readonly File[]): Map<string, Sized> {
   for (const { content } of files) {
     const { size, blockSize } = content;
     for (const [i, chunk] of content.chunks.entries()) {
-      if (chunk.codec === CODEC.hole) continue;
+      if (chunk.id.length === 0) continue;
       const plainSize = Math.min(blockSize, size - i * blockSize);
       chunks.set(toHex(chunk.id), { chunk, plainSize });
     }
@@ -143,11 +160,9 @@ function chunksById(files: readonly File[]): Map<string, Sized> {
   return chunks;
 }
 
-function isOurs({ size, blockSize, algorithm, chunks }: Content, wanted?: number): boolean {
+/** Historical writers lost the last chunks of some large files. */
+function isBroken({ size, blockSize, chunks }: Content): boolean {
   return (
-    (wanted === undefined || blockSize === wanted) &&
-    algorithm === DIGEST.blake2b256 &&
-    chunks.length === Math.ceil(size / blockSize) &&
-    chunks.every(({ codec }) => codec === CODEC.zstd || codec === CODEC.hole)
+    chunks.length < Math.ceil(size / blockSize) || chunks.some(({ codec }) => codec === CODEC.lost)
   );
 }
