@@ -9,8 +9,8 @@ import type { Chunk } from '../format/content.ts';
 import type { MutableInode } from '../format/layer/node.ts';
 import type { CodecBinding, EncodeDataRequest, EncodeFileRequest } from '../native/addon.ts';
 
-/** 8 TiB of the default block size: a sparse file of an archive may claim any size. */
-const BLOCK_COUNT_MAX = 2 ** 24;
+/** 4 TiB of blocks of the default size: a sparse file of an archive may claim any size. */
+const BLOCK_COUNT_MAX = 2 ** 23;
 
 const NOTHING = new Uint8Array(0);
 const HOLE: Chunk = { codec: CODEC.hole, id: NOTHING, plainDigest: NOTHING, storedSize: 0 };
@@ -66,15 +66,15 @@ export class ChunkWriter {
    * A chunk for each block of a file of that size, all of them holes so far.
    *
    * @param title of the file, for messages
-   * @throws ERR_FLIST_FORMAT when the image would get more chunks than a flist can name
+   * @throws ERR_CREATE when the image would get more chunks than can be handled
    */
   chunksFor(size: number, title: string): Chunk[] {
     const count = Math.ceil(size / this.blockSize);
     this.#blockCount += count;
     if (this.#blockCount > BLOCK_COUNT_MAX) {
       throw new G8Error(
-        'ERR_FLIST_FORMAT',
-        `${title} has ${size} bytes: with it the image has more than ${BLOCK_COUNT_MAX} chunks`,
+        'ERR_CREATE',
+        `${title} has ${size} bytes, with which the image has more than ${BLOCK_COUNT_MAX} chunks; larger blocks may help`,
       );
     }
     return new Array<Chunk>(count).fill(HOLE);

@@ -183,7 +183,7 @@ async function packEntry(
   packer: StreamPacker,
   blockSize: number,
 ): Promise<void> {
-  const title = showTarName(entry.path);
+  const title = `${showTarName(entry.path)} of ${layer.name}`;
   await named(layer, () => packer.add(inode, title, entryBlocks(reader, entry, blockSize)));
 }
 
