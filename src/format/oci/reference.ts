@@ -46,10 +46,11 @@ export function parseReference(text: string): RegistryReference {
     new G8Error('ERR_USAGE', `'${hideCredentials(text)}' is no image reference: ${reason}`);
   const bare = text.replace(/^oci:\/\//, '');
   const slash = bare.indexOf('/');
-  if (slash < 0) throw bad('give HOST/REPOSITORY[:TAG]');
+  if (slash < 0) throw bad('give HOST/REPOSITORY[:TAG], such as docker.io/debian');
   const registry = bare.slice(0, slash);
   // A user in front of the host would be a secret in flags, and in every list of processes.
-  if (/^[^/]*@/.test(registry)) throw bad('credentials are read from files, see g8ufs help');
+  if (/^[^/]*@/.test(registry))
+    throw bad('credentials are read from files, as docker login writes them');
   if (!HOST.test(registry)) throw bad('wrong host');
   const [rest = '', ...digests] = bare.slice(slash + 1).split('@');
   if (digests.length > 1) throw bad('several digests');

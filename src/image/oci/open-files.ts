@@ -33,7 +33,7 @@ export async function openImageFiles(path: string, options: OpenFilesOptions): P
     throw toG8Error(error, 'ERR_NO_INPUT', `${path} cannot be opened`);
   });
   if (info.isDirectory()) return new FolderFiles(path);
-  if (!(await isCompressed(path))) return await TarFiles.open(path, path, options.signal);
+  if (!(await isCompressed(path))) return await TarFiles.open(path, path, options);
   const folder = await mkdtemp(join(options.tmpDir, 'g8ufs-oci-')).catch((error: unknown) => {
     throw toG8Error(error, 'ERR_CREATE', `No temporary folder can be made in ${options.tmpDir}`);
   });
@@ -41,7 +41,7 @@ export async function openImageFiles(path: string, options: OpenFilesOptions): P
   try {
     const copy = join(folder, 'plain.tar');
     await decompressFile(path, copy, info.size, options);
-    return withRemoval(await TarFiles.open(copy, path, options.signal), remove);
+    return withRemoval(await TarFiles.open(copy, path, options), remove);
   } catch (error) {
     await remove();
     throw error;

@@ -12,14 +12,15 @@ export interface PathWithName {
 const NAME = /^[\w][\w.:/@+-]{0,254}$/;
 
 /**
- * Splits at the first colon behind which a path that exists ends; at the first one at all when none does.
+ * Splits behind the first path that exists; at the first colon when there is none. A path that exists as a
+ * whole is not split.
  *
  * @throws ERR_USAGE when there is no path, or the name is none
  */
 export async function splitPath(text: string): Promise<PathWithName> {
   const ends = [...text.matchAll(/:/g)].map(({ index }) => index);
   let end = ends[0] ?? text.length;
-  for (const candidate of [...ends, text.length]) {
+  for (const candidate of [text.length, ...ends]) {
     if (candidate === 0 || !(await exists(text.slice(0, candidate)))) continue;
     end = candidate;
     break;

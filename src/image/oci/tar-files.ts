@@ -16,6 +16,12 @@ import { type ImageFiles, openPlainFile, readRange } from './image-files.ts';
 const MEMBER_COUNT_MAX = 100_000;
 const LINKS_MAX = 8;
 
+export interface OpenTarOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Default {@link MEMBER_COUNT_MAX}. */
+  readonly memberCountMax?: number | undefined;
+}
+
 type Member = { readonly start: number; readonly size: number } | { readonly link: string };
 
 export class TarFiles implements ImageFiles {
@@ -34,10 +40,10 @@ export class TarFiles implements ImageFiles {
    * @param name for messages
    * @throws ERR_NO_INPUT, ERR_FLIST_FORMAT when it is no plain tar, ERR_IO, ERR_ABORTED
    */
-  static async open(path: string, name: string, signal?: AbortSignal): Promise<TarFiles> {
+  static async open(path: string, name: string, options: OpenTarOptions = {}): Promise<TarFiles> {
     const file = await openPlainFile(path);
     try {
-      return new TarFiles(name, file, await readMembers(file, name, signal));
+      return new TarFiles(name, file, await readMembers(file, name, options));
     } catch (error) {
       await file.close();
       throw error;
@@ -80,7 +86,7 @@ export class TarFiles implements ImageFiles {
 async function readMembers(
   file: FileHandle,
   name: string,
-  signal: AbortSignal | undefined,
+  { signal, memberCountMax = MEMBER_COUNT_MAX }: OpenTarOptions,
 ): Promise<Map<string, Member>> {
   const members = new Map<string, Member>();
   const { size: end } = await file.stat();
@@ -101,8 +107,8 @@ async function readMembers(
       addMember(members, header, front, { start, size });
       front = {};
     }
-    if (members.size > MEMBER_COUNT_MAX) {
-      throw malformedImage(`${name} has more than ${MEMBER_COUNT_MAX} members`);
+    if (members.size > memberCountMax) {
+      throw malformedImage(`${name} has more than ${memberCountMax} members`);
     }
     at = start + Math.ceil(size / TAR_BLOCK_SIZE) * TAR_BLOCK_SIZE;
   }

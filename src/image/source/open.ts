@@ -84,9 +84,12 @@ function openerOf(name: string): Opener | undefined {
 
 async function detect(path: string, { codec, signal }: OpenSourceOptions): Promise<Opener> {
   const info = await statOf(path);
-  if (info.isDirectory()) return openFolder;
   // A pipe or a device is read once, as what `-` is.
-  if (!info.isFile()) return openTar;
+  if (!info.isDirectory() && !info.isFile()) return openTar;
+  const { detectImage } = await import('../oci/detect.ts');
+  const image = await detectImage(path, info.isDirectory(), signal);
+  if (image !== undefined) return image === 'oci' ? openOciLayout : openDockerArchive;
+  if (info.isDirectory()) return openFolder;
   const layer = fileLayer(path, info.size);
   const controller = new AbortController();
   const reader = new TarReader(

@@ -1,14 +1,16 @@
 /** `flist create` of images, as users name them: layouts, archives, registries. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { gate } from '../../support/gate.ts';
 import { startServer } from '../../support/http-server.ts';
 import { Layout, tagged } from '../../support/oci/make-layout.ts';
 import { PASSWORD, run, startRegistry, USER } from '../../support/oci/registry.ts';
-import { runCli } from '../../support/run-cli.ts';
+import { runCli, startCli } from '../../support/run-cli.ts';
 import { TAR_END, tarFile } from '../../support/tar-blocks.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
@@ -80,9 +82,12 @@ test('all forms of an image give the same tree, and only what it has is stored',
   const tar = join(work, 'image.tar');
   execFileSync('tar', ['-C', layout, '-cf', tar, '.']);
   assert.equal((await create(`oci-archive:${tar}:v1`))['rootDigest'], rootDigest);
+  for (const plain of [layout, tar]) assert.equal((await create(plain))['rootDigest'], rootDigest);
   const docker = join(work, 'docker.tar');
   const copy = ['--insecure-policy', 'copy', `oci:${layout}:v1`];
   await run('skopeo', [...copy, `docker-archive:${docker}:app:v1`]);
+  assert.equal((await create(docker))['rootDigest'], rootDigest);
+  assert.notEqual((await create(`tar:${docker}`))['rootDigest'], rootDigest);
   assert.equal((await create(`docker-archive:${docker}`))['rootDigest'], rootDigest);
   assert.equal((await create(`docker-archive:${docker}:app:v1`))['rootDigest'], rootDigest);
   writeFileSync(`${docker}.gz`, gzipSync(readFileSync(docker)));
@@ -92,6 +97,61 @@ test('all forms of an image give the same tree, and only what it has is stored',
   await run('skopeo', [...copy, '--dest-tls-verify=false', `docker://${host}/app:v1`]);
   const pulled = await create(`oci://${host}/app:v1`);
   assert.deepEqual([pulled['rootDigest'], pulled['newChunks']], [rootDigest, 0]);
+});
+
+test('layers of zstd are read, in one frame or several', async (t) => {
+  const { work, layout, create, fail } = makeWorld(t);
+  const { rootDigest } = await create(`oci:${layout}:v1`);
+  const flist = join(work, 'x.flist');
+  const packed = join(work, 'packed');
+  const store = ['--store', `dir://${join(work, 'store')}`];
+  const args = ['flist', 'export', flist, `oci:${packed}`, ...store, '--compress', 'zstd'];
+  assert.equal((await runCli(args)).code, 0);
+  assert.equal((await create(`oci:${packed}`))['rootDigest'], rootDigest);
+  // Damage behind the last entry: the digest of the blob tells.
+  const { manifests } = JSON.parse(readFileSync(join(packed, 'index.json'), 'utf8'));
+  const blob = (digest: string): string => join(packed, 'blobs', digest.replace(':', '/'));
+  const { layers } = JSON.parse(readFileSync(blob(manifests[0].digest), 'utf8'));
+  const path = blob(layers[0].digest);
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+  rmSync(flist);
+  assert.match(await fail(`oci:${packed}`), /^65 g8ufs: Layer sha256:[0-9a-f]{12}: /);
+});
+
+test('an interrupted download leaves nothing behind', async (t) => {
+  const { work, layout } = makeWorld(t);
+  const { manifests } = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8'));
+  const blob = (digest: string) => readFileSync(join(layout, 'blobs', digest.replace(':', '/')));
+  const manifest = blob(manifests[0].digest);
+  const { layers } = JSON.parse(manifest.toString());
+  const isAsked = gate();
+  const server = await startServer(t, (request, response) => {
+    const digest = request.url?.split('/').at(-1) ?? '';
+    if (request.url === '/v2/') return response.end('{}');
+    if (request.url?.includes('/manifests/')) {
+      response.setHeader('content-type', 'application/vnd.oci.image.manifest.v1+json');
+      return response.end(manifest);
+    }
+    const bytes = blob(digest);
+    if (!layers.some((one: { digest: string }) => one.digest === digest))
+      return response.end(bytes);
+    // Some bytes, and then silence.
+    response.writeHead(200, { 'content-length': bytes.length });
+    return response.write(bytes.subarray(0, 20), () => isAsked.open());
+  });
+  const tmp = join(work, 'tmp');
+  const flist = join(work, 'x.flist');
+  const image = `oci://${new URL(server.url).host}/app`;
+  const args = ['flist', 'create', image, flist, '--store', `dir://${join(work, 'store')}`];
+  const child = startCli(args, { HOME: work, TMPDIR: tmp });
+  const ended = once(child, 'close');
+  await isAsked.opened;
+  child.kill('SIGINT');
+  assert.deepEqual(await ended, [130, null]);
+  assert.deepEqual(readdirSync(tmp), []);
+  assert.ok(!readdirSync(work).includes('x.flist'));
 });
 
 test('what the configuration says becomes settings of the flist', async (t) => {

@@ -57,7 +57,7 @@ export function command(context: Context): Command {
   return addHelpSections(create, {
     notes: [
       'An image is oci:PATH[:TAG] (an OCI layout, in a folder or a tar), docker-archive:PATH[:NAME] (what docker save writes) or oci://HOST/REPOSITORY[:TAG|@DIGEST] (in a registry). Credentials are those of docker, podman and skopeo.',
-      'What a plain path is, is looked up; dir:, tar: and flist: in front of it say it.',
+      'What a plain path is, is looked up: a layout or docker archive is an image too. dir:, tar: and flist: in front of it say it.',
     ],
     examples: [
       ['flist create ./rootfs debian.flist --store http://127.0.0.1:8080', 'chunks to a hub'],
