@@ -9,6 +9,23 @@ export interface PublishTarget {
   readonly name: string;
 }
 
+/** Brings the signature along that lies beside a flist. @returns whether there is one */
+async function uploadSignature(
+  context: Context,
+  client: import('../store/hub-client.ts').HubClient,
+  source: string,
+  target: PublishTarget,
+): Promise<boolean> {
+  const { readSignatures } = await import('../image/signature-files.ts');
+  const { signaturePlace } = await import('../image/require-signature.ts');
+  const { formatSignatures } = await import('../format/signature.ts');
+  const signatures = await readSignatures(signaturePlace(source), context.signal);
+  if (signatures === undefined) return false;
+  const { signal } = context;
+  await client.uploadSignature(target, formatSignatures(signatures), { signal });
+  return true;
+}
+
 /** What the hub has answered, and where the flist is now. */
 export type PublishReceipt = Awaited<ReturnType<typeof publishFlist>>;
 
@@ -30,8 +47,9 @@ export async function publishFlist(context: Context, source: string, target: Pub
         },
       },
     );
+    const signed = await uploadSignature(context, client, source, target);
     const path = [repository, `${name}.flist`].map(encodeURIComponent).join('/');
-    return { ...receipt, url: `${client.name}/${path}` };
+    return { ...receipt, signed, url: `${client.name}/${path}` };
   } finally {
     view.stop();
     await client.close();

@@ -66,3 +66,26 @@ export async function openImageStores(
   const digest = (data: Uint8Array, length: number): Uint8Array => codec.blake2b(data, length);
   return openRoutedStore({ urls, routers, digest });
 }
+
+/**
+ * URLs of all stores that images read from, each once, in the order in which they are asked. Those that a
+ * flist may not name are left out.
+ */
+export async function storeUrls(
+  context: Context,
+  images: readonly Pick<Image, 'source' | 'router'>[],
+  flags: StoreFlags,
+): Promise<string[]> {
+  const { loadConfig } = await import('../config/config.ts');
+  const { parseRouter } = await import('../store/router-config.ts');
+  const config = await loadConfig(context.env, {
+    stores: flags.store.length > 0 ? flags.store : undefined,
+  });
+  const named = images.flatMap(({ router, source }) => {
+    if (router === undefined) return [];
+    const { lookup, pools } = parseRouter(router, `of ${source}`);
+    return lookup.flatMap((name) => (pools.get(name) ?? []).map(({ url }) => url));
+  });
+  const http = named.filter((url) => /^https?:\/\//i.test(url));
+  return [...new Set([...http, ...config.get('stores')])];
+}

@@ -76,6 +76,14 @@ export const SETTINGS = {
     parse: parseDuration,
     fallback: () => 30_000,
   },
+  requireSignature: {
+    env: 'G8UFS_REQUIRE_SIGNATURE',
+    unit: 'list',
+    description: 'public keys, one of which must have signed what is mounted, separated by spaces',
+    expected: 'paths of public keys',
+    parse: (text) => text.split(/\s+/).filter((path) => path !== ''),
+    fallback: (): string[] => [],
+  },
   blockSize: {
     env: 'G8UFS_BLOCK_SIZE',
     unit: 'bytes',

@@ -27,6 +27,8 @@ export interface MountRequest {
   readonly openMode: OpenMode;
   readonly driver: 'native' | 'fuse-native';
   readonly allowOther: boolean;
+  /** Raw public keys in Base64, one of which must have signed the image; absent: none has to. */
+  readonly requireSignature?: readonly string[];
   /** Read-write with overlayfs on top; absent for a read-only mount. */
   readonly upper?: string;
 }
@@ -125,7 +127,7 @@ export class MountTable {
    * Mounts, and resolves when the mount answers.
    *
    * @throws ERR_NO_INPUT (flist or mount point absent), ERR_MOUNT (already a mount point), ERR_NO_FUSE,
-   *   ERR_PERMISSION, ERR_FLIST_FORMAT, ERR_STORE_UNAVAILABLE, ERR_ABORTED when the daemon goes away
+   *   ERR_PERMISSION (also for an image that is not signed as asked), ERR_FLIST_FORMAT, ERR_STORE_UNAVAILABLE, ERR_ABORTED when the daemon goes away
    */
   async mount(request: MountRequest, signal: AbortSignal): Promise<MountRecord> {
     const { mountPoint } = request;
@@ -143,6 +145,11 @@ export class MountTable {
     try {
       await prepareMountPoint(mountPoint);
       const image = await this.#options.images.open(request.source, signal);
+      if (request.requireSignature !== undefined) {
+        // Its code takes time to load, which other mounts need not wait for.
+        const { requireSignedImage } = await import('./signed-image.ts');
+        await requireSignedImage(image, request.source, request.requireSignature, signal);
+      }
       this.#requireOpen();
       await this.#start(request, image);
       this.#options.log.info({ mountPoint, source: request.source }, 'mounted');

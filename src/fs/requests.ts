@@ -7,6 +7,7 @@ import type { MountRequest } from './mounts.ts';
 const DEADLINE_MS_MIN = 100;
 const DEADLINE_MS_MAX = 3_600_000;
 const STORES_MAX = 64;
+const KEYS_MAX = 64;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -31,6 +32,7 @@ export function parseMountRequest(params: unknown): MountRequest {
     openMode: oneOf(fields, 'openMode', ['auto', 'passthrough', 'none']),
     driver: oneOf(fields, 'driver', ['native', 'fuse-native']),
     allowOther: flag(fields, 'allowOther'),
+    ...(fields['requireSignature'] === undefined ? {} : { requireSignature: keys(fields) }),
     ...(fields['upper'] === undefined ? {} : { upper: path(fields, 'upper') }),
   };
 }
@@ -39,6 +41,17 @@ export function parseMountRequest(params: unknown): MountRequest {
 export function parseUnmountRequest(params: unknown): { mountPoint: string; lazy: boolean } {
   const fields = asFields(params);
   return { mountPoint: path(fields, 'mountPoint'), lazy: flag(fields, 'lazy') };
+}
+
+/** Raw Ed25519 keys in Base64. An empty list would ask for nothing, and look as if it did. */
+function keys(fields: Fields): string[] {
+  const list = fields['requireSignature'];
+  const isKey = (key: unknown): boolean =>
+    typeof key === 'string' && /^[A-Za-z0-9+/]{43}=$/.test(key);
+  const isSound =
+    Array.isArray(list) && list.length > 0 && list.length <= KEYS_MAX && list.every(isKey);
+  if (!isSound) throw wrong('requireSignature');
+  return list as string[];
 }
 
 function asFields(params: unknown): Fields {

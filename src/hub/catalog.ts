@@ -6,7 +6,18 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzip, constants as zlibConstants } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
@@ -94,10 +105,36 @@ export class Catalog {
     }
   }
 
-  /** Whether there was one. */
+  /** Keeps the text of a flist's signature. @returns whether there is such a flist */
+  async saveSignature(repository: string, name: string, text: string): Promise<boolean> {
+    const flist = await stat(this.#path(repository, name)).catch(() => undefined);
+    if (!flist?.isFile()) return false;
+    const temporary = join(this.#temporary, `sig.${randomBytes(9).toString('hex')}`);
+    try {
+      await writeFile(temporary, text, { flag: 'wx', mode: 0o644, flush: true });
+      await rename(temporary, this.#signaturePath(repository, name));
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    return true;
+  }
+
+  /** Text of a flist's signature; `undefined` when it has none. */
+  async signature(repository: string, name: string): Promise<string | undefined> {
+    try {
+      return await readFile(this.#signaturePath(repository, name), 'latin1');
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether there was one. Its signature goes with it. */
   async delete(repository: string, name: string): Promise<boolean> {
     try {
       await unlink(this.#path(repository, name));
+      await rm(this.#signaturePath(repository, name), { force: true });
       return true;
     } catch (error) {
       if (isAbsent(error)) return false;
@@ -127,6 +164,10 @@ export class Catalog {
       }
     }
     return { entries, next: undefined };
+  }
+
+  #signaturePath(repository: string, name: string): string {
+    return `${this.#path(repository, name)}.sig`;
   }
 
   #path(repository: string, name: string): string {

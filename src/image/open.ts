@@ -120,7 +120,8 @@ async function sizeOf(path: string, source: string): Promise<number> {
 }
 
 // docs/format.md, section 7; the two large digests are made by the addon.
-async function rootDigestOf(dir: string, codec: OpenImageOptions['codec']): Promise<string> {
+/** Root digest in hex of the index files in a folder. */
+export async function rootDigestOf(dir: string, codec: OpenImageOptions['codec']): Promise<string> {
   const [erofs, contents] = await Promise.all([
     codec.digestFile(join(dir, INDEX_FILES[0])),
     codec.digestFile(join(dir, INDEX_FILES[1])),

@@ -100,6 +100,27 @@ export class HubClient {
     );
   }
 
+  /** Puts the text of a signature beside its flist. @throws ERR_NO_INPUT when the hub has no such flist */
+  async uploadSignature(
+    flist: FlistName,
+    text: string,
+    options: StoreCallOptions = {},
+  ): Promise<void> {
+    await this.#retried(`Upload of the signature of ${flist.name}`, options, (signal) =>
+      this.#client.request(
+        {
+          method: 'PUT',
+          path: `/api/v1/flists/${pathOf(flist, '')}/signature`,
+          headers: { 'content-type': 'application/octet-stream' },
+          body: text,
+          signal,
+          absent: () => new G8Error('ERR_NO_INPUT', `Hub ${this.name} takes no signatures`),
+        },
+        () => undefined,
+      ),
+    );
+  }
+
   /** Downloads to `options.destination`. @throws ERR_NO_INPUT when the hub does not have it */
   async downloadFlist(flist: FlistName, options: DownloadOptions): Promise<DownloadResult> {
     const path = `/${pathOf(flist, '.flist')}`;

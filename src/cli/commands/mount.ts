@@ -18,6 +18,7 @@ interface Flags {
   readonly driver: MountRequest['driver'];
   readonly openMode: MountRequest['openMode'];
   readonly allowOther?: boolean;
+  readonly requireSignature: readonly string[];
 }
 
 export function command(context: Context): Command {
@@ -33,6 +34,12 @@ export function command(context: Context): Command {
     .option('--rw', 'read-write: changes go to --upper, the image stays as it is')
     .option('--upper <dir>', 'folder that keeps the changes of --rw; made when absent')
     .option('-f, --foreground', 'stay in the foreground; Ctrl-C unmounts')
+    .option(
+      '--require-signature <file>',
+      'public key that must have signed the flist; one of several (repeatable)',
+      collect,
+      [],
+    )
     .option('--allow-other', 'let other users in (always on for root)')
     .addOption(
       new Option('--open-mode <mode>', 'how files are opened')
@@ -50,9 +57,10 @@ export function command(context: Context): Command {
       ['mount debian.flist /mnt', 'chunks come from the store that the flist names'],
       ['mount http://127.0.0.1:8080/demo/debian.flist /mnt', 'straight from a hub'],
       ['mount debian.flist /mnt --store dir:///srv/chunks', 'chunks from a directory'],
+      ['mount debian.flist /mnt --require-signature release.pub', 'only if debian.flist.sig holds'],
       ['mount debian.flist /mnt --rw --upper /var/changes', 'writable; changes in /var/changes'],
     ],
-    settings: ['stores', 'cacheDir', 'cacheSize', 'cacheFree', 'deadline'],
+    settings: ['stores', 'cacheDir', 'cacheSize', 'cacheFree', 'deadline', 'requireSignature'],
     failures: [
       'ERR_FLIST_FORMAT',
       'ERR_NO_INPUT',
@@ -75,6 +83,7 @@ async function run(context: Context, flist: string, dir: string, flags: Flags): 
     cacheDir: flags.cache,
     stores: flags.store.length > 0 ? flags.store : undefined,
     deadline: flags.deadline,
+    requireSignature: flags.requireSignature.length > 0 ? flags.requireSignature : undefined,
   });
   const request = await toRequest(flist, dir, flags, config);
   if (flags.foreground === true) await mountHere(context, flags, request);
@@ -106,8 +115,19 @@ async function toRequest(
     openMode: flags.openMode,
     driver: flags.driver,
     allowOther: flags.allowOther === true || process.getuid?.() === 0,
+    ...(await requiredKeys(config.get('requireSignature'))),
     ...(flags.upper === undefined ? {} : { upper: resolve(flags.upper) }),
   };
+}
+
+/** Read here, where paths mean what the user means; the daemon gets the keys themselves. */
+async function requiredKeys(
+  paths: readonly string[],
+): Promise<Pick<MountRequest, 'requireSignature'>> {
+  if (paths.length === 0) return {};
+  const { readPublicKey } = await import('../../image/signature-files.ts');
+  const keys = await Promise.all(paths.map((path) => readPublicKey(path)));
+  return { requireSignature: keys.map((key) => Buffer.from(key).toString('base64')) };
 }
 
 async function mountInBackground(

@@ -54,6 +54,7 @@ export interface SettingModel {
 export const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
   command: 'command',
   dir: 'directory',
+  file: 'file',
   flist: 'flist',
   'host:port': 'other',
   letter: 'other',

@@ -1,5 +1,6 @@
 /** Flists: upload, listing and removal under `/api/v1`, and downloads under their public names. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { parseSignatures, SIGNATURE_FILE_SIZE_MAX } from '../../format/signature.ts';
 import { isChunkId } from '../../store/chunk-id.ts';
 import { LIST_COUNT_MAX } from '../../store/hub-protocol.ts';
 import { assertStatedSize, bodyStream, bounded, tooLarge } from '../body.ts';
@@ -10,6 +11,7 @@ import { sendFile } from '../send-file.ts';
 import { sendStaticChunk } from './chunks.ts';
 
 const MD5_EXTENSION = '.md5';
+const SIGNATURE_EXTENSION = '.sig';
 
 export function flistRoutes(app: FastifyInstance, context: HubContext): void {
   const guard = { authorize: context.authorizeWrite };
@@ -23,6 +25,12 @@ export function flistRoutes(app: FastifyInstance, context: HubContext): void {
       put: (request, reply) => putFlist(context, request, reply),
       delete: (request, reply) => deleteFlist(context, request, reply),
     },
+    guard,
+  );
+  addRoute(
+    app,
+    '/api/v1/flists/:repository/:name/signature',
+    { put: (request, reply) => putSignature(context, request, reply) },
     guard,
   );
   // Two segments at the root are a flist, its digest, or a chunk in the static layout: a client that
@@ -65,6 +73,36 @@ async function putFlist(
   return reply.code(created ? 201 : 200).send(receipt);
 }
 
+async function putSignature(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { repository, name } = namesOf(request);
+  assertStatedSize(request, SIGNATURE_FILE_SIZE_MAX);
+  const source = bounded(bodyStream(request), SIGNATURE_FILE_SIZE_MAX, context.limits.requestMs);
+  const pieces: Uint8Array[] = [];
+  for await (const piece of source) pieces.push(piece);
+  const text = Buffer.concat(pieces).toString('latin1');
+  // Whose it is the reader decides; here it only has to be one.
+  parseSignatures(text);
+  if (!(await context.catalog.saveSignature(repository, name, text))) throw absent();
+  return reply.code(204).send();
+}
+
+async function sendSignature(
+  context: HubContext,
+  reply: FastifyReply,
+  repository: string,
+  name: string | undefined,
+): Promise<FastifyReply> {
+  if (name === undefined || !isRepositoryName(repository)) throw absent();
+  const text = await context.catalog.signature(repository, name);
+  if (text === undefined) throw new Problem(404, 'The flist is not signed');
+  reply.header('access-control-allow-origin', '*').header('cache-control', 'no-cache');
+  return reply.type('text/plain; charset=utf-8').send(text);
+}
+
 async function deleteFlist(
   context: HubContext,
   request: FastifyRequest,
@@ -82,6 +120,10 @@ async function sendFlist(
   repository: string,
   file: string,
 ): Promise<FastifyReply> {
+  if (file.endsWith(`.flist${SIGNATURE_EXTENSION}`)) {
+    const name = parseFlistName(file.slice(0, -SIGNATURE_EXTENSION.length));
+    return await sendSignature(context, reply, repository, name);
+  }
   const wantsMd5 = file.endsWith(`.flist${MD5_EXTENSION}`);
   const flist = wantsMd5 ? file.slice(0, -MD5_EXTENSION.length) : file;
   const name = flist.endsWith('.flist') ? parseFlistName(flist) : undefined;

@@ -1,0 +1,62 @@
+/** Finds the signatures of an image and checks them: what `flist verify --key` and mounts have in common. */
+import { G8Error, isG8Error } from '../base/errors.ts';
+import {
+  type ImageIdentity,
+  type PublicKey,
+  requireSignature,
+  type Signature,
+} from '../format/signature.ts';
+import { readSignatures, SIGNATURE_SUFFIX } from './signature-files.ts';
+
+export interface RequireSignatureOptions {
+  /** Path or http(s) URL of the flist. */
+  readonly source: string;
+  /** Where the signatures are, when not beside the flist. */
+  readonly place?: string | undefined;
+  /** One of these has to have signed. */
+  readonly keys: readonly PublicKey[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * @returns id of the key that has signed
+ * @throws ERR_PERMISSION when there is no signature, or none that holds; ERR_STORE_UNAVAILABLE and its kin
+ *   when the signature cannot be fetched
+ */
+export async function requireImageSignature(
+  identity: ImageIdentity,
+  options: RequireSignatureOptions,
+): Promise<string> {
+  const { source, keys, signal, place = signaturePlace(source) } = options;
+  let signatures: readonly Signature[] | undefined;
+  try {
+    signatures = await readSignatures(place, signal);
+  } catch (error) {
+    if (!isG8Error(error, 'ERR_FLIST_FORMAT') && !isG8Error(error, 'ERR_FLIST_VERSION'))
+      throw error;
+    throw refused(source, error.message, error);
+  }
+  if (signatures === undefined) throw refused(source, 'it is not signed');
+  try {
+    return requireSignature(identity, signatures, keys);
+  } catch (error) {
+    throw isG8Error(error, 'ERR_PERMISSION') ? refused(source, error.message, error) : error;
+  }
+}
+
+/** Where the signature of a flist is looked for. */
+export function signaturePlace(source: string): string {
+  if (!/^https?:\/\//i.test(source)) return `${source}${SIGNATURE_SUFFIX}`;
+  const url = new URL(source);
+  url.pathname += SIGNATURE_SUFFIX;
+  return url.href;
+}
+
+function refused(source: string, reason: string, cause?: unknown): G8Error {
+  const name = source.replace(/\/\/[^/@]*@/, '//');
+  return new G8Error('ERR_PERMISSION', `${name} is refused: ${lowerFirst(reason)}`, { cause });
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
