@@ -79,7 +79,7 @@ export const SETTINGS = {
   requireSignature: {
     env: 'G8UFS_REQUIRE_SIGNATURE',
     unit: 'list',
-    description: 'public keys, one of which must have signed what is mounted, separated by spaces',
+    description: 'public keys, one of which must have signed what is mounted',
     expected: 'paths of public keys',
     parse: (text) => text.split(/\s+/).filter((path) => path !== ''),
     fallback: (): string[] => [],
