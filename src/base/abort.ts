@@ -1,5 +1,6 @@
 /** Abort signals: as this project's errors, joined, raced. Holds no state. */
 import { setMaxListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { G8Error, isG8Error } from './errors.ts';
 
 /** The error that an aborted call ends with: the signal's own `G8Error`, else `ERR_ABORTED`. */
@@ -11,6 +12,16 @@ export function abortError(signal: AbortSignal): G8Error {
 /** @throws {@link abortError} when the signal is aborted */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);
+}
+
+/**
+ * Lets the event loop run, so that a signal can arrive in the middle of long work without waits.
+ *
+ * @throws {@link abortError}
+ */
+export async function checkpoint(signal: AbortSignal | undefined): Promise<void> {
+  await setImmediate();
+  throwIfAborted(signal);
 }
 
 /**

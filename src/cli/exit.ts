@@ -36,10 +36,13 @@ export function reportOf(error: unknown): ErrorReport {
 }
 
 /** The text for stderr, with its final newline: one line, and the chain of causes with `debug`. */
-export function formatFailure(error: unknown, mode: { json: boolean; debug: boolean }): string {
+export function formatFailure(
+  error: unknown,
+  mode: { json: boolean; debug: boolean; exitCode?: number | undefined },
+): string {
   const report = reportOf(error);
   const line = mode.json
-    ? JSON.stringify(report)
+    ? JSON.stringify({ ...report, exitCode: mode.exitCode ?? report.exitCode })
     : `g8ufs: ${oneLine(report.message)} (${report.code})`;
   return mode.debug ? `${line}\n${inspect(error)}\n` : `${line}\n`;
 }

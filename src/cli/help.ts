@@ -11,6 +11,8 @@ export interface HelpSections {
   readonly examples: readonly (readonly [line: string, purpose: string])[];
   /** Codes that this command can end with, besides usage and signals. */
   readonly failures?: readonly ErrorCode[];
+  /** Exit code of every failure, for a command whose other codes mean something. Signals keep theirs. */
+  readonly failureExitCode?: number;
   /** Other exit codes than those of errors. */
   readonly results?: readonly (readonly [exitCode: number, meaning: string])[];
   /** Settings that the command reads. */
@@ -87,9 +89,9 @@ export function helpSectionsOf(command: Command): HelpSections | undefined {
 /** Exit codes of a command with their meanings, ascending; none for a group of commands. */
 export function exitCodesOf(command: Command): [exitCode: number, meaning: string][] {
   if (command.commands.length > 0) return [];
-  const { failures = [], results = [] } = sectionsOf.get(command) ?? {};
+  const { failures = [], results = [], failureExitCode } = sectionsOf.get(command) ?? {};
   const rows = new Map<number, string>([[0, 'success']]);
-  for (const code of ['ERR_USAGE', ...failures] as const) {
+  for (const code of failureExitCode === undefined ? (['ERR_USAGE', ...failures] as const) : []) {
     rows.set(CODES[code].exitCode, MEANINGS[code] ?? code);
   }
   for (const [exitCode, meaning] of results) rows.set(exitCode, meaning);

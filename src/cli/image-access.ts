@@ -6,20 +6,33 @@ import { resolvePath } from '../image/resolve.ts';
 import type { Context } from './context.ts';
 
 /** Opens a flist for the time of `use`. */
-export async function withImage(
+export async function withImage<T>(
   context: Context,
   source: string,
-  use: (image: Image) => Promise<void>,
-): Promise<void> {
+  use: (image: Image) => Promise<T>,
+): Promise<T> {
   const { openImage } = await import('../image/open.ts');
   const { addon } = await import('../native/load.ts');
   const tmpDir = context.env['TMPDIR'] || undefined;
   const image = await openImage(source, { codec: addon(), tmpDir, signal: context.signal });
   try {
-    await use(image);
+    return await use(image);
   } finally {
     await image.close();
   }
+}
+
+/** Opens several flists for the time of `use`. */
+export async function withImages<T>(
+  context: Context,
+  sources: readonly string[],
+  use: (images: readonly Image[]) => Promise<T>,
+): Promise<T> {
+  const [first, ...rest] = sources;
+  if (first === undefined) return use([]);
+  return withImage(context, first, (image) =>
+    withImages(context, rest, (images) => use([image, ...images])),
+  );
 }
 
 /** An entry that a user has named. */
@@ -47,4 +60,13 @@ export function findEntry(
 export function childPath(folder: Uint8Array, name: Uint8Array): Uint8Array {
   const slash = folder.length === 1 ? '' : '/';
   return Buffer.concat([folder, Buffer.from(slash), name]);
+}
+
+/** Destinations that the flist's router names, in the order they are asked. */
+export async function storesOf(image: Image): Promise<string[]> {
+  if (image.router === undefined) return [];
+  const { parseRouter } = await import('../store/router-config.ts');
+  const router = parseRouter(image.router, `of ${image.source}`);
+  const pools = router.lookup.flatMap((name) => router.pools.get(name) ?? []);
+  return [...new Set(pools.map(({ url }) => url))];
 }

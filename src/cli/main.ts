@@ -1,8 +1,9 @@
 /** The program `g8ufs`: finds the command, runs it, tells how it ended. */
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { G8Error } from '../base/errors.ts';
 import { type Context, createContext, type GlobalFlags, type Streams } from './context.ts';
 import { type EndSignal, exitNow, formatFailure, reportOf, SIGNAL_EXIT_CODES } from './exit.ts';
+import { helpSectionsOf } from './help.ts';
 import { addCommands, createProgram, hasFlag } from './program.ts';
 
 /**
@@ -43,16 +44,33 @@ export async function main(
       return 0;
     }
     // The parser stops at the first mistake, perhaps before it has seen these flags.
-    const mode = { json: hasFlag(argv, '--json'), debug: hasFlag(argv, '--debug') };
     const failure = error instanceof CommanderError ? usageError(error) : error;
+    const { code, exitCode } = reportOf(failure);
+    const general = code === 'ERR_ABORTED' ? (ending.exitCode() ?? exitCode) : exitCode;
+    const own = code === 'ERR_ABORTED' ? undefined : failureExitCodeOf(program, args);
+    const mode = {
+      json: hasFlag(argv, '--json'),
+      debug: hasFlag(argv, '--debug'),
+      exitCode: own ?? general,
+    };
     // Without a command the parser has printed the help page to stderr already.
     const isHelpPage = error instanceof CommanderError && error.code === 'commander.help';
     if (!isHelpPage) streams.stderr.write(formatFailure(failure, mode));
-    const { code, exitCode } = reportOf(failure);
-    return code === 'ERR_ABORTED' ? (ending.exitCode() ?? exitCode) : exitCode;
+    return mode.exitCode;
   } finally {
     ending.dispose();
   }
+}
+
+/** Exit code that the command of these words gives every failure, if it does. */
+function failureExitCodeOf(program: Command, args: readonly string[]): number | undefined {
+  let command = program;
+  for (const word of args.filter((arg) => !arg.startsWith('-'))) {
+    const next = command.commands.find((child) => child.name() === word);
+    if (next !== undefined) command = next;
+    else if (command !== program) break;
+  }
+  return helpSectionsOf(command)?.failureExitCode;
 }
 
 interface Ending {

@@ -12,7 +12,7 @@ export async function fetchPackage(
   dir: string,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  if (!/^https?:\/\//i.test(source)) return source;
+  if (!isUrl(source)) return source;
   const { HttpClient } = await import('../store/http-client.ts');
   const { downloadFlist } = await import('../store/flist-transfer.ts');
   const client = new HttpClient(source);
@@ -23,4 +23,9 @@ export async function fetchPackage(
   } finally {
     await client.close();
   }
+}
+
+/** Whether a source is named by URL; anything else is a path. */
+export function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source);
 }

@@ -14,7 +14,7 @@ import { ContentsReader } from '../format/index/contents-reader.ts';
 import { MountIndexReader } from '../format/index/reader.ts';
 import type { CodecBinding, StreamBinding } from '../native/addon.ts';
 import { decodeStream } from './decompress.ts';
-import { fetchPackage } from './fetch.ts';
+import { isUrl } from './fetch.ts';
 import { type FileSource, openFileSource } from './file-source.ts';
 import { INDEX_FILES, METADATA_FILE, ROUTER_FILE } from './index-files.ts';
 import { unpackIndex } from './unpack.ts';
@@ -35,8 +35,8 @@ export interface Image {
   readonly generation: Generation;
   /** The package had no mount index: it was built from the records. */
   readonly built: boolean;
-  /** Bytes of the package. */
-  readonly flistSize: number;
+  /** Bytes of the package; `undefined` when a server does not say. */
+  readonly flistSize: number | undefined;
   readonly index: MountIndexReader;
   readonly contents: ContentsReader;
   /** Text of the package's `router.yaml`. */
@@ -62,9 +62,9 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
     await rm(dir, { recursive: true, force: true });
   };
   try {
-    const path = await fetchPackage(source, dir, options.signal);
-    const flistSize = await sizeOf(path, source);
-    const unpacked = await unpack(path, dir, options);
+    const unpacked = isUrl(source)
+      ? await unpackUrl(source, dir, options)
+      : await unpackFile(source, dir, options);
     const [erofs, contents, chunks] = INDEX_FILES.map((name) => {
       const file = openFileSource(join(dir, name));
       opened.push(file);
@@ -73,7 +73,6 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
     return {
       source,
       ...unpacked,
-      flistSize,
       index: new MountIndexReader(erofs),
       contents: new ContentsReader(contents, chunks),
       router: await readFile(join(dir, ROUTER_FILE), 'utf8').catch(absent),
@@ -89,19 +88,14 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
   }
 }
 
-async function unpack(
-  path: string,
-  dir: string,
-  { codec, signal }: OpenImageOptions,
-): Promise<{ built: boolean; generation: Generation }> {
-  const bytes = createReadStream(path, {
-    highWaterMark: READ_SIZE,
-    ...(signal !== undefined && { signal }),
-  });
+type Unpacked = Pick<Image, 'built' | 'generation' | 'flistSize'>;
+
+async function unpackFile(path: string, dir: string, options: OpenImageOptions): Promise<Unpacked> {
+  const flistSize = await sizeOf(path);
+  const { signal } = options;
+  const bytes = createReadStream(path, { highWaterMark: READ_SIZE, ...(signal && { signal }) });
   try {
-    return await unpackIndex(bytes, dir, {
-      zstdDecompress: (packed) => decodeStream('zstd-decode', packed, codec),
-    });
+    return { ...(await unpack(bytes, dir, options)), flistSize };
   } catch (error) {
     throw toG8Error(error, 'ERR_IO', `${path} cannot be read`);
   } finally {
@@ -109,13 +103,40 @@ async function unpack(
   }
 }
 
-async function sizeOf(path: string, source: string): Promise<number> {
+/** Takes no more from the server than the mount index and what stands before the records. */
+async function unpackUrl(url: string, dir: string, options: OpenImageOptions): Promise<Unpacked> {
+  const { HttpClient } = await import('../store/http-client.ts');
+  const { streamFlist } = await import('../store/flist-stream.ts');
+  const client = new HttpClient(url);
+  let flistSize: number | undefined;
+  try {
+    const bytes = streamFlist(client, '', {
+      signal: options.signal,
+      onSize: (size) => {
+        flistSize = size;
+      },
+    });
+    return { ...(await unpack(bytes, dir, options)), flistSize };
+  } finally {
+    // What is still on its way is for nobody.
+    await client.close();
+  }
+}
+
+function unpack(bytes: AsyncIterable<Uint8Array>, dir: string, { codec }: OpenImageOptions) {
+  return unpackIndex(bytes, dir, {
+    zstdDecompress: (packed) => decodeStream('zstd-decode', packed, codec),
+    isTemporary: true,
+  });
+}
+
+async function sizeOf(path: string): Promise<number> {
   try {
     const info = await stat(path);
-    if (!info.isFile()) throw new G8Error('ERR_NO_INPUT', `${source} is not a flist file`);
+    if (!info.isFile()) throw new G8Error('ERR_NO_INPUT', `${path} is not a flist file`);
     return info.size;
   } catch (error) {
-    throw toG8Error(error, 'ERR_NO_INPUT', `${source} cannot be opened`);
+    throw toG8Error(error, 'ERR_NO_INPUT', `${path} cannot be opened`);
   }
 }
 

@@ -1,9 +1,12 @@
 /** Counts over an image: entries by type, contents, chunks. Reads the whole mount index once. */
 
-import { throwIfAborted } from '../base/abort.ts';
-import { toHex } from '../base/bytes.ts';
+import { checkpoint } from '../base/abort.ts';
 import { CODEC } from '../base/codec.ts';
+import { ChunkTable } from './chunk-table.ts';
 import type { Image } from './open.ts';
+
+/** Entries between two looks at the signal. */
+const CHECK_INTERVAL = 4096;
 
 /** Sizes in bytes. */
 export interface ImageSummary {
@@ -14,6 +17,8 @@ export interface ImageSummary {
   readonly files: number;
   readonly symlinks: number;
   readonly specials: number;
+  /** Names beside the first one of their inode. */
+  readonly hardLinks: number;
   /** Of all regular files, hard links once. */
   readonly bytes: number;
   readonly contents: number;
@@ -29,29 +34,38 @@ export interface ImageSummary {
 }
 
 /** @throws ERR_FLIST_FORMAT, ERR_ABORTED */
-export function summarize(
+export async function summarize(
   { index, contents }: Pick<Image, 'index' | 'contents'>,
   signal?: AbortSignal,
-): ImageSummary {
+): Promise<ImageSummary> {
   const { fileBytes, contents: contentCount, contentBytes } = contents.totals();
   return {
-    ...countEntries(index, signal),
+    ...(await countEntries(index, signal)),
     bytes: fileBytes,
     contents: contentCount,
     contentBytes,
-    ...countChunks(contents, signal),
+    ...(await countChunks(contents, signal)),
   };
 }
 
-function countEntries(index: Image['index'], signal: AbortSignal | undefined) {
-  const counts = { entries: 0, directories: 0, files: 0, symlinks: 0, specials: 0 };
+async function countEntries(index: Image['index'], signal: AbortSignal | undefined) {
+  const counts = {
+    entries: 0,
+    directories: 0,
+    files: 0,
+    symlinks: 0,
+    specials: 0,
+    hardLinks: 0,
+  };
   const seen = new Uint8Array(index.inodeCount() + 1);
-  for (const { nid, type } of index.walk()) {
+  for (const { inode, type } of index.walk()) {
     counts.entries++;
-    if (counts.entries % 4096 === 0) throwIfAborted(signal);
-    const { ino } = index.inode(nid);
-    if (seen[ino] === 1) continue;
-    seen[ino] = 1;
+    if (counts.entries % CHECK_INTERVAL === 0) await checkpoint(signal);
+    if (seen[inode.ino] === 1) {
+      counts.hardLinks++;
+      continue;
+    }
+    seen[inode.ino] = 1;
     if (type === 'directory') counts.directories++;
     else if (type === 'file') counts.files++;
     else if (type === 'symlink') counts.symlinks++;
@@ -60,26 +74,23 @@ function countEntries(index: Image['index'], signal: AbortSignal | undefined) {
   return counts;
 }
 
-function countChunks(contents: Image['contents'], signal: AbortSignal | undefined) {
-  const seen = new Set<string>();
+async function countChunks(contents: Image['contents'], signal: AbortSignal | undefined) {
+  const seen = new ChunkTable();
   let storedBytes = 0;
   let holeBytes = 0;
   let lostChunks = 0;
-  for (let i = 0; i < contents.totals().contents; i++) {
-    if (i % 4096 === 0) throwIfAborted(signal);
-    const { size, dataBytes } = contents.content(i);
-    holeBytes += size - dataBytes;
-    for (const { codec, id, storedSize } of contents.toContent(i).chunks) {
+  for (const content of contents.all()) {
+    if (content.index % CHECK_INTERVAL === 0) await checkpoint(signal);
+    holeBytes += content.size - content.dataBytes;
+    for (const { codec, id, storedSize } of contents.chunksOf(content)) {
       if (codec === CODEC.hole) continue;
-      if (id.length === 0) {
+      if (codec === CODEC.lost) {
         lostChunks++;
         continue;
       }
-      const name = toHex(id);
-      if (seen.has(name)) continue;
-      seen.add(name);
-      storedBytes += storedSize;
+      const { count } = seen;
+      if (seen.add(id) === count) storedBytes += storedSize;
     }
   }
-  return { chunks: seen.size, storedBytes, holeBytes, lostChunks };
+  return { chunks: seen.count, storedBytes, holeBytes, lostChunks };
 }

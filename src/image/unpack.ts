@@ -26,11 +26,13 @@ const RECORDS_SIZE_MAX = 2 * 1024 * 1024 * 1024;
 export interface UnpackOptions {
   /** Decompresses zstd packages; without it they are refused. */
   readonly zstdDecompress?: (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+  /** The folder does not outlive the process: nothing is synced. Default false. */
+  readonly isTemporary?: boolean;
 }
 
 /**
  * @param source bytes of the package, any generation and compression
- * @param dir empty folder; afterwards it has the three index files, synced, and `router.yaml` and
+ * @param dir empty folder; afterwards it has the three index files and `router.yaml` and
  *   `metadata.json` if the package has them. Nothing behind those is read of a package that has an index
  * @returns the package's generation, and whether the index had to be built from records
  * @throws ERR_FLIST_FORMAT, ERR_FLIST_VERSION, ERR_IO
@@ -43,6 +45,7 @@ export async function unpackIndex(
   const shipped = new Set<string>();
   const records = new Map<string, Uint8Array>();
   let recordsSize = 0;
+  const isSynced = options.isTemporary !== true;
   const complete = (): boolean => shipped.size === INDEX_FILES.length;
 
   await unpackFlist(
@@ -50,7 +53,7 @@ export async function unpackIndex(
     async (name, size, body) => {
       const keptSizeMax = KEPT_SIZES_MAX[name];
       if ((INDEX_FILES as readonly string[]).includes(name)) {
-        await writeMember(join(dir, name), body);
+        await writeMember(join(dir, name), body, isSynced);
         shipped.add(name);
       } else if (keptSizeMax !== undefined) {
         if (size > keptSizeMax) throw tooLarge(name, size);
@@ -71,9 +74,9 @@ export async function unpackIndex(
   const flist = await readFlist(records);
   await blake2bReady();
   const index = buildMountIndex(flist.tree());
-  await writeMember(join(dir, INDEX_FILES[0]), index.erofs());
-  await writeMember(join(dir, INDEX_FILES[1]), index.contents());
-  await writeMember(join(dir, INDEX_FILES[2]), index.chunks());
+  await writeMember(join(dir, INDEX_FILES[0]), index.erofs(), isSynced);
+  await writeMember(join(dir, INDEX_FILES[1]), index.contents(), isSynced);
+  await writeMember(join(dir, INDEX_FILES[2]), index.chunks(), isSynced);
   if (flist.metadata.size > 0) {
     await writeFile(join(dir, METADATA_FILE), formatMetadata(flist.metadata));
   }
@@ -89,9 +92,11 @@ function tooLarge(name: string, size: number): G8Error {
 async function writeMember(
   path: string,
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  isSynced: boolean,
 ): Promise<void> {
   try {
     await pipeline(body, createWriteStream(path, { flags: 'wx', mode: 0o444 }));
+    if (!isSynced) return;
     // A folder is renamed into place when it is whole: its files must survive a power cut by then.
     const file = await open(path, 'r');
     try {

@@ -52,12 +52,19 @@ export interface SettingModel {
 
 /** Kinds by placeholder. A test holds that every placeholder of the program is here. */
 export const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
+  bytes: 'other',
   command: 'command',
+  days: 'other',
   dir: 'directory',
+  dump: 'file',
+  expression: 'other',
+  fields: 'other',
   file: 'file',
   flist: 'flist',
   'host:port': 'other',
   letter: 'other',
+  minutes: 'other',
+  mode: 'other',
   number: 'other',
   'os/arch': 'other',
   path: 'other',
@@ -70,6 +77,7 @@ export const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
   time: 'other',
   'uid:gid': 'other',
   url: 'other',
+  what: 'other',
 };
 
 /** Describes a command and all below it. */

@@ -2,6 +2,7 @@
 import { toHex } from '../../base/bytes.ts';
 import type { ContentsReader } from '../../format/index/contents-reader.ts';
 import type { IndexInode, MountIndexReader } from '../../format/index/reader.ts';
+import { paint } from './color.ts';
 import { jsonName } from './name.ts';
 
 /** Letters of `ls -l` and `find -type`. */
@@ -14,6 +15,13 @@ export const TYPE_LETTERS: Readonly<Record<IndexInode['type'], string>> = {
   fifo: 'p',
   socket: 's',
 };
+
+/** A name in the colour of its type, as ls(1) has them. */
+export function paintName(text: string, type: IndexInode['type'], color: boolean): string {
+  if (type === 'directory') return paint('blue', text, color);
+  if (type === 'symlink') return paint('cyan', text, color);
+  return type === 'file' ? text : paint('yellow', text, color);
+}
 
 const PERMISSIONS = 'rwxrwxrwx';
 

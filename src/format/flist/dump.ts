@@ -10,14 +10,14 @@ import { type Inode, S_IFMT, S_IFREG } from '../tree.ts';
 import { escapeBytes } from './escape.ts';
 import { isDevice } from './special.ts';
 
-const CODEC_NAMES: Record<Codec, string> = {
+export const CODEC_NAMES: Record<Codec, string> = {
   [CODEC.hole]: 'hole',
   [CODEC.zstd]: 'zstd',
   [CODEC.legacyG1]: 'g1',
   [CODEC.legacyG2]: 'g2',
   [CODEC.lost]: 'lost',
 };
-const DIGEST_NAMES = {
+export const DIGEST_NAMES = {
   [DIGEST.blake2b256]: 'blake2b-256',
   [DIGEST.blake2b128]: 'blake2b-128',
   [DIGEST.sha256]: 'sha-256',
@@ -58,19 +58,30 @@ function linkNumbers(root: Inode): Map<Inode, number> {
 }
 
 function lineOf(path: string, inode: Inode, links: ReadonlyMap<Inode, number>): string {
+  return dumpLine(path, inode, links.get(inode));
+}
+
+/**
+ * One line.
+ *
+ * @param path escaped
+ * @param link number of the inode among those with several names
+ */
+export function dumpLine(path: string, inode: Inode, link: number | undefined): string {
   const words = [
     path,
     inode.mode.toString(8).padStart(6, '0'),
     `${inode.uid}:${inode.gid}`,
     `${inode.mtimeSeconds}+${String(inode.mtimeNanoseconds).padStart(9, '0')}`,
   ];
-  const link = links.get(inode);
   if (link !== undefined) words.push(`link=${link}`);
   if ((inode.mode & S_IFMT) === S_IFREG) words.push(`size=${inode.size}`);
   if (isDevice(inode.mode)) words.push(`device=${inode.rdevMajor ?? 0},${inode.rdevMinor ?? 0}`);
   if (inode.target !== undefined) words.push(`target=${escapeBytes(inode.target)}`);
   for (const { name, value } of inode.xattrs ?? []) {
-    words.push(`xattr=${escapeBytes(name)},${escapeBytes(value)}`);
+    // The first comma ends the name.
+    const escaped = escapeBytes(name).replaceAll(',', '%2C');
+    words.push(`xattr=${escaped},${escapeBytes(value)}`);
   }
   if (inode.content !== undefined) words.push(...contentWords(inode.content));
   return words.join(' ');

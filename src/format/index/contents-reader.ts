@@ -112,6 +112,22 @@ export class ContentsReader {
     return { digest, size, blockSize, algorithm, firstChunk, chunkCount, dataBytes };
   }
 
+  /**
+   * All contents, in byte order of their digests. Their runs of chunks follow each other, so that the chunks
+   * of all are no more than there are.
+   */
+  *all(): Generator<ContentSummary & { readonly index: number }> {
+    let chunk = 0;
+    for (let index = 0; index < this.#totals.contents; index++) {
+      const content = this.content(index);
+      if (content.firstChunk !== chunk) {
+        throw this.#contents.fail(this.#contentOffset(index), 'chunks do not follow each other');
+      }
+      chunk += content.chunkCount;
+      yield { ...content, index };
+    }
+  }
+
   /** Chunk `i` of a content. */
   chunk(index: number, i: number): Chunk {
     const content = this.content(index);
@@ -119,6 +135,13 @@ export class ContentsReader {
       throw new RangeError(`Content ${index} has no chunk ${i}`);
     }
     return this.#chunkAt(content, content.firstChunk + i);
+  }
+
+  /** Chunks of a content in order, lost ones too. */
+  *chunksOf(content: ContentSummary): Generator<Chunk> {
+    for (let i = 0; i < content.chunkCount; i++) {
+      yield this.#chunkAt(content, content.firstChunk + i);
+    }
   }
 
   /** The whole content as trees have it: lost chunks at its end are those that it lacks. */

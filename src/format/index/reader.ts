@@ -27,7 +27,7 @@ import {
   SUPERBLOCK_SIZE,
 } from './erofs-format.ts';
 import { type ByteSource, getUint64, IndexFile } from './source.ts';
-import { type WalkEntry, walkIndex } from './walk.ts';
+import { type WalkEntry, type WalkStart, walkIndex } from './walk.ts';
 import { decodeXattrs, xattrBodySizeOf } from './xattr.ts';
 
 /** Attributes of an inode; numbers as in stat(2). */
@@ -56,6 +56,8 @@ export interface IndexEntry {
   readonly nid: number;
   readonly type: FileType;
 }
+
+const ROOT_PATH = Uint8Array.of(0x2f);
 
 /** Where an inode's data is. */
 interface StoredInode extends IndexInode {
@@ -180,14 +182,18 @@ export class MountIndexReader {
   }
 
   /**
-   * The whole tree, a directory before its entries, the root first.
+   * A subtree, by default the whole tree: a directory before its entries, `start` itself first.
    *
+   * @param seen folders that were met already, for several walks that belong together
    * @throws ERR_FLIST_FORMAT also when a directory is met twice
    */
-  walk(): Generator<WalkEntry> {
+  walk(
+    start: WalkStart = { nid: ROOT_NID, path: ROOT_PATH },
+    seen = new Set<number>(),
+  ): Generator<WalkEntry> {
     // Every entry takes this much of the file and more.
     const entryCountMax = Math.ceil(this.#file.size / DIRENT_SIZE);
-    return walkIndex(this, entryCountMax, (nid, reason) => this.#fail(nid, reason));
+    return walkIndex(this, start, seen, entryCountMax, (nid, reason) => this.#fail(nid, reason));
   }
 
   #inode(nid: number): StoredInode {

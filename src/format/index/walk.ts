@@ -3,47 +3,74 @@
  * paths longer than PATH_MAX. Bounded by the size of the index, whatever it claims.
  */
 import type { FileType } from './erofs-format.ts';
-import type { IndexEntry, MountIndexReader } from './reader.ts';
+import type { IndexEntry, IndexInode, MountIndexReader } from './reader.ts';
 
 /** One step of a walk. */
 export interface WalkEntry {
-  /** Last component of the path; empty for the root. */
+  /** Last component of the path; empty for the root of the image. */
   readonly name: Uint8Array;
   readonly nid: number;
   readonly type: FileType;
-  /** 0 for the root. */
+  /** 0 where the walk begins. */
   readonly depth: number;
+  readonly inode: IndexInode;
   /** Path from the root, beginning with a slash. Only until the next step; made when asked for. */
   path(): Uint8Array;
+  /** Leaves out what is below this folder. Only until the next step. */
+  skip(): void;
+}
+
+/** Where a walk begins. */
+export interface WalkStart {
+  readonly nid: number;
+  /** Path of that node from the root, beginning with a slash, without one at its end. */
+  readonly path: Uint8Array;
 }
 
 interface Level {
   readonly nid: number;
   readonly entries: Iterator<IndexEntry>;
-  /** Name of the entry that is being visited. */
-  name: Uint8Array;
+  /** Path of the folder with a slash at its end. */
+  readonly prefix: Uint8Array;
 }
 
-const SLASH = Uint8Array.of(0x2f);
+const SLASH = 0x2f;
+const SLASHES = Uint8Array.of(SLASH);
 
-/** Walks from the root; `fail` builds the error for a malformed node. */
+/** Walks from `start`; `seen` gets the folders on the way; `fail` builds the error for a malformed node. */
 export function* walkIndex(
   reader: MountIndexReader,
+  start: WalkStart,
+  seen: Set<number>,
   entryCountMax: number,
   fail: (nid: number, reason: string) => Error,
 ): Generator<WalkEntry> {
-  const root = reader.root();
   const levels: Level[] = [];
-  const seen = new Set<number>();
   let entryCount = 0;
-  const path = (): Uint8Array => joinNames(levels);
-  const enter = (nid: number): void => {
+  let isSkipped = false;
+  const skip = (): void => {
+    isSkipped = true;
+  };
+  const enter = (nid: number, path: Uint8Array): void => {
     if (seen.has(nid)) throw fail(nid, 'directory has two names');
     seen.add(nid);
-    levels.push({ nid, entries: reader.readdir(nid), name: new Uint8Array(0) });
+    const isRoot = path.length === 1;
+    const prefix = isRoot ? path : append(path, SLASHES);
+    levels.push({ nid, entries: reader.readdir(nid), prefix });
   };
-  yield { name: new Uint8Array(0), nid: root, type: 'directory', depth: 0, path };
-  enter(root);
+
+  const top = reader.inode(start.nid);
+  yield {
+    name: start.path.slice(start.path.lastIndexOf(SLASH) + 1),
+    nid: top.nid,
+    type: top.type,
+    depth: 0,
+    inode: top,
+    path: () => start.path.slice(),
+    skip,
+  };
+  if (top.type !== 'directory' || isSkipped) return;
+  enter(start.nid, start.path);
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const next = level.entries.next();
     if (next.done) {
@@ -53,14 +80,19 @@ export function* walkIndex(
     const { name, nid, type } = next.value;
     // Directories may share blocks in a malformed index, and so list more than it has room for.
     if (++entryCount > entryCountMax) throw fail(level.nid, 'too many entries');
-    if (reader.inode(nid).type !== type) throw fail(nid, 'type differs from its entry');
-    level.name = name;
-    yield { name, nid, type, depth: levels.length, path };
-    if (type === 'directory') enter(nid);
+    const inode = reader.inode(nid);
+    if (inode.type !== type) throw fail(nid, 'type differs from its entry');
+    const { prefix } = level;
+    isSkipped = false;
+    const path = (): Uint8Array => append(prefix, name);
+    yield { name, nid, type, depth: levels.length, inode, path, skip };
+    if (type === 'directory' && !isSkipped) enter(nid, path());
   }
 }
 
-function joinNames(levels: readonly Level[]): Uint8Array {
-  if (levels.length === 0) return SLASH.slice();
-  return new Uint8Array(Buffer.concat(levels.flatMap((level) => [SLASH, level.name])));
+function append(prefix: Uint8Array, name: Uint8Array): Uint8Array {
+  const path = new Uint8Array(prefix.length + name.length);
+  path.set(prefix);
+  path.set(name, prefix.length);
+  return path;
 }

@@ -22,7 +22,7 @@ export function command(context: Context): Command {
 }
 
 async function run(context: Context, flist: string): Promise<void> {
-  const { withImage } = await import('../../image-access.ts');
+  const { storesOf, withImage } = await import('../../image-access.ts');
   await withImage(context, flist, async (image) => {
     const { summarize } = await import('../../../image/summary.ts');
     const summary = {
@@ -31,7 +31,7 @@ async function run(context: Context, flist: string): Promise<void> {
       hasMountIndex: !image.built,
       flistSize: image.flistSize,
       rootDigest: await image.rootDigest(),
-      ...summarize(image, context.signal),
+      ...(await summarize(image, context.signal)),
       stores: await storesOf(image),
       metadata: Object.fromEntries(image.metadata),
     };
@@ -45,21 +45,12 @@ async function run(context: Context, flist: string): Promise<void> {
   });
 }
 
-/** Destinations that the flist's router names, in the order they are asked. */
-async function storesOf(image: Image): Promise<string[]> {
-  if (image.router === undefined) return [];
-  const { parseRouter } = await import('../../../store/router-config.ts');
-  const router = parseRouter(image.router, `of ${image.source}`);
-  const pools = router.lookup.flatMap((name) => router.pools.get(name) ?? []);
-  return [...new Set(pools.map(({ url }) => url))];
-}
-
 type Summary = Pick<Image, 'source' | 'generation' | 'flistSize'> & {
   hasMountIndex: boolean;
   rootDigest: string;
   stores: string[];
   metadata: Record<string, string>;
-} & ReturnType<typeof import('../../../image/summary.ts').summarize>;
+} & import('../../../image/summary.ts').ImageSummary;
 
 async function describe(summary: Summary): Promise<string> {
   const { formatSize } = await import('../../../base/bytes.ts');
@@ -73,7 +64,7 @@ async function describe(summary: Summary): Promise<string> {
     ['Flist', safe(summary.source)],
     ['Generation', summary.generation],
     ['Mount index', summary.hasMountIndex ? 'in the package' : 'built from the records'],
-    ['Size', formatSize(summary.flistSize)],
+    ['Size', summary.flistSize === undefined ? 'not said' : formatSize(summary.flistSize)],
     ['Root digest', summary.rootDigest],
     [
       'Entries',

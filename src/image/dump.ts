@@ -1,0 +1,46 @@
+/** The text twin (docs/format.md, section 9) straight from a mount index, one name at a time. */
+import { dumpLine } from '../format/flist/dump.ts';
+import { escapeBytes } from '../format/flist/escape.ts';
+import type { IndexInode } from '../format/index/reader.ts';
+import type { Inode } from '../format/tree.ts';
+import type { Image } from './open.ts';
+
+type Source = Pick<Image, 'index' | 'contents'>;
+
+/**
+ * Lines without their newlines, the same as those of the image's tree.
+ *
+ * @throws ERR_FLIST_FORMAT
+ */
+export function* dumpImage(image: Source): Generator<string> {
+  const links = new Map<number, number>();
+  for (const { inode, type, path } of image.index.walk()) {
+    let link: number | undefined;
+    if (type !== 'directory' && inode.nlink > 1) {
+      link = links.get(inode.nid) ?? links.size + 1;
+      links.set(inode.nid, link);
+    }
+    yield dumpLine(escapeBytes(path()), plainInode(image, inode), link);
+  }
+}
+
+/** An inode as trees have it, but for its entries. */
+function plainInode({ index, contents }: Source, inode: IndexInode): Inode {
+  const { mode, uid, gid, mtimeSeconds, mtimeNanoseconds, rdevMajor, rdevMinor } = inode;
+  const isFile = inode.type === 'file';
+  const content = isFile ? contents.contentOf(inode.ino) : undefined;
+  const xattrs = index.xattrs(inode.nid);
+  return {
+    mode,
+    uid,
+    gid,
+    mtimeSeconds,
+    mtimeNanoseconds,
+    size: isFile ? inode.size : 0,
+    rdevMajor,
+    rdevMinor,
+    ...(inode.type === 'symlink' && { target: index.readlink(inode.nid) }),
+    ...(xattrs.length > 0 && { xattrs }),
+    ...(content !== undefined && { content: contents.toContent(content) }),
+  };
+}
