@@ -3,6 +3,7 @@
  * the end are packed: the top layer's while it is first read, those of layers below in a second pass. A
  * single archive is read once.
  */
+import { getHeapStatistics } from 'node:v8';
 import { throwIfAborted } from '../../base/abort.ts';
 import { G8Error, isG8Error, toG8Error } from '../../base/errors.ts';
 import type { Metadata } from '../../format/flist/metadata.ts';
@@ -63,7 +64,9 @@ export class LayersSource implements ImageSource {
 
   async load(run: SourceRun): Promise<SourceTree> {
     const { layers, whiteouts, metadata } = this.#options;
-    const tree = new LayerTree({ whiteouts, exclude: run.exclude });
+    // Node ends a process whose heap is full; an archive is not to do that.
+    const sizeMax = getHeapStatistics().heap_size_limit;
+    const tree = new LayerTree({ whiteouts, exclude: run.exclude, sizeMax });
     const packer = new StreamPacker(run.writer);
     try {
       const waiting = await this.#readTree(tree, packer, run);

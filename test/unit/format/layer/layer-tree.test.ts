@@ -176,6 +176,16 @@ describe('one archive', () => {
   }
 });
 
+test('a tree that grows beyond its memory is refused', () => {
+  const many = Array.from({ length: 100 }, (_, i): Line => [`file-${i}`]);
+  assert.equal(build([many], { sizeMax: 110_000 }).entryCount, 101);
+  const wanted = { code: 'ERR_FLIST_FORMAT', message: /file-\d+ .*: \d+ entries are more than/ };
+  assert.throws(() => build([many], { sizeMax: 90_000 }), wanted);
+  const target = 't'.repeat(4000);
+  const links = Array.from({ length: 30 }, (_, i): Line => [`link-${i}`, symlink(target)]);
+  assert.throws(() => build([links], { sizeMax: 110_000 }), { message: /link-\d+ of the archive/ });
+});
+
 describe('layers', () => {
   test('a whiteout hides what lower layers have', () => {
     const { paths } = oci(
