@@ -266,7 +266,10 @@ export class RegistryClient {
         async (response) => {
           if (response.status !== 401) return;
           const challenge = parseChallenge(response.header('www-authenticate'));
-          await this.#authorizer.answer(challenge, undefined, inner);
+          // Some registries name a scope here that is only an example: what is wanted is known better.
+          const bare =
+            challenge?.scheme === 'bearer' ? { ...challenge, scope: undefined } : challenge;
+          await this.#authorizer.answer(bare, undefined, inner);
         },
       ),
     );

@@ -334,3 +334,38 @@ test('a server that is no registry is named as such', async (t) => {
     fails('ERR_PROTOCOL', /is no registry/),
   );
 });
+
+test('a token that has expired is replaced, and one for an example is not asked for', async (t) => {
+  const scopes: (string | null)[] = [];
+  const tokens = await startServer(t, (request, response) => {
+    scopes.push(new URL(request.url ?? '', 'http://x').searchParams.get('scope'));
+    response.end(JSON.stringify({ token: `token-${scopes.length}` }));
+  });
+  const realm = `Bearer realm="${tokens.url}/token",service="s"`;
+  const { server, reference, tar } = await serveImage(t, (_, bytes, request, response) => {
+    if (request.headers.authorization !== 'Bearer token-2') {
+      const scope = 'scope="repository:image:pull"';
+      return response.writeHead(401, { 'www-authenticate': `${realm},${scope}` }).end();
+    }
+    return response.end(bytes);
+  });
+  const [listener] = server.listeners('request') as [(...args: unknown[]) => void];
+  server.removeAllListeners('request');
+  server.on('request', (request, response) => {
+    if (request.url !== '/v2/') return listener(request, response);
+    const example = `${realm},scope="repository:user/image:pull"`;
+    return response.writeHead(401, { 'www-authenticate': example }).end();
+  });
+  assert.deepEqual(await pull(t, reference, { decompress: identity }, layerOf), tar);
+  assert.deepEqual(scopes, ['repository:image:pull', 'repository:image:pull']);
+});
+
+test('a registry that is busy is asked again when it says', async (t) => {
+  let count = 0;
+  const { reference, tar } = await serveImage(t, (_, bytes, __, response) => {
+    if (++count < 3) return response.writeHead(429, { 'retry-after': '0' }).end();
+    return response.end(bytes);
+  });
+  assert.deepEqual(await pull(t, reference, { decompress: identity }, layerOf), tar);
+  assert.equal(count, 3);
+});
