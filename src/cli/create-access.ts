@@ -100,8 +100,7 @@ async function createWithProgress(
       stdin: () => context.stdin,
       openStore: async (flist) => {
         const { openImageStores } = await import('./store-access.ts');
-        // Chunks of historical codecs may lie where the new ones go.
-        const stores = await openImageStores([flist], [...(image.sourceStores ?? []), url]);
+        const stores = await openImageStores([flist], image.sourceStores ?? [], '--source-store');
         opened.push(stores);
         return stores;
       },

@@ -46,11 +46,13 @@ export async function withStores<T>(
 /**
  * Opens the stores that images read from, as one: those that the flists name, in order, then `urls`.
  *
+ * @param flag that gives the urls, for messages
  * @throws ERR_CONFIG when there is no store at all
  */
 export async function openImageStores(
   images: readonly Pick<Image, 'source' | 'router'>[],
   urls: readonly string[],
+  flag = '--store',
 ): Promise<ChunkStore> {
   const { openRoutedStore } = await import('../store/open.ts');
   const { parseRouter } = await import('../store/router-config.ts');
@@ -60,7 +62,7 @@ export async function openImageStores(
   );
   if (routers.length === 0 && urls.length === 0) {
     const names = images.map(({ source }) => source).join(' and ');
-    throw new G8Error('ERR_CONFIG', `${names} names no store; give one with --store`);
+    throw new G8Error('ERR_CONFIG', `${names} names no store; give one with ${flag}`);
   }
   const codec = addon();
   const digest = (data: Uint8Array, length: number): Uint8Array => codec.blake2b(data, length);

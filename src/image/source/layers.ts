@@ -45,6 +45,8 @@ export interface LayersSourceOptions {
   readonly whiteouts: boolean;
   /** Settings that the image takes over. */
   readonly metadata?: Metadata | undefined;
+  /** May refuse an entry by throwing, before anything is done with it. */
+  readonly onEntry?: ((entry: TarEntry) => void) | undefined;
   /** Called once, when the image is made or has failed. */
   readonly onClose?: (() => Promise<void>) | undefined;
 }
@@ -93,7 +95,7 @@ export class LayersSource implements ImageSource {
 
   /** Reads all layers once. @returns for each one what is left to be read if the image has it */
   async #readTree(tree: LayerTree, packer: StreamPacker, run: SourceRun): Promise<Wanted[]> {
-    const { layers } = this.#options;
+    const { layers, onEntry } = this.#options;
     const { progress, writer } = run;
     const waiting: Wanted[] = [];
     let position = 0;
@@ -104,6 +106,7 @@ export class LayersSource implements ImageSource {
       if (i > 0) tree.nextLayer();
       if (isTop) progress.phase = 'storing';
       await readLayer(layer, run, position, async (entry, number, reader) => {
+        onEntry?.(entry);
         const file = named(layer, () => tree.add(entry));
         progress.entries = tree.entryCount;
         if (file === undefined) return;

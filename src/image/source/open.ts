@@ -5,6 +5,7 @@
 import { stat } from 'node:fs/promises';
 import { G8Error, isG8Error, toG8Error } from '../../base/errors.ts';
 import { isPackageMember } from '../../format/flist/package.ts';
+import type { TarEntry } from '../../format/tar/entry.ts';
 import { TarReader } from '../../format/tar/reader.ts';
 import type { CodecBinding, StreamBinding } from '../../native/addon.ts';
 import type { ChunkStore } from '../../store/store.ts';
@@ -127,10 +128,23 @@ async function openTar(path: string, options: OpenSourceOptions): Promise<ImageS
     const stdin = options.stdin?.();
     if (stdin === undefined) throw new G8Error('ERR_USAGE', 'Standard input is a terminal');
     const name = 'Standard input';
-    return new LayersSource({ name, layers: [streamLayer(name, stdin)], whiteouts: false });
+    const layers = [streamLayer(name, stdin)];
+    return new LayersSource({ name, layers, whiteouts: false, onEntry: flistGuard(name) });
   }
   const { size } = await statOf(path);
   return new LayersSource({ name: path, layers: [fileLayer(path, size)], whiteouts: false });
+}
+
+/** A flist is a tar, too: as one it would make an image of its own members. */
+function flistGuard(name: string): (entry: TarEntry) => void {
+  let isDecided = false;
+  return ({ type, path }) => {
+    if (isDecided || type === 'directory') return;
+    const isFlist = isPackageMember(Buffer.from(path).toString('latin1'));
+    isDecided = isFlist !== undefined;
+    if (isFlist !== true) return;
+    throw new G8Error('ERR_USAGE', `${name} is a flist; only a file or URL of one can be a source`);
+  };
 }
 
 async function openFlist(name: string, options: OpenSourceOptions): Promise<ImageSource> {

@@ -113,7 +113,10 @@ test('flist create takes another flist, and chunks from where it has them', asyn
   ]);
   assert.equal(cat.stdout, 'hello\n');
   const missing = await create(at('out.flist'), '-s', `dir://${at('third')}`);
-  assert.equal(missing.code, 69);
+  assert.deepEqual([missing.code, missing.stderr.includes('--source-store')], [78, true]);
+  const piped = startCli(['flist', 'create', '-', at('x.flist'), '-s', store()], {}, 'pipe');
+  piped.stdin?.end(readFileSync(at('out.flist')));
+  assert.deepEqual(await once(piped, 'close'), [64, null]);
 });
 
 test('flist create leaves out, replaces owners and times in archives too', async () => {
