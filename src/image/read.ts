@@ -20,6 +20,37 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A part of a content; what exceeds it is left out. */
+export interface ReadRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * The bytes of a part of a content: only the chunks that have some of them are fetched.
+ *
+ * @throws as {@link readContent}
+ */
+export async function* readRange(
+  content: Content,
+  { offset, length }: ReadRange,
+  options: ReadOptions,
+): AsyncGenerator<Uint8Array> {
+  const { blockSize } = content;
+  const end = Math.min(content.size, offset + length);
+  if (offset >= end) return;
+  const first = Math.floor(offset / blockSize);
+  const last = Math.ceil(end / blockSize);
+  const chunks = content.chunks.slice(first, last);
+  const start = first * blockSize;
+  const size = Math.min(content.size, last * blockSize) - start;
+  let at = start;
+  for await (const piece of readContent({ ...content, size, chunks }, options)) {
+    yield piece.subarray(Math.max(0, offset - at), Math.min(piece.length, end - at));
+    at += piece.length;
+  }
+}
+
 /**
  * The bytes of a content.
  *
@@ -35,11 +66,13 @@ export async function* readContent(
       ? controller.signal
       : AbortSignal.any([options.signal, controller.signal]);
   const pending: Promise<Uint8Array>[] = [];
+  // A broken flist names fewer chunks than this: then reading fails, and does not end early.
+  const count = Math.ceil(content.size / content.blockSize);
   try {
-    for (let i = 0; i < content.chunks.length || pending.length > 0; ) {
-      while (pending.length < AHEAD_MAX && i < content.chunks.length) {
+    for (let i = 0; i < count || pending.length > 0; ) {
+      while (pending.length < AHEAD_MAX && i < count) {
         const size = Math.min(content.blockSize, content.size - i * content.blockSize);
-        const reading = readChunk(content.chunks[i] as Chunk, size, options, signal);
+        const reading = readChunk(content.chunks[i], size, options, signal);
         // It is awaited later; until then a failure is not an unhandled one.
         reading.catch(() => {});
         pending.push(reading);

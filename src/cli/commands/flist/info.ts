@@ -4,6 +4,9 @@ import type { Image } from '../../../image/open.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
 
+/** Longer values are cut: a readme has its own command. */
+const VALUE_LENGTH_MAX = 100;
+
 export function command(context: Context): Command {
   const info = new Command('info')
     .description('show sizes, counts, root digest and stores of a flist')
@@ -70,13 +73,42 @@ async function describe(summary: Summary): Promise<string> {
       'Entries',
       `${summary.entries}: ${directories} directories, ${files} files, ${symlinks} links, ${specials} special`,
     ],
+    ...(summary.hardLinks > 0
+      ? [['Hard links', String(summary.hardLinks)] as [string, string]]
+      : []),
     ['File bytes', `${formatSize(summary.bytes)} (${summary.bytes})`],
     ['Contents', `${summary.contents}, ${formatSize(summary.contentBytes)}`],
     ['Chunks', `${summary.chunks}, ${stored}`],
+    ...ratiosOf(summary),
     ['Holes', `${formatSize(summary.holeBytes)} that take no room`],
     ['Stores', summary.stores.map(safe).join(' ') || 'none named'],
-    ['Metadata', Object.keys(summary.metadata).map(safe).join(' ') || 'none'],
+    ...metadataRows(summary.metadata, safe),
   ];
-  if (summary.lostChunks > 0) rows.splice(-2, 0, ['Lost', `${summary.lostChunks} chunks`]);
+  if (summary.lostChunks > 0) rows.push(['Lost', `${summary.lostChunks} chunks`]);
   return rows.map(([title, text]) => `${title.padEnd(13)}${text}\n`).join('');
+}
+
+/** How much smaller than its files an image is, and by what: `3.1 times`. */
+function ratiosOf(summary: Summary): [string, string][] {
+  const { bytes, contentBytes, holeBytes, storedBytes } = summary;
+  const ratio = (large: number, small: number): string => `${(large / small).toFixed(2)} times`;
+  const rows: [string, string][] = [];
+  if (contentBytes > 0) rows.push(['Shared', `${ratio(bytes, contentBytes)} by equal files`]);
+  if (storedBytes > 0) {
+    rows.push(['Compressed', `${ratio(contentBytes - holeBytes, storedBytes)} with equal chunks`]);
+  }
+  return rows;
+}
+
+/** A line for each setting, cut to what fits one. */
+function metadataRows(
+  metadata: Summary['metadata'],
+  safe: (text: string) => string,
+): [string, string][] {
+  const entries = Object.entries(metadata);
+  if (entries.length === 0) return [['Metadata', 'none']];
+  return entries.map(([key, value], i) => {
+    const text = value.length > VALUE_LENGTH_MAX ? `${value.slice(0, VALUE_LENGTH_MAX)}…` : value;
+    return [i === 0 ? 'Metadata' : '', `${safe(key)} = ${safe(text)}`];
+  });
 }

@@ -9,6 +9,12 @@ import type { Output } from '../../ui/output.ts';
 interface Flags {
   readonly long?: boolean;
   readonly recursive?: boolean;
+  readonly all?: boolean;
+  readonly directory?: boolean;
+  readonly humanReadable?: boolean;
+  readonly bySize?: boolean;
+  readonly byTime?: boolean;
+  readonly reverse?: boolean;
 }
 
 interface Row {
@@ -19,6 +25,8 @@ interface Row {
 
 /** Rows whose column widths are found together; a larger folder is listed in several parts. */
 const ROWS_MAX = 10_000;
+/** What is sorted in memory at once. */
+const SORTED_ROWS_MAX = 10_000_000;
 
 export function command(context: Context): Command {
   const ls = new Command('ls')
@@ -27,6 +35,12 @@ export function command(context: Context): Command {
     .argument('[path]', 'folder or file in it', '/')
     .option('-l, --long', 'mode, links, owner, group, size and time as well')
     .option('-R, --recursive', 'all folders below as well')
+    .option('-d, --directory', 'a folder itself, not what is in it')
+    .option('-h, --human-readable', 'sizes with units')
+    .option('-S, --by-size', 'the largest first')
+    .option('-t, --by-time', 'the newest first')
+    .option('-r, --reverse', 'the other way round')
+    .option('-a, --all', 'nothing is hidden anyway; for those who type it')
     .action((flist: string, path: string, flags: Flags) => run(context, flist, path, flags));
   return addHelpSections(ls, {
     examples: [
@@ -43,10 +57,13 @@ async function run(context: Context, flist: string, path: string, flags: Flags):
   await withImage(context, flist, async (image) => {
     const output = new OutputClass(context);
     // As ls(1): a link to a folder is that folder, but a long listing shows the link.
-    const { path: top, inode } = findEntry(image, path, { followLast: flags.long !== true });
+    const { path: top, inode } = findEntry(image, path, {
+      followLast: flags.long !== true && flags.directory !== true,
+    });
     const lister = await createLister(context, image, output, flags);
-    if (inode.type !== 'directory') {
-      await lister.rows([{ name: top.subarray(top.lastIndexOf(0x2f) + 1), path: top, inode }]);
+    if (inode.type !== 'directory' || flags.directory === true) {
+      const name = top.length === 1 ? top : top.subarray(top.lastIndexOf(0x2f) + 1);
+      await lister.rows([{ name, path: top, inode }]);
     } else {
       await listFolders(image, output, { path: top, inode }, flags, context.json, lister);
     }
@@ -82,11 +99,11 @@ async function listFolders(
       if (flags.recursive === true && type === 'directory' && !seen.has(nid)) {
         below.push({ path, nid });
       }
-      if (rows.length < ROWS_MAX) continue;
-      await lister.rows(rows);
+      if (rows.length < (isSorted(flags) ? SORTED_ROWS_MAX : ROWS_MAX)) continue;
+      await lister.rows(sorted(rows, flags));
       rows = [];
     }
-    await lister.rows(rows);
+    await lister.rows(sorted(rows, flags));
     stack.push(...below.reverse());
   }
   await output.flush();
@@ -98,17 +115,17 @@ async function createLister(
   output: Output,
   flags: Flags,
 ): Promise<Lister> {
-  const { entryJson, formatMode, formatShortTime, formatSizeColumn } = await import(
+  const { entryJson, formatMode, formatShortTime, formatSizeColumn, paintName } = await import(
     '../../ui/entry.ts'
   );
+  const { formatSize } = await import('../../../base/bytes.ts');
   const { printableName } = await import('../../ui/name.ts');
   const { jsonLine } = await import('../../ui/json.ts');
-  const { paint } = await import('../../ui/color.ts');
   const escaped = context.stdout.isTTY === true;
   const named = async (name: Uint8Array, inode: IndexInode): Promise<void> => {
     const text = printableName(name, escaped);
-    const isPainted = typeof text === 'string' && inode.type === 'directory';
-    await output.write(isPainted ? paint('blue', text, context.color) : text);
+    const isText = typeof text === 'string';
+    await output.write(isText ? paintName(text, inode.type, context.color) : text);
     if (flags.long === true && inode.type === 'symlink') {
       await output.write(' -> ');
       await output.write(printableName(image.index.readlink(inode.nid), escaped));
@@ -133,7 +150,11 @@ async function createLister(
         String(inode.nlink),
         String(inode.uid),
         String(inode.gid),
-        formatSizeColumn(inode),
+        flags.humanReadable === true &&
+        inode.type !== 'character-device' &&
+        inode.type !== 'block-device'
+          ? formatSize(inode.size)
+          : formatSizeColumn(inode),
         formatShortTime(inode),
       ]);
       const widths = columnWidths(flags.long === true ? columns : []);
@@ -154,4 +175,20 @@ function columnWidths(rows: readonly (readonly string[])[]): number[] {
     for (const [c, cell] of row.entries()) widths[c] = Math.max(widths[c] ?? 0, cell.length);
   }
   return widths;
+}
+
+function isSorted({ bySize, byTime, reverse }: Flags): boolean {
+  return bySize === true || byTime === true || reverse === true;
+}
+
+/** As ls(1): names in byte order where the rest is equal. Folders come in that order already. */
+function sorted(rows: readonly Row[], flags: Flags): readonly Row[] {
+  if (!isSorted(flags)) return rows;
+  const compare = ({ inode: a }: Row, { inode: b }: Row): number => {
+    if (flags.bySize === true) return b.size - a.size;
+    if (flags.byTime !== true) return 0;
+    return b.mtimeSeconds - a.mtimeSeconds || b.mtimeNanoseconds - a.mtimeNanoseconds;
+  };
+  const list = [...rows].sort(compare);
+  return flags.reverse === true ? list.reverse() : list;
 }
