@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { blake2b } from '../../../src/base/blake2b.ts';
 import { toHex } from '../../../src/base/bytes.ts';
+import { CODEC } from '../../../src/base/codec.ts';
 import { G8Error, isG8Error } from '../../../src/base/errors.ts';
 import { Uploader } from '../../../src/image/upload.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
@@ -128,4 +129,31 @@ test('Uploader takes nothing after an abort', async () => {
   await assert.rejects(new Uploader(new MemoryStore(), signal).add(id, stored), (error) =>
     isG8Error(error, 'ERR_ABORTED'),
   );
+});
+
+test('Uploader claims what the store has and tells what is to be added', async () => {
+  const store = new CountingStore();
+  const [present, absent] = [chunk(1), chunk(2)];
+  await store.put(toHex(present.id), present.stored);
+  const uploader = new Uploader(store);
+  const named = ({ id, stored }: typeof present) => ({
+    codec: CODEC.zstd,
+    id,
+    plainDigest: id,
+    storedSize: stored.length,
+  });
+  const hole = {
+    codec: CODEC.hole,
+    id: new Uint8Array(0),
+    plainDigest: new Uint8Array(0),
+    storedSize: 0,
+  };
+  const missing = await uploader.claim([named(present), named(absent), hole, named(present)]);
+  assert.deepEqual([...missing], [toHex(absent.id)]);
+  await uploader.add(present.id, present.stored);
+  await uploader.add(absent.id, absent.stored);
+  await uploader.finish();
+  const { chunks, newChunks, storedBytes, uploadedBytes } = uploader.counts;
+  assert.deepEqual([chunks, newChunks, storedBytes, uploadedBytes], [2, 1, 20, 10]);
+  assert.equal((await uploader.claim([named(absent)])).size, 0);
 });

@@ -7,6 +7,7 @@ import { isG8Error } from '../../../../src/base/errors.ts';
 import {
   collectFlist,
   detectGeneration,
+  isPackageMember,
   packFlist,
   unpackFlist,
 } from '../../../../src/format/flist/package.ts';
@@ -262,4 +263,14 @@ test('detectGeneration() tells generations by their members', () => {
   assert.equal(detectGeneration(['CURRENT', 'MANIFEST-000005', 'LOG']), 'g1');
   assert.equal(detectGeneration(['flistdb.sqlite3', 'router.yaml']), 'sqlite');
   assert.throws(() => detectGeneration(['CURRENT']), isFormatError);
+});
+
+test('isPackageMember() tells a flist by its first members', () => {
+  const decide = (...paths: string[]) => paths.map(isPackageMember).find((is) => is !== undefined);
+  assert.equal(decide('mount.erofs'), true);
+  assert.equal(decide('LOG', 'IDENTITY', '000004.log', 'flist/CURRENT'), true);
+  assert.equal(decide('flistdb.sqlite3'), true);
+  assert.equal(decide('etc/passwd'), false);
+  assert.equal(decide('LOG', 'readme'), false);
+  assert.equal(decide('LOG', 'LOCK'), undefined);
 });
