@@ -56,17 +56,19 @@ export async function openImageStores(
 ): Promise<ChunkStore> {
   const { openRoutedStore } = await import('../store/open.ts');
   const { parseRouter } = await import('../store/router-config.ts');
+  const { bundleRouter } = await import('../store/bundle-router.ts');
+  const localRouter = await bundleRouter(images.map(({ source }) => source));
   const { addon } = await import('../native/load.ts');
   const routers = images.flatMap(({ router, source }) =>
     router === undefined ? [] : [parseRouter(router, `of ${source}`)],
   );
-  if (routers.length === 0 && urls.length === 0) {
+  if (routers.length === 0 && urls.length === 0 && localRouter === undefined) {
     const names = images.map(({ source }) => source).join(' and ');
     throw new G8Error('ERR_CONFIG', `${names} names no store; give one with ${flag}`);
   }
   const codec = addon();
   const digest = (data: Uint8Array, length: number): Uint8Array => codec.blake2b(data, length);
-  return openRoutedStore({ urls, routers, digest });
+  return openRoutedStore({ urls, routers, localRouter, digest });
 }
 
 /**

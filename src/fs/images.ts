@@ -101,9 +101,24 @@ export class ImageStore {
       if ((await fingerprintOf(path)) === fingerprint) return;
       throw new G8Error('ERR_IO', `${path} was changed while it was read`);
     };
-    const image = await this.#take(path, signal, check);
+    const image = await this.#takeLocal(path, signal, check);
     await this.#remember({ source: path, fingerprint, digest: image.digest });
     return image;
+  }
+
+  /** A bundle is known by the flist in it. */
+  async #takeLocal(path: string, signal: AbortSignal, check: () => Promise<void>): Promise<Image> {
+    const { extractFlist, withBundle } = await import('../image/bundle.ts');
+    const extracted = join(this.#tmp, `${randomUUID()}.flist`);
+    try {
+      const image = await withBundle(path, async (bundle) => {
+        await extractFlist(bundle, extracted, signal);
+        return await this.#take(extracted, signal, check);
+      });
+      return image ?? (await this.#take(path, signal, check));
+    } finally {
+      await rm(extracted, { force: true });
+    }
   }
 
   async #openRemote(

@@ -23,9 +23,11 @@ export function openMountStore(options: MountStoreOptions): LazyStore {
       import('../store/router-config.ts'),
       import('./fetch-flist.ts'),
     ]);
+    const { bundleRouter } = await import('../store/bundle-router.ts');
     const { router } = options.image;
     const hub = hubBase(options.source);
     return openRoutedStore({
+      localRouter: await bundleRouter([options.source]),
       routers: router === undefined ? [] : [parseRouter(router, `of ${options.source}`)],
       urls: [...options.stores, ...(hub === undefined ? [] : [hub])],
     });

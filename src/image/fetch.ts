@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 
 /**
- * @param source path, taken as it is, or an http(s) URL, downloaded
+ * @param source path of a flist, taken as it is, or of a bundle, or an http(s) URL, downloaded
  * @param dir where a download goes; whoever made it removes it
  * @returns path of the package
  * @throws ERR_NO_INPUT, ERR_STORE_UNAVAILABLE and its kin for a URL
@@ -12,7 +12,15 @@ export async function fetchPackage(
   dir: string,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  if (!isUrl(source)) return source;
+  if (!isUrl(source)) {
+    const { extractFlist, withBundle } = await import('./bundle.ts');
+    const extracted = await withBundle(source, async (bundle) => {
+      const path = join(dir, 'package');
+      await extractFlist(bundle, path, signal);
+      return path;
+    });
+    return extracted ?? source;
+  }
   const { HttpClient } = await import('../store/http-client.ts');
   const { downloadFlist } = await import('../store/flist-transfer.ts');
   const client = new HttpClient(source);

@@ -14,7 +14,7 @@ import { ContentsReader } from '../format/index/contents-reader.ts';
 import { MountIndexReader } from '../format/index/reader.ts';
 import type { CodecBinding, StreamBinding } from '../native/addon.ts';
 import { decodeStream } from './decompress.ts';
-import { isUrl } from './fetch.ts';
+import { fetchPackage, isUrl } from './fetch.ts';
 import { type FileSource, openFileSource } from './file-source.ts';
 import { INDEX_FILES, METADATA_FILE, ROUTER_FILE } from './index-files.ts';
 import { unpackIndex } from './unpack.ts';
@@ -90,9 +90,14 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
 
 type Unpacked = Pick<Image, 'built' | 'generation' | 'flistSize'>;
 
-async function unpackFile(path: string, dir: string, options: OpenImageOptions): Promise<Unpacked> {
-  const flistSize = await sizeOf(path);
+async function unpackFile(
+  source: string,
+  dir: string,
+  options: OpenImageOptions,
+): Promise<Unpacked> {
   const { signal } = options;
+  const path = await fetchPackage(source, dir, signal);
+  const flistSize = await sizeOf(path);
   const bytes = createReadStream(path, { highWaterMark: READ_SIZE, ...(signal && { signal }) });
   try {
     return { ...(await unpack(bytes, dir, options)), flistSize };

@@ -11,6 +11,7 @@ import { G8Error, toG8Error } from '../base/errors.ts';
 /**
  * Writes a file, replacing one that is there.
  *
+ * @param finish called when all pieces are written: for what is known only then
  * @returns its size in bytes
  * @throws ERR_CREATE when it cannot be written; what `pieces` throws; ERR_ABORTED. Nothing is left
  *   behind then, and an older file is as it was.
@@ -19,6 +20,7 @@ export async function writeWholeFile(
   path: string,
   pieces: AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
+  finish: (file: FileHandle) => Promise<void> = async () => {},
 ): Promise<number> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   const file = await created(path, open(temporary, 'wx', 0o644));
@@ -29,6 +31,7 @@ export async function writeWholeFile(
       await created(path, file.writeFile(piece));
       size += piece.length;
     }
+    await created(path, finish(file));
     await created(path, file.sync());
     await created(path, file.close());
     await created(path, rename(temporary, path));

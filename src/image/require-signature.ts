@@ -3,6 +3,7 @@ import { G8Error, isG8Error } from '../base/errors.ts';
 import {
   type ImageIdentity,
   type PublicKey,
+  parseSignatures,
   requireSignature,
   type Signature,
 } from '../format/signature.ts';
@@ -27,10 +28,13 @@ export async function requireImageSignature(
   identity: ImageIdentity,
   options: RequireSignatureOptions,
 ): Promise<string> {
-  const { source, keys, signal, place = signaturePlace(source) } = options;
+  const { source, keys, signal, place } = options;
   let signatures: readonly Signature[] | undefined;
   try {
-    signatures = await readSignatures(place, signal);
+    signatures =
+      place === undefined
+        ? await signaturesOf(source, signal)
+        : await readSignatures(place, signal);
   } catch (error) {
     if (!isG8Error(error, 'ERR_FLIST_FORMAT') && !isG8Error(error, 'ERR_FLIST_VERSION'))
       throw error;
@@ -42,6 +46,18 @@ export async function requireImageSignature(
   } catch (error) {
     throw isG8Error(error, 'ERR_PERMISSION') ? refused(source, error.message, error) : error;
   }
+}
+
+/** Signatures of an image: of a bundle those in it, else those beside it; `undefined` without any. */
+export async function signaturesOf(
+  source: string,
+  signal?: AbortSignal,
+): Promise<readonly Signature[] | undefined> {
+  const { bundleSignature, withBundle } = await import('./bundle.ts');
+  const text = await withBundle(source, bundleSignature);
+  return text === undefined
+    ? await readSignatures(signaturePlace(source), signal)
+    : parseSignatures(text);
 }
 
 /** Where the signature of a flist is looked for. */

@@ -2,6 +2,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { G8Error } from '../base/errors.ts';
 import type { RetryPolicy } from '../base/retry.ts';
+import { BundleStore } from './bundle.ts';
 import type { DigestFunction } from './chunk-id.ts';
 import { DirectoryStore } from './directory.ts';
 import { HttpStore } from './http.ts';
@@ -43,6 +44,12 @@ export interface OpenRoutedStoreOptions {
 export function openStore(url: string, options: OpenStoreOptions = {}): WritableChunkStore {
   if (isHttp(url)) {
     return withRetry(new HttpStore(url, options.http), options.retry ?? TRANSFER_RETRY);
+  }
+  if (isBundleUrl(url)) {
+    throw new G8Error(
+      'ERR_CONFIG',
+      `Store ${withoutCredentials(url)} is a bundle: it takes no chunks`,
+    );
   }
   const path = directoryOf(url);
   return new DirectoryStore({ path, create: true, fsync: options.fsync ?? false });
@@ -105,10 +112,19 @@ function poolsOf(
 
 function openBackend(url: string, create: boolean, options: OpenRoutedStoreOptions): ChunkStore {
   if (isForeign(url)) return unusable(url);
-  const store = isHttp(url)
-    ? new HttpStore(url, options.http)
-    : new DirectoryStore({ path: directoryOf(url), create });
+  const store = openPlain(url, create, options);
   return options.digest === undefined ? store : withVerify(store, options.digest);
+}
+
+function openPlain(url: string, create: boolean, options: OpenRoutedStoreOptions): ChunkStore {
+  if (isHttp(url)) return new HttpStore(url, options.http);
+  const path = directoryOf(url);
+  return isBundleUrl(url) ? new BundleStore(path) : new DirectoryStore({ path, create });
+}
+
+/** `bundle:///path`, or a path that ends so. */
+function isBundleUrl(url: string): boolean {
+  return /^bundle:\/\//i.test(url) || (!url.includes('://') && url.endsWith('.bundle'));
 }
 
 /** A destination that fails only when it is asked, so that the others can still serve. */
@@ -137,7 +153,7 @@ function directoryOf(url: string): string {
     return resolve(url);
   }
   const name = withoutCredentials(url);
-  if (!['dir', 'file'].includes((scheme[1] as string).toLowerCase())) {
+  if (!['dir', 'file', 'bundle'].includes((scheme[1] as string).toLowerCase())) {
     const reason = isForeign(url) ? 'is not supported yet by this build' : 'has an unknown scheme';
     throw new G8Error('ERR_CONFIG', `Store ${name} ${reason}`);
   }

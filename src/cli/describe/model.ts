@@ -52,6 +52,7 @@ export interface SettingModel {
 
 /** Kinds by placeholder. A test holds that every placeholder of the program is here. */
 export const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
+  bundle: 'file',
   bytes: 'other',
   command: 'command',
   days: 'other',

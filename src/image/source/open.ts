@@ -8,6 +8,7 @@ import { isPackageMember } from '../../format/flist/package.ts';
 import type { TarEntry } from '../../format/tar/entry.ts';
 import { TarReader } from '../../format/tar/reader.ts';
 import type { CodecBinding, StreamBinding } from '../../native/addon.ts';
+import { isBundle } from '../../store/bundle.ts';
 import type { ChunkStore } from '../../store/store.ts';
 import { loadFlist } from '../load.ts';
 import type { OciSourceOptions } from '../oci/source.ts';
@@ -91,6 +92,7 @@ async function detect(path: string, { codec, signal }: OpenSourceOptions): Promi
   const image = await detectImage(path, info.isDirectory(), signal);
   if (image !== undefined) return image === 'oci' ? openOciLayout : openDockerArchive;
   if (info.isDirectory()) return openFolder;
+  if (await isBundle(path)) return openFlist;
   const layer = fileLayer(path, info.size);
   const controller = new AbortController();
   const reader = new TarReader(
