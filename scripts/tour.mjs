@@ -37,6 +37,9 @@ const VARIES = [
   // What zlib makes of a flist differs a little between its versions.
   [/^((?:Flist +\S+,|Size|Bundle +\S+,) +)\d+(\.\d+)? (B|[KMG]iB)$/gm, '$1SIZE'],
   [/\b(?!2025-06-01)\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?/g, 'TIME'],
+  // Keys are made anew, and an image's digest is that of its times.
+  [/\b[Kk]ey [0-9a-f]{16}\b/g, 'key KEY'],
+  [/\bsha256:[0-9a-f]{64}\b/g, 'sha256:DIGEST'],
   // A process id at the beginning of a line.
   [/^\d+(?= {2}\/)/gm, 'PID'],
 ];

@@ -80,7 +80,7 @@ const OTHERS: readonly Tool[] = [
 
 export async function runSuite({ quick }: SuiteOptions): Promise<Record<string, unknown>> {
   const tree = preparedTree(quick ? FILES_QUICK : FILES);
-  const rounds = quick ? 1 : ROUNDS;
+  const rounds = Number(process.env['G8UFS_CREATE_ROUNDS'] ?? (quick ? 1 : ROUNDS));
   const tools = OTHERS.filter(isInstalled);
   const hasParent = (await run(...command('flist', 'create', '--help'))).includes('--parent');
   if (!hasParent) console.log('flist create has no --parent: that workload is left out');
