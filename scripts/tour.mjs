@@ -50,6 +50,12 @@ const folder = mkdtempSync(join(tmpdir(), 'g8ufs-tour-'));
 const address = `127.0.0.1:${await freePort()}`;
 const background = [];
 let differences = 0;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, async () => {
+    await cleanUp();
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  });
+}
 try {
   prepare();
   const updated = await run(text);
