@@ -1,6 +1,7 @@
 // Entry point of the addon: registers the bindings in each environment that loads it.
 #include "bindings/codec_binding.h"
 #include "bindings/convert.h"
+#include "bindings/pack_binding.h"
 #include "bindings/restore_binding.h"
 #include "bindings/scan_binding.h"
 #include "bindings/session_binding.h"
@@ -33,6 +34,7 @@ Napi::Object RegisterAll(Napi::Env env, Napi::Object exports) {
   exports.Set("initialize", Napi::Function::New(env, Initialize, "initialize"));
   RegisterCodec(env, exports);
   RegisterScan(env, exports);
+  RegisterPack(env, exports);
   RegisterRestore(env, exports);
   RegisterSession(env, exports);
   RegisterStream(env, exports);

@@ -9,7 +9,6 @@
 #include <memory>
 #include <utility>
 
-#include "base/beneath.h"
 #include "scan/xattr.h"
 
 namespace g8ufs {
@@ -107,8 +106,12 @@ Status OpenBeneath(const std::string& root, std::string_view path, UniqueFd& fil
   UniqueFd parent;
   std::string name;
   if (Status status = OpenParent(place, parent, name); !status.ok()) return status;
+  return OpenFileAt(place, parent.get(), name, file);
+}
+
+Status OpenFileAt(const Place& place, int parent, const std::string& name, UniqueFd& file) {
   // O_PATH opens nothing, so that a device or a FIFO is recognised before it could notice.
-  const UniqueFd found(::openat(parent.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  const UniqueFd found(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat attributes;
   if (!found.ok() || ::fstat(found.get(), &attributes) != 0) {
     return place.Fail(errno, "cannot be opened");

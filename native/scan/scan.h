@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.h"
+#include "base/beneath.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 
@@ -49,6 +49,9 @@ Status ScanEntry(const std::string& root, std::string_view path, ScannedEntry& e
 
 // Opens a regular file for reading. ERR_NO_INPUT when the path names anything else.
 Status OpenBeneath(const std::string& root, std::string_view path, UniqueFd& file);
+
+// The same for `name` in its open directory `parent`; `place` is for messages.
+Status OpenFileAt(const Place& place, int parent, const std::string& name, UniqueFd& file);
 
 }  // namespace g8ufs
 

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/bytes.h"
+
 namespace g8ufs {
 namespace {
 

@@ -90,7 +90,7 @@ async function createWithProgress(
   const { signal } = context;
   const progress = createProgress();
   const binding = addon();
-  const store = openStore(url);
+  const store = openStore(url, { writeChunks: binding.writeChunks });
   const view = await showProgress(context, counterOf(progress));
   const opened: ChunkStore[] = [];
   try {

@@ -7,7 +7,12 @@ import { CODEC, DIGEST, type DigestAlgorithm } from '../base/codec.ts';
 import { G8Error } from '../base/errors.ts';
 import type { Chunk } from '../format/content.ts';
 import type { MutableInode } from '../format/layer/node.ts';
-import type { CodecBinding, EncodeDataRequest, EncodeFileRequest } from '../native/addon.ts';
+import type {
+  CodecBinding,
+  EncodeDataRequest,
+  EncodedChunk,
+  EncodeFileRequest,
+} from '../native/addon.ts';
 
 /** 4 TiB of blocks of the default size: a sparse file of an archive may claim any size. */
 const BLOCK_COUNT_MAX = 2 ** 23;
@@ -43,6 +48,7 @@ type Block = Pick<EncodeFileRequest, 'fd' | 'offset' | 'length'> | Pick<EncodeDa
 export class ChunkWriter {
   readonly blockSize: number;
   readonly chunkCodec: ChunkCodec;
+  readonly level: number;
   readonly #options: ChunkWriterOptions;
   #blockCount = 0;
 
@@ -50,6 +56,7 @@ export class ChunkWriter {
     this.#options = options;
     this.blockSize = options.blockSize;
     this.chunkCodec = options.chunkCodec ?? CODEC.zstd;
+    this.level = options.level;
   }
 
   /** Whether blocks of zeros are holes. Historical readers know none: there they are stored like others. */
@@ -82,12 +89,15 @@ export class ChunkWriter {
 
   /** Makes a chunk of a block and hands it on. */
   async write(block: Block): Promise<Chunk> {
-    const { codec, level, put } = this.#options;
+    const { codec, level } = this.#options;
     const encoded = await codec.encodeChunk({ ...block, codec: this.chunkCodec, level });
-    const length = 'data' in block ? block.data.length : block.length;
-    if (encoded.hole) return this.hole(length);
-    const { id, plainDigest, stored } = encoded;
-    await put(id, stored);
+    return await this.take(encoded, 'data' in block ? block.data.length : block.length);
+  }
+
+  /** Hands a chunk on that was made of a block of this many bytes. */
+  async take({ hole, id, plainDigest, stored }: EncodedChunk, length: number): Promise<Chunk> {
+    if (hole) return this.hole(length);
+    await this.#options.put(id, stored);
     this.#options.onBytes?.(length, false);
     return { codec: this.chunkCodec, id, plainDigest, storedSize: stored.length };
   }

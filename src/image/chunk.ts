@@ -5,18 +5,25 @@
  */
 import { closeSync, fstatSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { CODEC } from '../base/codec.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { forEachParallel } from '../base/workers.ts';
 import type { Chunk } from '../format/content.ts';
-import type { ScanBinding } from '../native/addon.ts';
+import type { EncodedChunk, PackBinding, ScanBinding } from '../native/addon.ts';
 import type { ChunkWriter } from './chunk-writer.ts';
 import { type SourceFile, showSourcePath } from './walk.ts';
 
 /** Blocks in progress: two for each core hide the reading behind the packing; memory stays below 32 × 9 MiB. */
 export const BLOCKS_MAX = Math.min(32, 2 * availableParallelism());
 
+/** Small files that are read in one call, and their bytes: enough to hide the cost of the call. */
+const BATCH_COUNT_MAX = 64;
+const BATCH_SIZE_MAX = 2 * 1024 * 1024;
+
 export interface ChunkOptions {
   readonly scan: ScanBinding;
+  /** Reads files of one block, many in one call; without it they are read one by one. */
+  readonly pack?: Partial<Pick<PackBinding, 'encodeFiles'>> | undefined;
   readonly writer: ChunkWriter;
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,9 +48,19 @@ export async function chunkFiles(
 ): Promise<void> {
   const open = new Set<OpenFile>();
   const { signal, writer } = options;
+  // Historical codecs are for a reader that is left behind: they stay with the plain way.
+  const encodeFiles = writer.chunkCodec === CODEC.zstd ? options.pack?.encodeFiles : undefined;
+  const small = files.filter(({ inode }) => inode.size <= writer.blockSize);
+  if (encodeFiles !== undefined) {
+    await forEachParallel(batches(small), { concurrency: BLOCKS_MAX, signal }, (batch) =>
+      encodeBatch(source, batch, encodeFiles, writer),
+    );
+  }
+  const rest =
+    encodeFiles === undefined ? files : files.filter(({ inode }) => inode.size > writer.blockSize);
   try {
     await forEachParallel(
-      blocks(source, files, writer),
+      blocks(source, rest, writer),
       { concurrency: BLOCKS_MAX, signal },
       async ([job, index]) => {
         open.add(job);
@@ -55,6 +72,36 @@ export async function chunkFiles(
     );
   } finally {
     for (const job of open) await closeFile(job);
+  }
+}
+
+function* batches(files: readonly SourceFile[]): Generator<readonly SourceFile[]> {
+  let batch: SourceFile[] = [];
+  let size = 0;
+  for (const file of files) {
+    const isFull = batch.length === BATCH_COUNT_MAX || size + file.inode.size > BATCH_SIZE_MAX;
+    if (isFull && batch.length > 0) {
+      yield batch;
+      batch = [];
+      size = 0;
+    }
+    batch.push(file);
+    size += file.inode.size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function encodeBatch(
+  source: string,
+  batch: readonly SourceFile[],
+  encodeFiles: PackBinding['encodeFiles'],
+  writer: ChunkWriter,
+): Promise<void> {
+  const encoded = await encodeFiles(source, batch, { level: writer.level });
+  for (const [i, { path, inode }] of batch.entries()) {
+    const chunks = writer.chunksFor(inode.size, showSourcePath(source, path));
+    chunks[0] = await writer.take(encoded[i] as EncodedChunk, inode.size);
+    writer.setContent(inode, chunks);
   }
 }
 

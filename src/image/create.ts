@@ -8,7 +8,7 @@ import { abortError, throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import { BLOCK_SIZE_DEFAULT, BLOCK_SIZE_MAX, BLOCK_SIZE_MIN } from '../format/content.ts';
 import type { Metadata } from '../format/flist/metadata.ts';
-import type { CodecBinding, ScanBinding, StreamBinding } from '../native/addon.ts';
+import type { CodecBinding, PackBinding, ScanBinding, StreamBinding } from '../native/addon.ts';
 import type { WritableChunkStore } from '../store/store.ts';
 import { type ChunkCodec, ChunkWriter } from './chunk-writer.ts';
 import { type CreateProgress, createProgress } from './create-progress.ts';
@@ -34,7 +34,7 @@ export interface CreateOptions {
   readonly output: string;
   /** Takes the chunks. It stays open. */
   readonly store: WritableChunkStore;
-  readonly addon: CodecBinding & ScanBinding & StreamBinding;
+  readonly addon: CodecBinding & ScanBinding & StreamBinding & Partial<PackBinding>;
   /** Power of two, 4 KiB to 4 MiB; default 512 KiB. */
   readonly blockSize?: number | undefined;
   /** zstd level, 1 to 19; default 3. */

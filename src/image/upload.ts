@@ -11,7 +11,7 @@ import { toHex } from '../base/bytes.ts';
 import { G8Error } from '../base/errors.ts';
 import { forEachParallel } from '../base/workers.ts';
 import type { Chunk } from '../format/content.ts';
-import type { ChunkId, WritableChunkStore } from '../store/store.ts';
+import { type ChunkId, isBulkStore, type WritableChunkStore } from '../store/store.ts';
 
 /** Ids in one question: one answer then saves up to 256 uploads, and fits every hub's request limit. */
 const BATCH_COUNT_MAX = 256;
@@ -135,19 +135,28 @@ export class Uploader {
 
   async #upload(batch: ReadonlyMap<ChunkId, Uint8Array>): Promise<void> {
     const options = this.#signal === undefined ? {} : { signal: this.#signal };
+    if (isBulkStore(this.#store)) {
+      for (const id of await this.#store.putMany(batch, options)) this.#count(batch, id);
+      return;
+    }
     const missing = await this.#store.missing([...batch.keys()], options);
     const work = { concurrency: PUTS_MAX, signal: this.#signal };
     await forEachParallel(missing, work, async (id) => {
       const stored = batch.get(id);
-      if (stored === undefined) {
-        throw new G8Error(
-          'ERR_PROTOCOL',
-          `${this.#store.name} lacks a chunk that nobody asked for`,
-        );
-      }
+      if (stored === undefined) throw this.#notAsked();
       await this.#store.put(id, stored, options);
-      this.#newChunks++;
-      this.#uploadedBytes += stored.length;
+      this.#count(batch, id);
     });
+  }
+
+  #count(batch: ReadonlyMap<ChunkId, Uint8Array>, id: ChunkId): void {
+    const stored = batch.get(id);
+    if (stored === undefined) throw this.#notAsked();
+    this.#newChunks++;
+    this.#uploadedBytes += stored.length;
+  }
+
+  #notAsked(): G8Error {
+    return new G8Error('ERR_PROTOCOL', `${this.#store.name} lacks a chunk that nobody asked for`);
   }
 }

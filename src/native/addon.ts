@@ -201,6 +201,47 @@ export interface RestoreBinding {
   restoreAttributes(root: string, path: Uint8Array, attributes: RestoredAttributes): Promise<void>;
 }
 
+/** A file of at most one block, as it was scanned. */
+export interface SmallFile {
+  /** Below the root. */
+  readonly path: Uint8Array;
+  readonly scanned: Pick<
+    ScannedEntry,
+    'size' | 'ino' | 'mtimeSeconds' | 'mtimeNanoseconds' | 'ctimeSeconds' | 'ctimeNanoseconds'
+  >;
+}
+
+/** The part of the addon that does with many small things at a time what costs more one by one. */
+export interface PackBinding {
+  /**
+   * Opens, reads, checks and encodes up to 1024 files of 1 byte to 4 MiB, each as one zstd chunk. The
+   * digests share one buffer and the stored bytes another.
+   *
+   * @returns chunks in the order of the files
+   * @throws ERR_IO with detail `path` when a file is not, or behind its reading no more, as it was scanned;
+   *   as {@link ScanBinding.openBeneath}
+   */
+  encodeFiles(
+    root: string,
+    files: readonly SmallFile[],
+    options: { readonly level: number },
+  ): Promise<EncodedChunk[]>;
+  /**
+   * Writes those of up to 1024 chunks that are not there yet to a chunk directory, each by rename.
+   *
+   * @param root folder that has a folder `tmp`
+   * @param ids lower-case hex
+   * @returns a byte per chunk: 1 when it was written, 0 when it was there
+   * @throws ERR_NO_INPUT without the folder, ERR_PERMISSION, ERR_CACHE_FULL, ERR_IO
+   */
+  writeChunks(
+    root: string,
+    ids: readonly string[],
+    stored: readonly Uint8Array[],
+    options: { readonly fsync: boolean },
+  ): Promise<Uint8Array>;
+}
+
 export type StreamKind = 'zstd-decode' | 'xz-decode' | 'zstd-encode';
 
 export interface StreamOptions {
@@ -384,6 +425,7 @@ export interface SessionBinding {
 export interface Addon
   extends CodecBinding,
     ScanBinding,
+    PackBinding,
     RestoreBinding,
     StreamBinding,
     SessionBinding {

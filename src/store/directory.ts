@@ -21,9 +21,11 @@ import { dirname, join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { withDeadline } from '../base/deadline.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { forEachParallel } from '../base/workers.ts';
 import { assertChunkId, chunkPath, corruptError, isChunkId, missingError } from './chunk-id.ts';
 import { getEach, missingEach } from './each.ts';
 import {
+  type BulkChunkStore,
   CHUNK_SIZE_MAX,
   type ChunkId,
   type ChunkResult,
@@ -37,7 +39,21 @@ export interface DirectoryStoreOptions {
   readonly create?: boolean;
   /** Flush each chunk and its name to the device before `put` resolves. Default false. */
   readonly fsync?: boolean;
+  /** Writes many chunks in one call; without it each takes a dozen. */
+  readonly writeChunks?: WriteChunks | undefined;
 }
+
+/**
+ * Writes those chunks that are not in a directory yet; it exists and has the folder for temporary files.
+ *
+ * @returns a byte per chunk: 1 when it was written
+ */
+export type WriteChunks = (
+  root: string,
+  ids: readonly ChunkId[],
+  stored: readonly Uint8Array[],
+  options: { readonly fsync: boolean },
+) => Promise<Uint8Array>;
 
 /** A chunk that is open for reading. Whoever gets one closes the handle. */
 export interface OpenChunk {
@@ -50,6 +66,8 @@ export interface OpenChunk {
 const CONCURRENCY = 8;
 // A disk answers in milliseconds; what takes longer than this is a dead network filesystem.
 const TIMEOUT_MS = 30_000;
+// One call is short, and a batch keeps all four threads busy.
+const WRITES_MAX = 64;
 // Not two hex digits, so no chunk's folder can have this name.
 const TEMPORARY = 'tmp';
 
@@ -58,12 +76,16 @@ export class DirectoryStore implements PrunableChunkStore {
   readonly #root: string;
   readonly #create: boolean;
   readonly #fsync: boolean;
+  readonly putMany?: BulkChunkStore['putMany'];
 
   constructor(options: DirectoryStoreOptions) {
     this.#root = options.path;
     this.#create = options.create ?? false;
     this.#fsync = options.fsync ?? false;
     this.name = `dir://${options.path}`;
+    const { writeChunks } = options;
+    if (writeChunks === undefined) return;
+    this.putMany = (chunks, callOptions) => this.#putMany(chunks, writeChunks, callOptions);
   }
 
   async get(id: ChunkId, options: StoreCallOptions = {}): Promise<Uint8Array> {
@@ -102,7 +124,7 @@ export class DirectoryStore implements PrunableChunkStore {
 
   async put(id: ChunkId, bytes: Uint8Array, options: StoreCallOptions = {}): Promise<void> {
     assertChunkId(id);
-    if (bytes.length > CHUNK_SIZE_MAX) throw new RangeError(`Chunk ${id} is above the size bound`);
+    if (bytes.length > CHUNK_SIZE_MAX) throw aboveBound(id);
     await this.#timed(`Writing chunk ${id}`, options, async () => {
       if (!this.#create) await this.#assertRoot();
       if ((await this.find(id)) !== undefined) return;
@@ -112,6 +134,40 @@ export class DirectoryStore implements PrunableChunkStore {
         throw toG8Error(error, 'ERR_IO', `Cannot write chunk ${id} to ${this.name}`);
       }
     });
+  }
+
+  async #putMany(
+    chunks: ReadonlyMap<ChunkId, Uint8Array>,
+    writeChunks: WriteChunks,
+    options: StoreCallOptions = {},
+  ): Promise<ChunkId[]> {
+    if (chunks.size === 0) return [];
+    for (const [id, bytes] of chunks) {
+      assertChunkId(id);
+      if (bytes.length > CHUNK_SIZE_MAX) throw aboveBound(id);
+    }
+    if (!this.#create) await this.#assertRoot();
+    const ids = [...chunks.keys()];
+    const parts = Array.from({ length: Math.ceil(ids.length / WRITES_MAX) }, (_, i) =>
+      ids.slice(i * WRITES_MAX, (i + 1) * WRITES_MAX),
+    );
+    const added: ChunkId[] = [];
+    const write = async (part: readonly ChunkId[]): Promise<void> => {
+      const stored = part.map((id) => chunks.get(id) as Uint8Array);
+      const flags = await writeChunks(this.#root, part, stored, { fsync: this.#fsync });
+      added.push(...part.filter((_, i) => flags[i] === 1));
+    };
+    try {
+      await mkdir(join(this.#root, TEMPORARY), { recursive: true });
+      const work = { concurrency: CONCURRENCY, signal: options.signal };
+      await forEachParallel(parts, work, async (part) => {
+        // Not ended by the signal: a call that has begun is over soon, and goes on behind nobody's back.
+        await this.#timed(`Writing ${part.length} chunks`, {}, () => write(part));
+      });
+    } catch (error) {
+      throw toG8Error(error, 'ERR_IO', `Cannot write chunks to ${this.name}`);
+    }
+    return added;
   }
 
   async *list(options: StoreCallOptions = {}): AsyncGenerator<ChunkId, void, void> {
@@ -254,6 +310,10 @@ export class DirectoryStore implements PrunableChunkStore {
   async #timed<T>(what: string, options: StoreCallOptions, run: () => Promise<T>): Promise<T> {
     return await withDeadline({ timeoutMs: TIMEOUT_MS, signal: options.signal, what }, run);
   }
+}
+
+function aboveBound(id: ChunkId): RangeError {
+  return new RangeError(`Chunk ${id} is above the size bound`);
 }
 
 async function readExactly(handle: FileHandle, size: number): Promise<Uint8Array> {

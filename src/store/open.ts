@@ -4,7 +4,7 @@ import { G8Error } from '../base/errors.ts';
 import type { RetryPolicy } from '../base/retry.ts';
 import { BundleStore } from './bundle.ts';
 import type { DigestFunction } from './chunk-id.ts';
-import { DirectoryStore } from './directory.ts';
+import { DirectoryStore, type WriteChunks } from './directory.ts';
 import { HttpStore } from './http.ts';
 import { type HttpOptions, withoutCredentials } from './http-client.ts';
 import { READ_RETRY, TRANSFER_RETRY, withRetry } from './retry.ts';
@@ -19,6 +19,8 @@ export interface OpenStoreOptions {
   readonly http?: HttpOptions;
   /** Flush chunks to the device, for directories. Default false. */
   readonly fsync?: boolean;
+  /** Writes many chunks into a directory in one call. */
+  readonly writeChunks?: WriteChunks;
   readonly retry?: RetryPolicy;
 }
 
@@ -52,7 +54,8 @@ export function openStore(url: string, options: OpenStoreOptions = {}): Writable
     );
   }
   const path = directoryOf(url);
-  return new DirectoryStore({ path, create: true, fsync: options.fsync ?? false });
+  const { fsync = false, writeChunks } = options;
+  return new DirectoryStore({ path, create: true, fsync, writeChunks });
 }
 
 /**

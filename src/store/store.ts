@@ -42,6 +42,17 @@ export interface WritableChunkStore extends ChunkStore {
   put(id: ChunkId, bytes: Uint8Array, options?: StoreCallOptions): Promise<void>;
 }
 
+/** A store for which taking many chunks in one call is cheaper than asking and putting one by one. */
+export interface BulkChunkStore extends WritableChunkStore {
+  /** @returns the ids that the store did not have */
+  putMany(chunks: ReadonlyMap<ChunkId, Uint8Array>, options?: StoreCallOptions): Promise<ChunkId[]>;
+}
+
+/** Whether the store is a {@link BulkChunkStore}. */
+export function isBulkStore(store: WritableChunkStore): store is BulkChunkStore {
+  return 'putMany' in store && store.putMany !== undefined;
+}
+
 /** A store whose chunks can be listed and deleted. */
 export interface PrunableChunkStore extends WritableChunkStore {
   list(options?: StoreCallOptions): AsyncIterable<ChunkId>;

@@ -51,7 +51,7 @@ export class FolderSource implements ImageSource {
     for (const { inode } of changed === files ? [] : files) {
       if (inode.content !== undefined) progress.bytes += inode.size;
     }
-    await chunkFiles(source, changed, { scan: addon, writer, signal });
+    await chunkFiles(source, changed, { scan: addon, pack: addon, writer, signal });
     return { root, entryCount, reusedFiles: files.length - changed.length };
   }
 

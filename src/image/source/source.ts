@@ -5,7 +5,7 @@
  */
 import type { Metadata } from '../../format/flist/metadata.ts';
 import type { Inode } from '../../format/tree.ts';
-import type { CodecBinding, ScanBinding, StreamBinding } from '../../native/addon.ts';
+import type { CodecBinding, PackBinding, ScanBinding, StreamBinding } from '../../native/addon.ts';
 import type { ChunkWriter } from '../chunk-writer.ts';
 import type { CreateProgress } from '../create-progress.ts';
 import type { PathMatcher } from '../glob.ts';
@@ -13,7 +13,7 @@ import type { Uploader } from '../upload.ts';
 
 /** What a source works with. */
 export interface SourceRun {
-  readonly addon: CodecBinding & ScanBinding & StreamBinding;
+  readonly addon: CodecBinding & ScanBinding & StreamBinding & Partial<PackBinding>;
   /** Makes chunks of blocks and brings them into the store. */
   readonly writer: ChunkWriter;
   /** For chunks that exist already. */

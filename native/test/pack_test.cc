@@ -1,0 +1,97 @@
+// Many files and many chunks in one call, from several threads.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <thread>
+
+#include "base/file_io.h"
+#include "chunk/chunk_directory.h"
+#include "pack/encode_files.h"
+#include "scan/scan.h"
+#include "test/check.h"
+#include "test/hex.h"
+#include "test/temp_dir.h"
+
+namespace g8ufs {
+namespace {
+
+constexpr size_t kThreads = 4;
+constexpr size_t kFiles = 50;
+
+std::vector<SmallFile> MakeFiles(const test::TempDir& directory) {
+  std::vector<SmallFile> files;
+  for (const std::string folder : {"a", "b"}) {
+    CHECK(::mkdir((directory / folder).c_str(), 0700) == 0);
+    for (size_t i = 0; i < kFiles; ++i) {
+      const std::string path = folder + "/" + std::to_string(i);
+      const UniqueFd fd(::open((directory / path).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+      CHECK(WriteAt(fd.get(), 0, test::FromText("file " + path)).ok());
+      ScannedEntry entry;
+      CHECK(ScanEntry(directory.path(), path, entry).ok());
+      const struct stat& found = entry.attributes;
+      files.push_back({path, found.st_size, found.st_ino, found.st_mtim, found.st_ctim});
+    }
+  }
+  return files;
+}
+
+void FilesBecomeChunks(const test::TempDir& directory) {
+  std::vector<SmallFile> files = MakeFiles(directory);
+  std::vector<std::thread> threads;
+  for (size_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&] {
+      std::vector<FileChunk> chunks;
+      CHECK(EncodeFiles(directory.path(), files, ChunkCodec::kZstd, 3, chunks).ok());
+      CHECK(chunks.size() == files.size());
+      for (size_t i = 0; i < files.size(); ++i) {
+        CHECK(chunks[i].stored == test::FromText("file " + files[i].path));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  files[70].ctime.tv_nsec ^= 1;
+  std::vector<FileChunk> chunks;
+  const Status status = EncodeFiles(directory.path(), files, ChunkCodec::kZstd, 3, chunks);
+  CHECK(status.code() == Code::ERR_IO);
+  CHECK(status.details().at(0).second == directory / files[70].path);
+  files[70].path = "a/../a/1";
+  CHECK(EncodeFiles(directory.path(), files, ChunkCodec::kZstd, 3, chunks).code() ==
+        Code::ERR_USAGE);
+}
+
+void ChunksAreWrittenOnce(const test::TempDir& directory) {
+  const ChunkDirectory store{directory / "store", true};
+  CHECK(::mkdir(store.root.c_str(), 0700) == 0);
+  CHECK(::mkdir((store.root + "/tmp").c_str(), 0700) == 0);
+  const std::vector<uint8_t> bytes = test::FromText("stored");
+  std::vector<NamedChunk> chunks;
+  for (size_t i = 0; i < kFiles; ++i) {
+    const uint8_t digit = static_cast<uint8_t>(i);
+    chunks.push_back({ToHex({&digit, 1}) + std::string(62, 'a'), bytes});
+  }
+  std::vector<std::thread> threads;
+  for (size_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&] {
+      std::vector<uint8_t> written;
+      CHECK(WriteChunks(store, chunks, written).ok());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::vector<uint8_t> written;
+  CHECK(WriteChunks(store, chunks, written).ok());
+  CHECK(written == std::vector<uint8_t>(kFiles, 0));
+  std::vector<ScannedEntry> left;
+  CHECK(ScanDirectory(store.root, "tmp", left).ok() && left.empty());
+  chunks.push_back({"../" + std::string(61, 'a'), bytes});
+  CHECK(WriteChunks(store, chunks, written).code() == Code::ERR_USAGE);
+}
+
+}  // namespace
+}  // namespace g8ufs
+
+int main() {
+  const g8ufs::test::TempDir directory;
+  g8ufs::FilesBecomeChunks(directory);
+  g8ufs::ChunksAreWrittenOnce(directory);
+  return g8ufs::test::Failures();
+}
