@@ -44,6 +44,11 @@ const TEST_PACKAGES = {
   '/usr/bin/groff': 'groff-base',
   '/usr/bin/bsdtar': 'libarchive-tools',
 };
+// Only the fuzzers are built with these.
+const FUZZ_PACKAGES = {
+  '/usr/bin/clang++': 'clang',
+  '/usr/share/doc/libclang-rt-14-dev/copyright': 'libclang-rt-14-dev',
+};
 
 function say(message) {
   console.error(`setup: ${message}`);
@@ -99,6 +104,11 @@ export function setup({ test = false } = {}) {
   const tsc = join(root, 'node_modules/.bin/tsc');
   run(tsc, ['-p', 'tsconfig.build.json']);
   if (test) run(tsc, ['-p', 'tsconfig.json']);
+}
+
+/** What `test-native.mjs --fuzz` needs besides. */
+export function setupFuzzers() {
+  debianPackages({ ...BUILD_PACKAGES, ...FUZZ_PACKAGES });
 }
 
 if (process.argv[1] === import.meta.filename) setup({ test: process.argv.includes('--test') });

@@ -4,8 +4,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { root, setupFuzzers } from './setup.mjs';
 
-const root = join(import.meta.dirname, '..');
 const PRESETS = { '--asan': 'asan', '--tsan': 'tsan', '--fuzz': 'fuzz' };
 const FUZZ_SECONDS_DEFAULT = 10;
 // A fuzz target that needs more has found a way to make memory follow the input's claims.
@@ -52,6 +52,7 @@ function runTests() {
   return run('ctest', ['--test-dir', buildDir, '--output-on-failure', '--no-tests=error']);
 }
 
+if (flag === '--fuzz') setupFuzzers();
 const built = run(process.execPath, [join(root, 'scripts/build-native.mjs'), preset]);
 if (built !== 0) process.exit(built);
 const status =

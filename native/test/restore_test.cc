@@ -7,6 +7,8 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include <initializer_list>
+
 #include "base/file_io.h"
 #include "scan/scan.h"
 #include "test/check.h"
@@ -45,7 +47,7 @@ bool IsEmpty(const test::TempDir& directory) {
 }
 
 void MakesEveryType(const test::TempDir& directory) {
-  for (const mode_t type : {S_IFDIR, S_IFLNK, S_IFIFO, S_IFSOCK}) {
+  for (const mode_t type : std::initializer_list<mode_t>{S_IFDIR, S_IFLNK, S_IFIFO, S_IFSOCK}) {
     const std::string name = "type-" + std::to_string(type);
     CHECK(RestoreEntry(directory.path(), name, OfType(type | 0777)).ok());
     const ScannedEntry made = Scan(directory, name);
@@ -75,7 +77,7 @@ void TakesDirectoriesThatAreThere(const test::TempDir& directory) {
   CHECK((Scan(directory, "there").attributes.st_mode & 07777) == 0755);
   CHECK(::symlink("there", (directory / "alias").c_str()) == 0);
   CHECK(RestoreEntry(directory.path(), "alias", OfType(S_IFDIR)).code() == Code::ERR_CREATE);
-  for (const mode_t type : {S_IFLNK, S_IFIFO, S_IFSOCK}) {
+  for (const mode_t type : std::initializer_list<mode_t>{S_IFLNK, S_IFIFO, S_IFSOCK}) {
     const Status status = RestoreEntry(directory.path(), "there", OfType(type));
     CHECK(status.code() == Code::ERR_CREATE && status.error() == EEXIST);
     CHECK(status.details().at(0).second == directory / "there");
@@ -178,7 +180,7 @@ void NothingLandsOutside(const test::TempDir& directory) {
   UniqueFd file;
   CHECK(RestoreFile(directory.path(), "source", 0, file).ok());
   for (const std::string path : {"out/x", "inner/out/x", "here/x", "out/x/y", "source/x"}) {
-    for (const mode_t type : {S_IFDIR, S_IFLNK, S_IFIFO}) {
+    for (const mode_t type : std::initializer_list<mode_t>{S_IFDIR, S_IFLNK, S_IFIFO}) {
       CHECK(RestoreEntry(directory.path(), path, OfType(type)).code() == Code::ERR_CREATE);
     }
     CHECK(RestoreFile(directory.path(), path, 0, file).code() == Code::ERR_CREATE);

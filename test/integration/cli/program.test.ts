@@ -28,7 +28,7 @@ test('g8ufs without a command prints its help to stderr and ends with 64', async
 for (const [args, message] of [
   [['flits'], /^g8ufs: Unknown command 'flits' \(Did you mean flist\?\) \(ERR_USAGE\)\n$/],
   [['flist', 'lss'], /^g8ufs: Unknown command 'lss' \(Did you mean ls\?\) \(ERR_USAGE\)\n$/],
-  [['flist', 'create'], /^g8ufs: Missing required argument 'dir' \(ERR_USAGE\)\n$/],
+  [['flist', 'create'], /^g8ufs: Missing required argument 'source' \(ERR_USAGE\)\n$/],
   [['config', 'show', 'more'], /^g8ufs: Too many arguments for 'show'.* \(ERR_USAGE\)\n$/],
   [['config', 'show', '--jsn'], /^g8ufs: Unknown option '--jsn' \(Did you mean .*\(ERR_USAGE\)\n$/],
   [
