@@ -8,6 +8,7 @@
  * caller never joins a load that nobody wants any more.
  */
 import { abortError } from './abort.ts';
+import { Trail } from './trail.ts';
 
 interface Waiter<V> {
   readonly resolve: (value: V) => void;
@@ -19,6 +20,8 @@ export class Flight<V> {
   readonly owner: unknown;
   /** Set by the leader when the load can be made more urgent while it is queued. */
   raise: ((priority: number) => void) | undefined;
+  /** What the load waits for; the leader marks it. */
+  readonly trail = new Trail();
   readonly #end: () => void;
   readonly #onAbandoned: () => void;
   readonly #waiters = new Set<Waiter<V>>();
@@ -82,6 +85,7 @@ export class Flight<V> {
   #finish(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
+    this.trail.end();
     this.#end();
     return true;
   }

@@ -10,6 +10,7 @@ import { createAbortController, raceAbort } from '../base/abort.ts';
 import { G8Error, isG8Error } from '../base/errors.ts';
 import { Limiter } from '../base/limit.ts';
 import { type Flight, SingleFlight } from '../base/singleflight.ts';
+import type { Trail } from '../base/trail.ts';
 import { CHUNK_SIZE_MAX, type ChunkId, type ChunkStore } from '../store/store.ts';
 import type { Counters } from './parts.ts';
 
@@ -32,7 +33,18 @@ const CALL_QUEUE_COUNT_MAX = 65_536;
 /** Times a caller waits for other callers' loads of a chunk before it gives up. */
 const JOIN_COUNT_MAX = 8;
 
+/** Watches what is loaded on somebody's behalf. Its methods must not throw. */
+export interface LoadWatcher {
+  /** Somebody waits for this block; `trail` is shared by all who do. */
+  onBlock?(block: number, trail: Trail): void;
+  /** A store is called, once for a batch. */
+  onCall(): void;
+  /** A chunk came, as it is stored. */
+  onChunk(size: number): void;
+}
+
 export interface FetchOptions {
+  readonly watcher?: LoadWatcher | undefined;
   readonly store: ChunkStore;
   readonly priority: FillPriority;
   readonly signal: AbortSignal;
@@ -41,6 +53,8 @@ export interface FetchOptions {
 /** Takes the chunks as they come. Neither method throws. */
 export interface ChunkSink {
   use(id: ChunkId, bytes: Uint8Array): Promise<void>;
+  /** The chunk is on its way, by this call or another's. */
+  onLoad(id: ChunkId, trail: Trail): void;
   fail(id: ChunkId, error: unknown): void;
 }
 
@@ -76,9 +90,10 @@ export class ChunkFetcher {
   }
 
   /** One chunk again, past all sharing: the copy that everybody got was corrupt. */
-  async refetch(id: ChunkId, { store, signal }: FetchOptions): Promise<Uint8Array> {
+  async refetch(id: ChunkId, { store, signal, watcher }: FetchOptions): Promise<Uint8Array> {
+    watcher?.onCall();
     const bytes = await raceAbort(store.get(id, { signal }), signal);
-    this.#count(bytes);
+    this.#count(bytes, watcher);
     return bytes;
   }
 
@@ -90,6 +105,7 @@ export class ChunkFetcher {
     turns: number,
   ): Promise<void> {
     flight.raise?.(PRIORITY[options.priority]);
+    sink.onLoad(id, flight.trail);
     let bytes: Uint8Array;
     try {
       bytes = await flight.wait(options.signal);
@@ -112,7 +128,9 @@ export class ChunkFetcher {
       const onAbandoned = (): void => {
         if ([...flights.values()].every((flight) => flight.ended)) abandoned.abort();
       };
-      flights.set(id, this.#flights.lead(id, options.store, onAbandoned));
+      const flight = this.#flights.lead(id, options.store, onAbandoned);
+      flights.set(id, flight);
+      sink.onLoad(id, flight.trail);
     }
     const uses = ids.map(async (id) => {
       let bytes: Uint8Array;
@@ -126,7 +144,7 @@ export class ChunkFetcher {
     try {
       await this.#calls.run(
         async () => {
-          await this.#call(flights, options.store, abandoned.signal);
+          await this.#call(flights, { ...options, signal: abandoned.signal });
           await Promise.all(uses);
         },
         {
@@ -146,22 +164,30 @@ export class ChunkFetcher {
   // Settles every flight.
   async #call(
     flights: ReadonlyMap<ChunkId, Flight<Uint8Array>>,
-    store: ChunkStore,
-    signal: AbortSignal,
+    { store, signal, watcher }: FetchOptions,
   ): Promise<void> {
     const ids = [...flights.keys()].filter((id) => flights.get(id)?.ended === false);
+    const onAsk = (name: string, asked: readonly ChunkId[]): void => {
+      for (const id of asked) {
+        const flight = flights.get(id);
+        if (flight !== undefined) flight.trail.store = name;
+      }
+    };
+    for (const { trail } of flights.values()) trail.enter('network');
+    onAsk(store.name, ids);
     const settle = (id: ChunkId, bytes: Uint8Array): void => {
-      this.#count(bytes);
+      this.#count(bytes, watcher);
       if (bytes.length <= CHUNK_SIZE_MAX) flights.get(id)?.resolve(bytes);
       else flights.get(id)?.reject(tooLarge(id, store, bytes.length));
     };
     const read = async (): Promise<void> => {
+      watcher?.onCall();
       const [only] = ids;
       if (only !== undefined && ids.length === 1) {
-        settle(only, await store.get(only, { signal }));
+        settle(only, await store.get(only, { signal, onAsk }));
         return;
       }
-      for await (const result of store.getMany(ids, { signal })) {
+      for await (const result of store.getMany(ids, { signal, onAsk })) {
         if ('bytes' in result) settle(result.id, result.bytes);
         else flights.get(result.id)?.reject(result.error);
       }
@@ -176,7 +202,8 @@ export class ChunkFetcher {
     }
   }
 
-  #count(bytes: Uint8Array): void {
+  #count(bytes: Uint8Array, watcher: LoadWatcher | undefined): void {
+    watcher?.onChunk(bytes.length);
     this.#counters.fetchedChunks++;
     this.#counters.fetchedBytes += bytes.length;
   }

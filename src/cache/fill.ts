@@ -17,7 +17,13 @@ import type { ChunkId, ChunkStore } from '../store/store.ts';
 import { type ContentRef, isZero, type PartialContent } from './content.ts';
 import { clearBlock, LocalCopier, verifyBlocks } from './copy.ts';
 import type { Evictor } from './evict.ts';
-import { ChunkFetcher, type FetchOptions, type FillPriority, PRIORITY } from './fetch.ts';
+import {
+  ChunkFetcher,
+  type FetchOptions,
+  type FillPriority,
+  type LoadWatcher,
+  PRIORITY,
+} from './fetch.ts';
 import type { CacheParts } from './parts.ts';
 
 /** Blocks and plain bytes of one batch: one store call, and what a busy slot may hold in memory. */
@@ -36,6 +42,7 @@ export interface FillOptions {
   readonly store: ChunkStore;
   readonly priority: FillPriority;
   readonly signal?: AbortSignal | undefined;
+  readonly watcher?: LoadWatcher | undefined;
 }
 
 interface Job {
@@ -100,7 +107,7 @@ export class Filler {
       Math.max(1, Math.floor(BATCH_BYTES_MAX / content.blockSize)),
     );
     const { signal, unlink } = linkSignals(options.signal, this.#parts.closing);
-    const { store, priority } = options;
+    const { store, priority, watcher } = options;
     let next = range.first;
     let failed = false;
     const work = async (): Promise<void> => {
@@ -109,7 +116,7 @@ export class Filler {
         const blocks: number[] = [];
         while (next < end && blocks.length < perBatch) blocks.push(next++);
         try {
-          const batchOptions = { store, priority, signal };
+          const batchOptions = { store, priority, signal, watcher };
           await this.#fillBlocks(content, ref, blocks, batchOptions, FOLLOW_COUNT_MAX);
         } catch (error) {
           failed = true;
@@ -146,11 +153,13 @@ export class Filler {
       const name = `${content.key}:${block}`;
       const current = this.#flights.find(name);
       if (current !== undefined) {
+        options.watcher?.onBlock?.(block, current.trail);
         waits.push(this.#follow(content, ref, block, current, options, turns));
         continue;
       }
       const flight = this.#flights.lead(name, options.store, onAbandoned);
       jobs.push({ block, flight });
+      options.watcher?.onBlock?.(block, flight.trail);
       waits.push(flight.wait(signal));
     }
     if (jobs.length > 0) {
@@ -199,6 +208,7 @@ export class Filler {
   async #runBatch(batch: Batch): Promise<void> {
     const { content, options } = batch;
     const { partials, state } = this.#parts;
+    for (const { flight } of batch.jobs) flight.trail.enter('disk');
     await state.throttle();
     const file = await partials.open(content);
     const claimed = batch.jobs.filter(({ block }) => content.isClaimed(block));
@@ -259,6 +269,7 @@ export class Filler {
       }
       const id = toHex(chunk.id);
       job.flight.raise = (priority) => this.#fetcher.raise(id, priority);
+      job.flight.trail.chunk = id;
       const want = wants.get(id);
       if (want === undefined) wants.set(id, { chunk, jobs: [job] });
       else want.jobs.push(job);
@@ -270,6 +281,9 @@ export class Filler {
           const want = wants.get(id) as { chunk: Chunk; jobs: Job[] };
           const writes = want.jobs.map((job) => this.#write(batch, job, want.chunk, bytes, file));
           await Promise.all(writes);
+        },
+        onLoad: (id, trail) => {
+          for (const { flight } of wants.get(id)?.jobs ?? []) flight.trail.follow(trail);
         },
         fail: (id, error) => {
           for (const { flight } of wants.get(id)?.jobs ?? []) flight.reject(error);
@@ -288,16 +302,21 @@ export class Filler {
     file: FileHandle,
   ): Promise<void> {
     const { content, options } = batch;
-    const decode = (stored: Uint8Array): Promise<void> =>
-      this.#operate(content, options.priority, () =>
-        this.#decode(content, job.block, chunk, stored, file),
-      );
+    const { trail } = job.flight;
+    const decode = (stored: Uint8Array): Promise<void> => {
+      trail.enter('queue');
+      return this.#operate(content, options.priority, () => {
+        trail.enter('decode');
+        return this.#decode(content, job.block, chunk, stored, file);
+      });
+    };
     try {
       try {
         await decode(bytes);
       } catch (error) {
         if (!isG8Error(error, 'ERR_CHUNK_CORRUPT')) throw error;
         this.#parts.counters.corruptChunks++;
+        trail.enter('network');
         // A failover or routing store may have a good copy elsewhere.
         await decode(await this.#fetcher.refetch(toHex(chunk.id), options)).catch(
           (second: unknown) => {

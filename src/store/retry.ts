@@ -72,7 +72,7 @@ class RetryStore<S extends ChunkStore> implements ChunkStore {
 
   async get(id: ChunkId, options: StoreCallOptions = {}): Promise<Uint8Array> {
     return await this.retried(`Chunk ${id} from ${this.name}`, options, (signal) =>
-      this.store.get(id, { signal }),
+      this.store.get(id, { ...options, signal }),
     );
   }
 

@@ -89,6 +89,7 @@ export class RouteStore implements ChunkStore {
     for (const candidate of this.#candidates()) {
       if (!isInRange(id, candidate.range)) continue;
       throwIfAborted(options.signal);
+      options.onAsk?.(candidate.store.name, [id]);
       try {
         const bytes = await candidate.store.get(id, options);
         this.#succeeded(candidate, id, bytes);
@@ -189,6 +190,7 @@ export class RouteStore implements ChunkStore {
     signal: AbortSignal,
   ): AsyncGenerator<ChunkResult, void, void> {
     const owed = new Set(ids);
+    options.onAsk?.(candidate.store.name, ids);
     try {
       for await (const result of candidate.store.getMany(ids, { signal })) {
         owed.delete(result.id);

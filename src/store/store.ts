@@ -10,6 +10,8 @@ export type ChunkId = string;
 export interface StoreCallOptions {
   /** Aborts the call; it then rejects with `ERR_ABORTED` or the signal's own `G8Error`. */
   readonly signal?: AbortSignal;
+  /** Told by a store of several which of them is asked for which chunks. */
+  readonly onAsk?: ((store: string, ids: readonly ChunkId[]) => void) | undefined;
 }
 
 /**

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { G8Error, isG8Error } from '../../../src/base/errors.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
+import { withRetry } from '../../../src/store/retry.ts';
 import { ALL_IDS, isInRange, type Pool, RouteStore } from '../../../src/store/route.ts';
 import type { ChunkStore } from '../../../src/store/store.ts';
 import { chunkOf, collect, FaultyStore, unavailable } from '../../support/faulty-store.ts';
@@ -61,6 +62,20 @@ test('get() asks pools in lookup order', async () => {
   const second = await memory('second+');
   await new RouteStore({ lookup: [pool('0', [first]), pool('1', [second])] }).get(CHUNK.id);
   assert.deepEqual([first.calls, second.calls], [1, 0]);
+});
+
+test('RouteStore tells which store is asked for which chunks', async () => {
+  const asked: [string, readonly string[]][] = [];
+  const onAsk = (store: string, ids: readonly string[]) => void asked.push([store, ids]);
+  const lookup = [pool('0', [failing('down', unavailable())]), pool('1', [await memory('up+')])];
+  const expected = [
+    ['down', [CHUNK.id]],
+    ['up+', [CHUNK.id]],
+  ];
+  await withRetry(new RouteStore({ lookup })).get(CHUNK.id, { onAsk });
+  assert.deepEqual(asked.splice(0), expected);
+  await collect(withRetry(new RouteStore({ lookup })).getMany([CHUNK.id], { onAsk }));
+  assert.deepEqual(asked, expected);
 });
 
 test('get() tries every destination of a pool, then the next pool', async () => {
