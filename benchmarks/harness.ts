@@ -11,6 +11,8 @@ const CLI = join(ROOT, 'bin/g8ufs.js');
 
 export interface SuiteOptions {
   readonly quick: boolean;
+  /** One row of the suite instead of all, where a suite has such. */
+  readonly only?: string | undefined;
 }
 
 /** Runs a program; its stdout. Rejects with its stderr when it fails. */

@@ -1,4 +1,4 @@
-// Runs one benchmark suite: node benchmarks/run.mjs SUITE [--quick] [--json FILE]
+// Runs one benchmark suite: node benchmarks/run.mjs SUITE [--quick] [--only ROW] [--json FILE]
 import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +7,11 @@ import { root, setup } from '../scripts/setup.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    json: { type: 'string' },
+  },
 });
 const suites = readdirSync(join(import.meta.dirname, 'suites'))
   .filter((name) => name.endsWith('.bench.ts'))
@@ -15,16 +19,18 @@ const suites = readdirSync(join(import.meta.dirname, 'suites'))
 const [suite] = positionals;
 if (suite === undefined || !suites.includes(suite)) {
   console.log(
-    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--json FILE]`,
+    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--only ROW] [--json FILE]`,
   );
   process.exit(suite === undefined ? 0 : 64);
 }
 
 setup({ test: true });
 const { runSuite } = await import(join(root, 'build/ts/benchmarks/suites', `${suite}.bench.js`));
-const result = await runSuite({ quick: values.quick });
+// `text`: a suite's own table, for people; everything else is figures.
+const { text, ...result } = await runSuite({ quick: values.quick, only: values.only });
 const report = { suite, node: process.version, date: new Date().toISOString(), ...result };
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
-for (const [name, value] of Object.entries(result)) {
+if (text !== undefined) console.log(text);
+for (const [name, value] of text === undefined ? Object.entries(result) : []) {
   console.log(`${name.padEnd(44)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
 }
