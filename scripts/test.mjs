@@ -41,6 +41,7 @@ async function runTier(tier) {
   const files = testFiles(tier);
   if (files.length === 0) return;
   console.log(`\n== ${tier}`);
+  const started = Date.now();
   const args = [
     '--enable-source-maps',
     '--test',
@@ -57,6 +58,7 @@ async function runTier(tier) {
     tail = (tail + data).slice(-4000);
   });
   const code = await new Promise((resolve) => child.once('close', resolve));
+  console.log(`== ${tier}: ${Math.round((Date.now() - started) / 1000)} s`);
   const counts = { pass: 0, fail: 0, skipped: 0 };
   for (const name of Object.keys(counts)) {
     counts[name] = Number(tail.match(new RegExp(`^\\W*${name} (\\d+)$`, 'm'))?.[1] ?? 0);
