@@ -27,7 +27,7 @@ export interface WriteRecordsOptions {
 
 const TIME_MAX = 2 ** 32 - 1;
 const DIRECTORY_SIZE = 4096;
-const SLASH = Uint8Array.of(0x2f);
+const SLASH = 0x2f;
 const EMPTY = new Uint8Array(0);
 const NO_XATTRS: Attributes['xattrs'] = [];
 
@@ -177,13 +177,21 @@ class Plan {
   }
 }
 
-/** Collected upwards, so that the paths of all directories need not be held. */
+/** Filled in upwards, so that the paths of all directories need not be held. */
 function pathOf(name: Uint8Array, parent: Directory | undefined): Uint8Array {
-  const parts = [name];
+  let length = name.length;
   for (let above = parent; above?.parent !== undefined; above = above.parent) {
-    parts.push(SLASH, above.name);
+    length += above.name.length + 1;
   }
-  return new Uint8Array(Buffer.concat(parts.reverse()));
+  const path = new Uint8Array(length);
+  let at = length - name.length;
+  path.set(name, at);
+  for (let above = parent; above?.parent !== undefined; above = above.parent) {
+    path[--at] = SLASH;
+    at -= above.name.length;
+    path.set(above.name, at);
+  }
+  return path;
 }
 
 function rankOf(inode: Inode): number {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { before, test } from 'node:test';
+import { blake2bReady } from '../../../../src/base/blake2b.ts';
 import { compareBytes } from '../../../../src/base/bytes.ts';
 import { CODEC, DIGEST } from '../../../../src/base/codec.ts';
 import { isG8Error } from '../../../../src/base/errors.ts';
@@ -40,6 +41,8 @@ function aciAt(database: MemoryDatabase, key: string): AciRecord {
 
 const names = (record: DirRecord) =>
   record.contents.map(({ name }) => Buffer.from(name).toString());
+
+before(blake2bReady);
 
 test('writeRecords() gives keys in byte order, each once', () => {
   const tree = directory({ b: directory({ c: directory() }), a: directory(), f: file('f') });
