@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "bindings/convert.h"
 #include "bindings/js_session.h"
@@ -52,6 +55,10 @@ SessionOptions ToSessionOptions(Napi::Env env, Napi::Value value) {
       ToInteger(env, object.Get("readaheadBytes"), "readaheadBytes", 0, kReadaheadBytesMax));
   options.whole_blocks_max = static_cast<uint32_t>(
       ToInteger(env, object.Get("wholeBlocksMax"), "wholeBlocksMax", 0, kBlockMax));
+  if (object.Get("recordTouches").ToBoolean()) {
+    options.touches = std::make_shared<FirstTouches>();
+    options.open_mode = OpenMode::kCached;
+  }
   return options;
 }
 
@@ -89,6 +96,17 @@ Napi::Object InfoOf(Napi::Env env, const SessionInfo& info) {
   return object;
 }
 
+// Outlives the session: what was touched is asked for when it has ended.
+Napi::Function TouchesCall(Napi::Env env, const std::shared_ptr<FirstTouches>& touches) {
+  const auto call = [touches](const Napi::CallbackInfo& info) -> Napi::Value {
+    const std::vector<uint32_t> pairs = touches->Pairs();
+    Napi::Uint32Array array = Napi::Uint32Array::New(info.Env(), pairs.size());
+    std::copy(pairs.begin(), pairs.end(), array.Data());
+    return array;
+  };
+  return Napi::Function::New(env, call, "touches");
+}
+
 class OpenWorker : public PromiseWorker {
  public:
   OpenWorker(Napi::Env env, std::shared_ptr<JsSession> session, SessionOptions options)
@@ -104,6 +122,7 @@ class OpenWorker : public PromiseWorker {
     Napi::Object result = Napi::Object::New(env);
     result.Set("session", session_->number());
     result.Set("info", InfoOf(env, session_->session().info()));
+    if (options_.touches != nullptr) result.Set("touches", TouchesCall(env, options_.touches));
     return result;
   }
 

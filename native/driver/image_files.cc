@@ -39,6 +39,10 @@ void ImageServer::Open(const Call& call, fuse::Cursor body) {
     return AnswerStruct(
         call, fuse::OpenOut{OpenTable::kNoHandle, fuse::kFopenKeepCache | fuse::kFopenNoflush, 0});
   }
+  // Small files are made whole when they are opened, whether they are read or not.
+  if (options_.touches != nullptr && record->block_count <= options_.whole_blocks_max) {
+    options_.touches->Add(record->row, 0, record->block_count);
+  }
   const int error = TryOpen(call, *record, false);
   if (error == kMustWait) return ParkOpen(call, *record);
   if (error != 0) AnswerError(call, error);
@@ -192,10 +196,11 @@ void ImageServer::ReadFile(const Call& call, const ServedFile& file, uint64_t of
   if (offset >= file.record.size) return Answer(call, {});
   size = static_cast<uint32_t>(std::min<uint64_t>(size, file.record.size - offset));
   if (size == 0) return Answer(call, {});
-  if (file.file.ok()) return ReadFrom(call, file.file.get(), offset, size);
   const uint32_t bits = file.record.block_size_bits;
   const auto first = static_cast<uint32_t>(offset >> bits);
   const auto count = static_cast<uint32_t>(((offset + size - 1) >> bits) - first + 1);
+  if (options_.touches != nullptr) options_.touches->Add(file.record.row, first, count);
+  if (file.file.ok()) return ReadFrom(call, file.file.get(), offset, size);
   const Content& content = *file.content;
   if (content.complete_fd() >= 0) return ReadFrom(call, content.complete_fd(), offset, size);
   if (content.HasBlocks(first, count)) {

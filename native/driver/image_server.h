@@ -14,6 +14,7 @@
 #include "driver/content_files.h"
 #include "driver/counters.h"
 #include "driver/file_cache.h"
+#include "driver/first_touches.h"
 #include "driver/miss_table.h"
 #include "driver/served_file.h"
 #include "fuse/session.h"
@@ -35,6 +36,8 @@ class ImageServer : public fuse::Handler, public WaiterHandler {
     size_t workers = 1;
     // Contents of at most this many blocks are made complete before their open is answered.
     uint32_t whole_blocks_max = 0;
+    // Where first touches are noted; nullptr when nobody wants to know.
+    std::shared_ptr<FirstTouches> touches;
   };
 
   // All references outlive the server.

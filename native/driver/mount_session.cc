@@ -161,6 +161,7 @@ Status MountSession::Start(const SessionOptions& options, ContentRegistry& regis
   server.open_mode = info_.open_mode;
   server.workers = devices.size();
   server.whole_blocks_max = options.whole_blocks_max;
+  server.touches = options.touches;
   server_ = std::make_unique<ImageServer>(*index_, files_, registry, *misses_, server);
   misses_->on_unwanted = [this](const Digest& digest) { server_->ForgetContent(digest); };
   connection_ =

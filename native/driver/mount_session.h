@@ -38,6 +38,9 @@ struct SessionOptions {
   std::chrono::milliseconds deadline{30'000};
   size_t readahead_bytes = 1 << 20;
   uint32_t whole_blocks_max = 0;
+  // Where first touches are noted, for sessions that record. All reads have to come here then:
+  // open_mode is kCached.
+  std::shared_ptr<FirstTouches> touches;
 };
 
 struct SessionInfo {

@@ -1,6 +1,9 @@
 // The driver behind a fake kernel: every answer that needs no real mount.
 #include <cerrno>
+#include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "test/driver_fixture.h"
 
@@ -296,6 +299,32 @@ void ReadsByInodeWithoutOpen() {
   CHECK(fixture.kernel.Wait(fixture.kernel.SendRead(1, 0, 0, 4))->error == EINVAL);
 }
 
+void NotesFirstTouchesOnce() {
+  SessionOptions options;
+  options.open_mode = OpenMode::kCached;
+  options.whole_blocks_max = 1;
+  options.touches = std::make_shared<FirstTouches>();
+  TestNode root = Directory();
+  root.children["large"] = File(1, 3 * kBlock, "ddd");
+  root.children["small"] = File(2, kBlock, "d");
+  DriverFixture fixture(std::move(root), options);
+  fixture.WriteComplete(1, std::string(3 * kBlock, 'x'));
+  fixture.WriteComplete(2, std::string(kBlock, 'y'));
+  const uint64_t large = fixture.Nid("large");
+  const uint64_t fh = fixture.kernel.Open(large).fh;
+  CHECK(options.touches->Pairs().empty());
+  for (const auto& [offset, size] :
+       {std::pair{2 * kBlock, 10U}, {0U, 10U}, {kBlock - 1, 2U}, {0U, 3 * kBlock}}) {
+    CHECK(fixture.kernel.Wait(fixture.kernel.SendRead(large, fh, offset, size))->error == 0);
+  }
+  // Opening it is enough.
+  fixture.kernel.Open(fixture.Nid("small"));
+  const std::vector<uint32_t> expected = {0, 2, 0, 0, 0, 1, 1, 0};
+  CHECK(options.touches->Pairs() == expected);
+  fixture.session.reset();
+  CHECK(options.touches->Pairs() == expected);
+}
+
 }  // namespace
 }  // namespace g8ufs
 
@@ -319,5 +348,6 @@ int main() {
   g8ufs::AFileEvictedAtOnceIsAskedForAnew();
   g8ufs::SeeksByBlocks();
   g8ufs::ReadsByInodeWithoutOpen();
+  g8ufs::NotesFirstTouchesOnce();
   return g8ufs::test::Failures();
 }

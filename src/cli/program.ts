@@ -38,6 +38,14 @@ const GROUPS: Readonly<Record<string, { description: string; examples: Examples 
     description: 'serve flists and chunks over HTTP',
     examples: [['hub serve --data /srv/hub', 'for this machine']],
   },
+  profile: {
+    description: 'start profiles: what a start reads, fetched before it is asked for',
+    examples: [
+      ['mount debian.flist /mnt --record debian.flist.profile', 'record one until umount'],
+      ['profile show debian.flist.profile', 'look into it'],
+      ['profile publish debian.flist.profile http://hub:8080/demo/debian', 'for all mounts'],
+    ],
+  },
 };
 
 const PROGRAM_EXAMPLES: Examples = [

@@ -1,4 +1,5 @@
 /** Uploads a flist to a hub, with progress: what `flist push` and `flist create --publish` do. */
+import { G8Error } from '../base/errors.ts';
 import type { Context } from './context.ts';
 import { type ProgressCounter, showProgress } from './ui/progress.ts';
 
@@ -26,6 +27,21 @@ async function uploadSignature(
   return true;
 }
 
+/** Brings the start profile along that lies beside a flist. @returns whether there is one */
+async function uploadProfile(
+  context: Context,
+  client: import('../store/hub-client.ts').HubClient,
+  source: string,
+  target: PublishTarget,
+): Promise<boolean> {
+  const { profilePlace, readProfile } = await import('../image/profile-files.ts');
+  const { formatProfile } = await import('../format/profile.ts');
+  const profile = await readProfile(profilePlace(source), context.signal);
+  if (profile === undefined) return false;
+  await client.uploadProfile(target, formatProfile(profile), { signal: context.signal });
+  return true;
+}
+
 /** What the hub has answered, and where the flist is now. */
 export type PublishReceipt = Awaited<ReturnType<typeof publishFlist>>;
 
@@ -49,9 +65,37 @@ export async function publishFlist(context: Context, source: string, target: Pub
     );
     const signed = await uploadSignature(context, client, source, target);
     const path = [repository, `${name}.flist`].map(encodeURIComponent).join('/');
-    return { ...receipt, signed, url: `${client.name}/${path}` };
+    const profiled = await uploadProfile(context, client, source, target);
+    return { ...receipt, signed, profiled, url: `${client.name}/${path}` };
   } finally {
     view.stop();
     await client.close();
+  }
+}
+
+/**
+ * Splits `http://HUB/REPOSITORY/NAME`; the hub's own base path may have several parts.
+ *
+ * @throws ERR_USAGE when it is no such URL
+ */
+export function parsePushUrl(url: string): { hub: string; repository: string; name: string } {
+  const wrong = new G8Error(
+    'ERR_USAGE',
+    'The target is not of the form http://HUB/REPOSITORY/NAME',
+  );
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw wrong;
+  const parsed = new URL(url);
+  const parts = parsed.pathname.split('/').filter((part) => part !== '');
+  const [repository, name] = parts.splice(-2).map(decode);
+  if (repository === undefined || name === undefined) throw wrong;
+  parsed.pathname = `/${parts.join('/')}`;
+  return { hub: parsed.href, repository, name: name.replace(/\.flist$/, '') };
+
+  function decode(part: string): string {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      throw wrong;
+    }
   }
 }

@@ -7,6 +7,7 @@ import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { G8Error } from '../base/errors.ts';
 import { ContentCache } from '../cache/cache.ts';
+import type { Profile } from '../format/profile.ts';
 import { addon } from '../native/load.ts';
 import { controlSocket } from './client.ts';
 import { serveControl } from './control.ts';
@@ -16,8 +17,10 @@ import type { Logger } from './log.ts';
 import { LazyStore, openMountStore } from './mount-store.ts';
 import { MountTable } from './mounts.ts';
 import { openDriver } from './open-driver.ts';
+import { Pacer } from './pacer.ts';
+import { Prefetch } from './prefetch.ts';
 import { register } from './registry.ts';
-import { parseMountRequest, parseUnmountRequest } from './requests.ts';
+import { parseMountPoint, parseMountRequest, parseUnmountRequest } from './requests.ts';
 import { detachLeftovers } from './unmount.ts';
 
 export interface DaemonOptions {
@@ -56,7 +59,8 @@ export class Daemon {
       fetchFlist: async (url, fetchOptions) =>
         (await import('./fetch-flist.ts')).fetchFlist(url, fetchOptions),
     });
-    const demand = new Demand({ cache, contents: addon(), log });
+    const pacer = new Pacer();
+    const demand = new Demand({ cache, contents: addon(), log, pacer });
     this.mounts = new MountTable({
       images: this.#images,
       lowerDir: join(cacheDir, 'run', 'lower'),
@@ -68,8 +72,24 @@ export class Daemon {
       },
       openDriver: (driver, driverOptions, store, onEnd) =>
         openDriver(driver, { ...driverOptions, cache, demand, store, onEnd }),
+      preparePrefetch: (request, { profile: place, ...rest }) => {
+        const { mountPoint } = request;
+        // Read while the image is opened: both may be far away.
+        const profile = this.#readProfile(place ?? request.source, place !== undefined);
+        profile.catch(() => {});
+        return (image, store) =>
+          new Prefetch({
+            ...{ ...rest, mountPoint, cache, store, profile, pacer, log },
+            indexDir: image.dir,
+          });
+      },
       onEmpty: options.onEmpty,
     });
+  }
+
+  async #readProfile(source: string, isPlace: boolean): Promise<Profile | undefined> {
+    const { profilePlace, readProfile } = await import('../image/profile-files.ts');
+    return await readProfile(isPlace ? source : profilePlace(source), this.#abort.signal);
   }
 
   /**
@@ -129,6 +149,8 @@ export class Daemon {
         const { mountPoint, lazy } = parseUnmountRequest(params);
         return this.mounts.unmount(mountPoint, lazy);
       }
+      case 'prefetch':
+        return this.mounts.prefetchStatus(parseMountPoint(params));
       case 'list':
         return this.mounts.list();
       case 'cache.status':

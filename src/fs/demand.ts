@@ -14,6 +14,7 @@ import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { Need, SessionBinding } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
 import type { LogFields, Logger } from './log.ts';
+import type { Pacer } from './pacer.ts';
 
 /** The farthest that is read ahead of a sequential reader: with 512 KiB blocks, 4 MiB. */
 const READAHEAD_BLOCKS_MAX = 8;
@@ -45,13 +46,21 @@ export class Demand {
   readonly #cache: ContentCache;
   readonly #contents: Contents;
   readonly #log: Logger;
+  readonly #pacer: Pick<Pacer, 'startRead'>;
   #failures = { sinceMs: 0, count: 0 };
   readonly #positions = new Map<string, Position>();
 
-  constructor(options: { cache: ContentCache; contents: Contents; log: Logger }) {
+  constructor(options: {
+    cache: ContentCache;
+    contents: Contents;
+    log: Logger;
+    /** Is told of every read that somebody waits for. */
+    pacer: Pick<Pacer, 'startRead'>;
+  }) {
     this.#cache = options.cache;
     this.#contents = options.contents;
     this.#log = options.log;
+    this.#pacer = options.pacer;
   }
 
   /** Answers one need of the native driver. Never throws: a failure becomes the readers' errno. */
@@ -71,7 +80,12 @@ export class Demand {
 
   /** Makes blocks present within the mount's deadline, then reads ahead of a sequential reader. */
   async fill(source: DemandSource, ref: ContentRef, block: number, count: number): Promise<void> {
-    await this.#load(source, ref, { block, count }, 'demand');
+    const endRead = this.#pacer.startRead();
+    try {
+      await this.#load(source, ref, { block, count }, 'demand');
+    } finally {
+      endRead();
+    }
     this.#readAhead(source, ref, block, count);
   }
 

@@ -13,6 +13,8 @@ export interface DriverOptions {
   readonly allowOther: boolean;
   readonly openMode: OpenMode;
   readonly deadlineMs: number;
+  /** Notes what is touched, in the order of the first time; costs passthrough. */
+  readonly recordTouches: boolean;
 }
 
 /** A served mount. */
@@ -23,6 +25,8 @@ export interface DriverSession {
   readonly passthrough: boolean;
   /** Counters, flat, in the driver's own words. */
   stats(): Record<string, number>;
+  /** What was noted, also after the end; see `OpenedSession.touches`. */
+  touches?(): Uint32Array;
   /** Unmounts and ends all threads; idempotent. */
   close(options: { lazy: boolean }): Promise<void>;
 }

@@ -14,6 +14,7 @@ import type { Image, ImageStore } from './images.ts';
 import type { Logger } from './log.ts';
 import { findMount, readMountinfo } from './mountinfo.ts';
 import { mountOverlay, removeWorkDir } from './overlay.ts';
+import type { Prefetch, PrefetchRequest, PrefetchStatus } from './prefetch.ts';
 import { unmount } from './unmount.ts';
 
 /** A mount as it was asked for. Paths are absolute. */
@@ -31,6 +32,10 @@ export interface MountRequest {
   readonly requireSignature?: readonly string[];
   /** Read-write with overlayfs on top; absent for a read-only mount. */
   readonly upper?: string;
+  /** What to fetch before it is asked for; absent: nothing. */
+  readonly prefetch?: PrefetchRequest;
+  /** File to write a start profile to when the mount ends. */
+  readonly record?: string;
 }
 
 /** A mount as it is. */
@@ -45,6 +50,9 @@ export interface MountRecord {
   /** ISO 8601. */
   readonly since: string;
   readonly stats: Readonly<Record<string, number>>;
+  readonly prefetch: PrefetchStatus | null;
+  /** Where the start profile goes that is being recorded. */
+  readonly record: string | null;
 }
 
 /** What the table needs from the daemon to make a mount. */
@@ -62,6 +70,11 @@ export interface MountTableOptions {
   ) => Promise<DriverSession>;
   /** Called with the store of a mount that answers now. */
   readonly onMounted?: (store: ChunkStore) => void;
+  /** Called before the image is opened; what it gives is called when the mount answers. */
+  readonly preparePrefetch?: (
+    request: MountRequest,
+    prefetch: PrefetchRequest,
+  ) => (image: Image, store: ChunkStore) => Prefetch;
   /** Called when the last mount is gone. */
   readonly onEmpty: () => void;
 }
@@ -76,7 +89,10 @@ interface Mounted {
   readonly lower: string | undefined;
   /** Settles when the kernel has let go: after a lazy unmount that is when the last file is closed. */
   readonly ended: Promise<void>;
+  readonly prefetch: Prefetch | undefined;
   closing: Promise<void> | undefined;
+  /** The start profile is written. */
+  recorded: Promise<void> | undefined;
   /** What it used is closed as well. */
   finished: Promise<void> | undefined;
 }
@@ -120,7 +136,20 @@ export class MountTable {
       upper: mounted.request.upper ?? null,
       since: mounted.since.toISOString(),
       stats: mounted.session.stats(),
+      prefetch: mounted.prefetch?.status() ?? null,
+      record: mounted.request.record ?? null,
     }));
+  }
+
+  /** How far the prefetch of a mount is; `null` without one. @throws ERR_NO_INPUT without such a mount */
+  prefetchStatus(mountPoint: string): PrefetchStatus | null {
+    return this.#find(mountPoint).prefetch?.status() ?? null;
+  }
+
+  #find(mountPoint: string): Mounted {
+    const mounted = this.#mounts.get(mountPoint);
+    if (mounted !== undefined) return mounted;
+    throw new G8Error('ERR_NO_INPUT', `${mountPoint} is not mounted by g8ufs`);
   }
 
   /**
@@ -141,9 +170,15 @@ export class MountTable {
   }
 
   async #mount(request: MountRequest, signal: AbortSignal): Promise<MountRecord> {
-    const { mountPoint } = request;
+    const { mountPoint, prefetch, record } = request;
     try {
       await prepareMountPoint(mountPoint);
+      if (record !== undefined) {
+        const { checkRecording } = await import('./recording.ts');
+        await checkRecording(record, mountPoint);
+      }
+      const startPrefetch =
+        prefetch === undefined ? undefined : this.#options.preparePrefetch?.(request, prefetch);
       const image = await this.#options.images.open(request.source, signal);
       if (request.requireSignature !== undefined) {
         // Its code takes time to load, which other mounts need not wait for.
@@ -151,7 +186,7 @@ export class MountTable {
         await requireSignedImage(image, request.source, request.requireSignature, signal);
       }
       this.#requireOpen();
-      await this.#start(request, image);
+      await this.#start(request, image, startPrefetch);
       this.#options.log.info({ mountPoint, source: request.source }, 'mounted');
     } finally {
       this.#reserved.delete(mountPoint);
@@ -165,7 +200,11 @@ export class MountTable {
   }
 
   /** Makes the mount and enters it. */
-  async #start(request: MountRequest, image: Image): Promise<void> {
+  async #start(
+    request: MountRequest,
+    image: Image,
+    startPrefetch: ((image: Image, store: ChunkStore) => Prefetch) | undefined,
+  ): Promise<void> {
     const store = this.#options.openStore(request, image);
     const lower =
       request.upper === undefined
@@ -192,6 +231,7 @@ export class MountTable {
         allowOther: request.allowOther,
         openMode: request.openMode,
         deadlineMs: request.deadlineMs,
+        recordTouches: request.record !== undefined,
       };
       session = await this.#options.openDriver(request.driver, options, store, onEnd);
       if (ended) throw new G8Error('ERR_MOUNT', `${options.mountPoint} was unmounted from outside`);
@@ -208,7 +248,9 @@ export class MountTable {
         lower,
         since,
         ended: end,
+        prefetch: startPrefetch?.(image, store),
         closing: undefined,
+        recorded: undefined,
         finished: undefined,
       };
       this.#mounts.set(request.mountPoint, mounted);
@@ -245,11 +287,7 @@ export class MountTable {
    * @throws ERR_NO_INPUT when this daemon has no such mount; ERR_MOUNT when it is busy
    */
   async unmount(mountPoint: string, lazy: boolean): Promise<void> {
-    const mounted = this.#mounts.get(mountPoint);
-    if (mounted === undefined) {
-      throw new G8Error('ERR_NO_INPUT', `${mountPoint} is not mounted by g8ufs`);
-    }
-    await this.#unmount(mounted, lazy);
+    await this.#unmount(this.#find(mountPoint), lazy);
   }
 
   async #unmount(mounted: Mounted, lazy: boolean): Promise<void> {
@@ -260,6 +298,7 @@ export class MountTable {
     await this.#close(mounted, lazy || mounted.lower !== undefined);
     // Detached lazily, it may be in use for as long as its users like.
     if (!lazy) await mounted.finished;
+    await mounted.recorded;
   }
 
   /** Unmounts everything, busy or not, and refuses new mounts: the daemon is going away. */
@@ -313,15 +352,31 @@ export class MountTable {
     this.#mounts.delete(mountPoint);
     this.#options.log.info({ mountPoint }, 'unmounted');
     this.#releasing++;
+    mounted.recorded = this.#record(mounted);
+    // Whoever unmounts is told; nobody may be there to be told.
+    mounted.recorded.catch((error: unknown) =>
+      this.#options.log.error({ err: error, mountPoint }, 'the start profile is lost'),
+    );
     mounted.finished = this.#finish(mounted).catch((error: unknown) =>
       this.#options.log.error({ err: error, mountPoint }, 'clean-up failed'),
     );
+  }
+
+  /** Writes the profile of what was touched until now: a mount that is detached may live on for long. */
+  async #record({ request, image, session }: Mounted): Promise<void> {
+    const { mountPoint, record } = request;
+    if (record === undefined || session.touches === undefined) return;
+    const { writeRecording } = await import('./recording.ts');
+    const { entries, cut } = await writeRecording(record, image, session.touches());
+    this.#options.log.info({ mountPoint, record, entries: entries.length, cut }, 'recorded');
   }
 
   async #finish(mounted: Mounted): Promise<void> {
     const { upper } = mounted.request;
     try {
       await mounted.ended;
+      await mounted.prefetch?.close();
+      await mounted.recorded?.catch(() => {});
       await mounted.store.close();
       if (mounted.lower !== undefined) await rm(mounted.lower, { recursive: true, force: true });
       if (upper !== undefined) await removeWorkDir(upper);

@@ -30,7 +30,8 @@ export async function openNativeDriver(
   answer: (source: DemandSource, need: Need) => Promise<void>,
   onEnd: () => void,
 ): Promise<DriverSession> {
-  const { session, info } = await addon.openSession(
+  const { recordTouches } = options;
+  const { session, info, touches } = await addon.openSession(
     {
       mountPoint: options.mountPoint,
       indexDir: options.indexDir,
@@ -40,8 +41,10 @@ export async function openNativeDriver(
       openMode: options.openMode,
       workers: WORKERS,
       deadlineMs: options.deadlineMs,
-      readaheadBytes: READAHEAD_BYTES,
+      // What the kernel reads ahead by itself is not what the program has touched.
+      readaheadBytes: recordTouches ? 0 : READAHEAD_BYTES,
       wholeBlocksMax: WHOLE_BLOCKS_MAX,
+      recordTouches,
     },
     (need) => void answer(demand, need),
     onEnd,
@@ -54,6 +57,7 @@ export async function openNativeDriver(
       const total = Object.values(requests).reduce((sum, count) => sum + count, 0);
       return { requests: total, ...counters };
     },
+    ...(touches && { touches }),
     close: (closeOptions) => addon.closeSession(session, closeOptions),
   };
 }

@@ -2,12 +2,15 @@
 import { isAbsolute } from 'node:path';
 import { G8Error } from '../base/errors.ts';
 import type { MountRequest } from './mounts.ts';
+import type { PrefetchRequest } from './prefetch.ts';
 
 /** Deadlines a mount accepts: below, no network answers; above, a reader might as well hang. */
 const DEADLINE_MS_MIN = 100;
 const DEADLINE_MS_MAX = 3_600_000;
 const STORES_MAX = 64;
 const KEYS_MAX = 64;
+/** Bytes per second; below, one chunk would take minutes. */
+export const RATE_BYTES_MIN = 4096;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -34,7 +37,30 @@ export function parseMountRequest(params: unknown): MountRequest {
     allowOther: flag(fields, 'allowOther'),
     ...(fields['requireSignature'] === undefined ? {} : { requireSignature: keys(fields) }),
     ...(fields['upper'] === undefined ? {} : { upper: path(fields, 'upper') }),
+    ...(fields['prefetch'] === undefined ? {} : { prefetch: prefetch(fields['prefetch']) }),
+    ...(fields['record'] === undefined ? {} : { record: path(fields, 'record') }),
   };
+}
+
+function prefetch(value: unknown): PrefetchRequest {
+  const fields = asFields(value);
+  const { profile, rateBytes } = fields;
+  if (profile !== undefined) {
+    const place = text(fields, 'profile');
+    if (!isAbsolute(place) && !isHttpUrl(place)) throw wrong('profile');
+  }
+  const isRate = Number.isSafeInteger(rateBytes) && (rateBytes as number) >= RATE_BYTES_MIN;
+  if (rateBytes !== undefined && !isRate) throw wrong('rateBytes');
+  return {
+    mode: oneOf(fields, 'mode', ['profile', 'all']),
+    ...(profile === undefined ? {} : { profile: profile as string }),
+    ...(rateBytes === undefined ? {} : { rateBytes: rateBytes as number }),
+  };
+}
+
+/** @throws ERR_PROTOCOL */
+export function parseMountPoint(params: unknown): string {
+  return path(asFields(params), 'mountPoint');
 }
 
 /** @throws ERR_PROTOCOL naming the field that is wrong */

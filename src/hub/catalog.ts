@@ -35,6 +35,10 @@ export interface OpenFlist {
   readonly md5: string;
 }
 
+/** Texts that lie beside a flist, by their suffix: its signatures, its start profile. */
+export const BESIDE_KINDS = ['sig', 'profile'] as const;
+export type BesideKind = (typeof BESIDE_KINDS)[number];
+
 /** Digests of this many flists are remembered, about 200 bytes each. */
 const MD5_COUNT_MAX = 10_000;
 const PIECE_SIZE = 256 * 1024;
@@ -105,14 +109,19 @@ export class Catalog {
     }
   }
 
-  /** Keeps the text of a flist's signature. @returns whether there is such a flist */
-  async saveSignature(repository: string, name: string, text: string): Promise<boolean> {
+  /** Keeps a text beside a flist. @returns whether there is such a flist */
+  async saveBeside(
+    kind: BesideKind,
+    repository: string,
+    name: string,
+    text: string,
+  ): Promise<boolean> {
     const flist = await stat(this.#path(repository, name)).catch(() => undefined);
     if (!flist?.isFile()) return false;
-    const temporary = join(this.#temporary, `sig.${randomBytes(9).toString('hex')}`);
+    const temporary = join(this.#temporary, `${kind}.${randomBytes(9).toString('hex')}`);
     try {
       await writeFile(temporary, text, { flag: 'wx', mode: 0o644, flush: true });
-      await rename(temporary, this.#signaturePath(repository, name));
+      await rename(temporary, this.#besidePath(kind, repository, name));
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;
@@ -120,21 +129,23 @@ export class Catalog {
     return true;
   }
 
-  /** Text of a flist's signature; `undefined` when it has none. */
-  async signature(repository: string, name: string): Promise<string | undefined> {
+  /** A text beside a flist; `undefined` when it has none. */
+  async beside(kind: BesideKind, repository: string, name: string): Promise<string | undefined> {
     try {
-      return await readFile(this.#signaturePath(repository, name), 'latin1');
+      return await readFile(this.#besidePath(kind, repository, name), 'latin1');
     } catch (error) {
       if (isAbsent(error)) return undefined;
       throw error;
     }
   }
 
-  /** Whether there was one. Its signature goes with it. */
+  /** Whether there was one. What lies beside it goes with it. */
   async delete(repository: string, name: string): Promise<boolean> {
     try {
       await unlink(this.#path(repository, name));
-      await rm(this.#signaturePath(repository, name), { force: true });
+      for (const kind of BESIDE_KINDS) {
+        await rm(this.#besidePath(kind, repository, name), { force: true });
+      }
       return true;
     } catch (error) {
       if (isAbsent(error)) return false;
@@ -166,8 +177,8 @@ export class Catalog {
     return { entries, next: undefined };
   }
 
-  #signaturePath(repository: string, name: string): string {
-    return `${this.#path(repository, name)}.sig`;
+  #besidePath(kind: BesideKind, repository: string, name: string): string {
+    return `${this.#path(repository, name)}.${kind}`;
   }
 
   #path(repository: string, name: string): string {

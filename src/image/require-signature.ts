@@ -7,6 +7,7 @@ import {
   requireSignature,
   type Signature,
 } from '../format/signature.ts';
+import { placeBeside } from './beside.ts';
 import { readSignatures, SIGNATURE_SUFFIX } from './signature-files.ts';
 
 export interface RequireSignatureOptions {
@@ -62,10 +63,7 @@ export async function signaturesOf(
 
 /** Where the signature of a flist is looked for. */
 export function signaturePlace(source: string): string {
-  if (!/^https?:\/\//i.test(source)) return `${source}${SIGNATURE_SUFFIX}`;
-  const url = new URL(source);
-  url.pathname += SIGNATURE_SUFFIX;
-  return url.href;
+  return placeBeside(source, SIGNATURE_SUFFIX);
 }
 
 function refused(source: string, reason: string, cause?: unknown): G8Error {

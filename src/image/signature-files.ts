@@ -8,9 +8,8 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, open, rm } from 'node:fs/promises';
-import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
+import { open, rm } from 'node:fs/promises';
+import { G8Error } from '../base/errors.ts';
 import {
   formatPublicKey,
   keyIdOf,
@@ -21,11 +20,11 @@ import {
   SIGNATURE_FILE_SIZE_MAX,
   type Signature,
 } from '../format/signature.ts';
+import { readBesideFile, readSmallFile } from './beside.ts';
 
 /** Of any key file. */
 const KEY_FILE_SIZE_MAX = 16 * 1024;
 const OTHERS = 0o077;
-const TIMEOUT_MS = 30_000;
 
 export const SIGNATURE_SUFFIX = '.sig';
 
@@ -112,52 +111,7 @@ export async function readSignatures(
   source: string,
   signal?: AbortSignal,
 ): Promise<Signature[] | undefined> {
-  const text = /^https?:\/\//i.test(source)
-    ? await fetchText(source, signal)
-    : await readSmallFile(source, SIGNATURE_FILE_SIZE_MAX).catch((error: unknown) => {
-        if (isG8Error(error, 'ERR_NO_INPUT')) return undefined;
-        throw error;
-      });
+  const options = { sizeMax: SIGNATURE_FILE_SIZE_MAX, what: 'Signature file', signal };
+  const text = await readBesideFile(source, options);
   return text === undefined ? undefined : parseSignatures(text);
-}
-
-async function fetchText(url: string, signal?: AbortSignal): Promise<string | undefined> {
-  const { HttpClient, readBody } = await import('../store/http-client.ts');
-  const client = new HttpClient(url);
-  const absent = (): G8Error => new G8Error('ERR_NO_INPUT', `${client.name} does not exist`);
-  try {
-    return await client.request(
-      { method: 'GET', path: '', signal, timeoutMs: TIMEOUT_MS, absent },
-      async (response) => {
-        const bytes = await readBody(response, SIGNATURE_FILE_SIZE_MAX, 'Signature file');
-        return Buffer.from(bytes).toString('latin1');
-      },
-    );
-  } catch (error) {
-    if (isG8Error(error, 'ERR_NO_INPUT')) return undefined;
-    throw error;
-  } finally {
-    await client.close();
-  }
-}
-
-async function readSmallFile(
-  path: string,
-  sizeMax: number,
-  checkMode: (mode: number) => void = () => {},
-): Promise<string> {
-  let file: FileHandle | undefined;
-  try {
-    // O_NONBLOCK: a FIFO must not make anybody wait.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const info = await file.stat();
-    if (!info.isFile()) throw new G8Error('ERR_NO_INPUT', `${path} is not a plain file`);
-    checkMode(info.mode);
-    if (info.size > sizeMax) throw new G8Error('ERR_FLIST_FORMAT', `${path} is too large`);
-    return await file.readFile('latin1');
-  } catch (error) {
-    throw toG8Error(error, 'ERR_IO', `${path} cannot be read`);
-  } finally {
-    await file?.close();
-  }
 }

@@ -323,6 +323,11 @@ export interface SessionOptions {
    * they can be passed through; ignored where nothing is.
    */
   readonly wholeBlocksMax: number;
+  /**
+   * Notes which blocks are wanted, in the order of the first time. All reads then come to the driver, at the
+   * cost of passthrough, and opens of contents of at most {@link wholeBlocksMax} blocks count as reads.
+   */
+  readonly recordTouches?: boolean;
 }
 
 export interface SessionStats {
@@ -355,6 +360,16 @@ export interface SessionInfo {
   readonly device: number;
 }
 
+export interface OpenedSession {
+  readonly session: number;
+  readonly info: SessionInfo;
+  /**
+   * With {@link SessionOptions.recordTouches}: pairs of a row of the content table and a block, in the order of
+   * the first touch, a million at most. May be called after the end of the session.
+   */
+  readonly touches?: () => Uint32Array;
+}
+
 export interface SessionBinding {
   /**
    * Mounts, handshakes and starts serving; resolves when the mount answers.
@@ -371,7 +386,7 @@ export interface SessionBinding {
     options: SessionOptions,
     onNeed: (need: Need) => void,
     onEnd: () => void,
-  ): Promise<{ session: number; info: SessionInfo }>;
+  ): Promise<OpenedSession>;
   /**
    * Unmounts. Resolves when all threads are joined, or, for a busy mount and `lazy`, when it is
    * detached: files that are open are then served until they are closed, and `onEnd` follows.

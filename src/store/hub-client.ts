@@ -106,15 +106,34 @@ export class HubClient {
     text: string,
     options: StoreCallOptions = {},
   ): Promise<void> {
-    await this.#retried(`Upload of the signature of ${flist.name}`, options, (signal) =>
+    await this.#uploadBeside('signature', flist, text, options);
+  }
+
+  /** Puts the text of a start profile beside its flist. @throws ERR_NO_INPUT when the hub has no such flist */
+  async uploadProfile(
+    flist: FlistName,
+    text: string,
+    options: StoreCallOptions = {},
+  ): Promise<void> {
+    await this.#uploadBeside('profile', flist, text, options);
+  }
+
+  async #uploadBeside(
+    word: 'signature' | 'profile',
+    flist: FlistName,
+    text: string,
+    options: StoreCallOptions,
+  ): Promise<void> {
+    const absent = `Hub ${this.name} has no flist ${flist.name}, or takes no ${word}s`;
+    await this.#retried(`Upload of the ${word} of ${flist.name}`, options, (signal) =>
       this.#client.request(
         {
           method: 'PUT',
-          path: `/api/v1/flists/${pathOf(flist, '')}/signature`,
+          path: `/api/v1/flists/${pathOf(flist, '')}/${word}`,
           headers: { 'content-type': 'application/octet-stream' },
           body: text,
           signal,
-          absent: () => new G8Error('ERR_NO_INPUT', `Hub ${this.name} takes no signatures`),
+          absent: () => new G8Error('ERR_NO_INPUT', absent),
         },
         () => undefined,
       ),

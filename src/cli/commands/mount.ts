@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Config } from '../../config/config.ts';
 import type { MountRecord, MountRequest } from '../../fs/mounts.ts';
+import type { PrefetchMode, PrefetchStatus } from '../../fs/prefetch.ts';
 import type { Context } from '../context.ts';
 import { addHelpSections } from '../help.ts';
 
@@ -19,6 +20,11 @@ interface Flags {
   readonly openMode: MountRequest['openMode'];
   readonly allowOther?: boolean;
   readonly requireSignature: readonly string[];
+  readonly prefetch?: PrefetchMode;
+  readonly profile?: string;
+  readonly untilLocal?: boolean;
+  readonly rateLimit?: string;
+  readonly record?: string;
 }
 
 export function command(context: Context): Command {
@@ -40,6 +46,16 @@ export function command(context: Context): Command {
       collect,
       [],
     )
+    .addOption(
+      new Option(
+        '--prefetch <what>',
+        'fetch ahead of reads what a start profile names, or all (default: profile)',
+      ).choices(['none', 'profile', 'all']),
+    )
+    .option('--profile <file>', 'start profile, or its URL (default: beside the flist, if any)')
+    .option('--until-local', 'wait until all is in the cache, or with --prefetch profile that much')
+    .option('--rate-limit <size>', 'what to fetch ahead in a second, at most')
+    .option('--record <file>', 'write a start profile of what is read until the mount ends')
     .option('--allow-other', 'let other users in (always on for root)')
     .addOption(
       new Option('--open-mode <mode>', 'how files are opened')
@@ -59,13 +75,17 @@ export function command(context: Context): Command {
       ['mount debian.flist /mnt --store dir:///srv/chunks', 'chunks from a directory'],
       ['mount debian.flist /mnt --require-signature release.pub', 'only if debian.flist.sig holds'],
       ['mount debian.flist /mnt --rw --upper /var/changes', 'writable; changes in /var/changes'],
+      ['mount debian.flist /mnt --record debian.flist.profile', 'learn what a start reads'],
+      ['mount debian.flist /mnt --until-local --rate-limit 20MiB', 'all of it, not too fast'],
     ],
     settings: ['stores', 'cacheDir', 'cacheSize', 'cacheFree', 'deadline', 'requireSignature'],
     failures: [
       'ERR_FLIST_FORMAT',
       'ERR_NO_INPUT',
       'ERR_STORE_UNAVAILABLE',
+      'ERR_CREATE',
       'ERR_MOUNT',
+      'ERR_CACHE_FULL',
       'ERR_CACHE_LOCKED',
       'ERR_PERMISSION',
       'ERR_CONFIG',
@@ -103,10 +123,13 @@ async function toRequest(
   if (flags.rw === true && flags.upper === undefined) {
     throw new G8Error('ERR_USAGE', '--rw needs --upper DIR, the folder that keeps the changes');
   }
+  if (flags.record !== undefined && flags.driver !== 'native') {
+    throw new G8Error('ERR_USAGE', '--record needs the native driver');
+  }
   const { realpath } = await import('node:fs/promises');
   const mountPoint = resolve(dir);
   return {
-    source: /^https?:\/\//.test(flist) ? flist : resolve(flist),
+    source: placeOf(flist),
     // A link to a directory is as good as the directory; the kernel lists the real path. What cannot be
     // resolved (a mount whose daemon died) goes on as it is.
     mountPoint: await realpath(mountPoint).catch(() => mountPoint),
@@ -117,7 +140,42 @@ async function toRequest(
     allowOther: flags.allowOther === true || process.getuid?.() === 0,
     ...(await requiredKeys(config.get('requireSignature'))),
     ...(flags.upper === undefined ? {} : { upper: resolve(flags.upper) }),
+    ...(await prefetchOf(flags)),
+    ...(flags.record === undefined ? {} : { record: resolve(flags.record) }),
   };
+}
+
+/** A profile is used when there is one; whoever waits until all is local wants all. */
+async function prefetchOf(flags: Flags): Promise<Pick<MountRequest, 'prefetch'>> {
+  const { profile, rateLimit, untilLocal } = flags;
+  const mode = flags.prefetch ?? (untilLocal === true ? 'all' : 'profile');
+  const { G8Error } = await import('../../base/errors.ts');
+  if (mode === 'none') {
+    const needless = profile ?? rateLimit ?? untilLocal;
+    if (needless === undefined) return {};
+    const names = '--profile, --rate-limit and --until-local';
+    throw new G8Error('ERR_USAGE', `${names} make no sense with --prefetch none`);
+  }
+  return {
+    prefetch: {
+      mode,
+      ...(profile === undefined ? {} : { profile: placeOf(profile) }),
+      ...(rateLimit === undefined ? {} : { rateBytes: await rateOf(rateLimit) }),
+    },
+  };
+}
+
+function placeOf(source: string): string {
+  return /^https?:\/\//.test(source) ? source : resolve(source);
+}
+
+async function rateOf(text: string): Promise<number> {
+  const { G8Error } = await import('../../base/errors.ts');
+  const { parseSize } = await import('../../base/bytes.ts');
+  const { RATE_BYTES_MIN } = await import('../../fs/requests.ts');
+  const bytes = parseSize(text);
+  if (bytes !== undefined && bytes >= RATE_BYTES_MIN) return bytes;
+  throw new G8Error('ERR_USAGE', `'${text}' is no size from 4KiB on, such as 10MiB`);
 }
 
 /** Read here, where paths mean what the user means; the daemon gets the keys themselves. */
@@ -146,7 +204,9 @@ async function mountInBackground(
   try {
     // The first mount of a large flist unpacks it; the user can always interrupt.
     const record = await client.request<MountRecord>('mount', request, MOUNT_TIMEOUT_MS);
-    await report(context, record);
+    await report(context, flags, record, () =>
+      client.request<PrefetchStatus | null>('prefetch', { mountPoint: record.mountPoint }),
+    );
   } finally {
     client.close();
   }
@@ -162,7 +222,10 @@ async function mountHere(context: Context, flags: Flags, request: MountRequest):
     logLevel: context.verbose ? 'info' : 'warn',
   });
   try {
-    await report(context, await daemon.mounts.mount(request, context.signal));
+    const record = await daemon.mounts.mount(request, context.signal);
+    await report(context, flags, record, async () =>
+      daemon.mounts.prefetchStatus(record.mountPoint),
+    );
   } catch (error) {
     await daemon.close();
     throw error;
@@ -170,13 +233,24 @@ async function mountHere(context: Context, flags: Flags, request: MountRequest):
   await ended;
 }
 
-async function report(context: Context, record: MountRecord): Promise<void> {
+async function report(
+  context: Context,
+  flags: Flags,
+  record: MountRecord,
+  look: () => Promise<PrefetchStatus | null>,
+): Promise<void> {
   // Since the process began: what the user waited.
   const elapsedMs = Math.round(performance.now());
-  if (context.json) {
-    const { printJson } = await import('../ui/json.ts');
-    await printJson(context, { ...record, elapsedMs });
-  } else if (!context.quiet) {
+  const isSilent = context.json || context.quiet;
+  if (!isSilent) {
     context.stdout.write(`Mounted ${record.source} at ${record.mountPoint} in ${elapsedMs} ms\n`);
   }
+  let { prefetch } = record;
+  if (flags.untilLocal === true) {
+    const { waitUntilLocal } = await import('../until-local.ts');
+    prefetch = await waitUntilLocal(context, look);
+  }
+  if (!context.json) return;
+  const { printJson } = await import('../ui/json.ts');
+  await printJson(context, { ...record, prefetch, elapsedMs });
 }

@@ -158,17 +158,33 @@ export class ContentsReader {
 
   /** Index of the content with that digest; `undefined` when there is none. */
   findByDigest(digest: Uint8Array): number | undefined {
+    const index = this.#firstFrom(digest);
+    if (index === this.#totals.contents) return undefined;
+    return compareBytes(this.#digestAt(index), digest) === 0 ? index : undefined;
+  }
+
+  /** Index of a content whose digest begins so; `undefined` when there is none. */
+  findByPrefix(prefix: Uint8Array): number | undefined {
+    const index = this.#firstFrom(prefix);
+    if (index === this.#totals.contents) return undefined;
+    const found = this.#digestAt(index).subarray(0, prefix.length);
+    return compareBytes(found, prefix) === 0 ? index : undefined;
+  }
+
+  /** Index of the first content whose digest is not below these bytes. */
+  #firstFrom(bytes: Uint8Array): number {
     let low = 0;
     let high = this.#totals.contents;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      const found = this.#contents.read(this.#contentOffset(middle), CHUNK_ROW_SIZE);
-      const difference = compareBytes(found, digest);
-      if (difference === 0) return middle;
-      if (difference < 0) low = middle + 1;
+      if (compareBytes(this.#digestAt(middle), bytes) < 0) low = middle + 1;
       else high = middle;
     }
-    return undefined;
+    return low;
+  }
+
+  #digestAt(index: number): Uint8Array {
+    return this.#contents.read(this.#contentOffset(index), CHUNK_ROW_SIZE);
   }
 
   #contentOffset(index: number): number {

@@ -1,9 +1,11 @@
 /** Flists: upload, listing and removal under `/api/v1`, and downloads under their public names. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { PROFILE_SIZE_MAX, parseProfile } from '../../format/profile.ts';
 import { parseSignatures, SIGNATURE_FILE_SIZE_MAX } from '../../format/signature.ts';
 import { isChunkId } from '../../store/chunk-id.ts';
 import { LIST_COUNT_MAX } from '../../store/hub-protocol.ts';
 import { assertStatedSize, bodyStream, bounded, tooLarge } from '../body.ts';
+import { BESIDE_KINDS, type BesideKind } from '../catalog.ts';
 import { flistFile, isRepositoryName, parseFlistName } from '../names.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter } from '../route.ts';
@@ -11,7 +13,22 @@ import { sendFile } from '../send-file.ts';
 import { sendStaticChunk } from './chunks.ts';
 
 const MD5_EXTENSION = '.md5';
-const SIGNATURE_EXTENSION = '.sig';
+
+/** What may lie beside a flist. The reader decides whose it is and whether it fits; here it has to be one. */
+const BESIDE: Readonly<
+  Record<BesideKind, { sizeMax: number; parse: (text: string) => unknown; absent: string }>
+> = {
+  sig: {
+    sizeMax: SIGNATURE_FILE_SIZE_MAX,
+    parse: parseSignatures,
+    absent: 'The flist is not signed',
+  },
+  profile: {
+    sizeMax: PROFILE_SIZE_MAX,
+    parse: parseProfile,
+    absent: 'The flist has no start profile',
+  },
+};
 
 export function flistRoutes(app: FastifyInstance, context: HubContext): void {
   const guard = { authorize: context.authorizeWrite };
@@ -27,12 +44,17 @@ export function flistRoutes(app: FastifyInstance, context: HubContext): void {
     },
     guard,
   );
-  addRoute(
-    app,
-    '/api/v1/flists/:repository/:name/signature',
-    { put: (request, reply) => putSignature(context, request, reply) },
-    guard,
-  );
+  for (const [word, kind] of [
+    ['signature', 'sig'],
+    ['profile', 'profile'],
+  ] as const) {
+    addRoute(
+      app,
+      `/api/v1/flists/:repository/:name/${word}`,
+      { put: (request, reply) => putBeside(context, kind, request, reply) },
+      guard,
+    );
+  }
   // Two segments at the root are a flist, its digest, or a chunk in the static layout: a client that
   // does not know yet that this is a hub finds chunks there as on any other server.
   addRoute(app, '/:repository/:file', {
@@ -73,32 +95,34 @@ async function putFlist(
   return reply.code(created ? 201 : 200).send(receipt);
 }
 
-async function putSignature(
+async function putBeside(
   context: HubContext,
+  kind: BesideKind,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { repository, name } = namesOf(request);
-  assertStatedSize(request, SIGNATURE_FILE_SIZE_MAX);
-  const source = bounded(bodyStream(request), SIGNATURE_FILE_SIZE_MAX, context.limits.requestMs);
+  const { sizeMax, parse } = BESIDE[kind];
+  assertStatedSize(request, sizeMax);
+  const source = bounded(bodyStream(request), sizeMax, context.limits.requestMs);
   const pieces: Uint8Array[] = [];
   for await (const piece of source) pieces.push(piece);
   const text = Buffer.concat(pieces).toString('latin1');
-  // Whose it is the reader decides; here it only has to be one.
-  parseSignatures(text);
-  if (!(await context.catalog.saveSignature(repository, name, text))) throw absent();
+  parse(text);
+  if (!(await context.catalog.saveBeside(kind, repository, name, text))) throw absent();
   return reply.code(204).send();
 }
 
-async function sendSignature(
+async function sendBeside(
   context: HubContext,
+  kind: BesideKind,
   reply: FastifyReply,
   repository: string,
   name: string | undefined,
 ): Promise<FastifyReply> {
   if (name === undefined || !isRepositoryName(repository)) throw absent();
-  const text = await context.catalog.signature(repository, name);
-  if (text === undefined) throw new Problem(404, 'The flist is not signed');
+  const text = await context.catalog.beside(kind, repository, name);
+  if (text === undefined) throw new Problem(404, BESIDE[kind].absent);
   reply.header('access-control-allow-origin', '*').header('cache-control', 'no-cache');
   return reply.type('text/plain; charset=utf-8').send(text);
 }
@@ -120,9 +144,10 @@ async function sendFlist(
   repository: string,
   file: string,
 ): Promise<FastifyReply> {
-  if (file.endsWith(`.flist${SIGNATURE_EXTENSION}`)) {
-    const name = parseFlistName(file.slice(0, -SIGNATURE_EXTENSION.length));
-    return await sendSignature(context, reply, repository, name);
+  const kind = BESIDE_KINDS.find((suffix) => file.endsWith(`.flist.${suffix}`));
+  if (kind !== undefined) {
+    const name = parseFlistName(file.slice(0, -(kind.length + 1)));
+    return await sendBeside(context, kind, reply, repository, name);
   }
   const wantsMd5 = file.endsWith(`.flist${MD5_EXTENSION}`);
   const flist = wantsMd5 ? file.slice(0, -MD5_EXTENSION.length) : file;

@@ -37,6 +37,7 @@ for (const [name, files, code] of [
       allowOther: false,
       openMode: 'auto',
       deadlineMs: 1000,
+      recordTouches: false,
       cache: {} as ContentCache,
       demand: {} as Demand,
       store: new MemoryStore(),

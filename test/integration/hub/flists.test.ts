@@ -302,3 +302,47 @@ test('PUT takes every historical flist', {
     assert.equal((await put('old/app', body)).ok, true, path);
   }
 });
+
+const PROFILE = `g8ufs profile 1\nroot ${'ab'.repeat(32)}\n${'01'.repeat(16)} 0+3 /bin/sh\n`;
+const SIGNATURE = [
+  'g8ufs signature 1',
+  `key ${'ab'.repeat(8)}`,
+  `root ${'ab'.repeat(32)}`,
+  `metadata ${'ab'.repeat(32)}`,
+  `ed25519 ${'A'.repeat(86)}==`,
+  '',
+].join('\n');
+
+for (const [word, suffix, text] of [
+  ['signature', 'sig', SIGNATURE],
+  ['profile', 'profile', PROFILE],
+] as const) {
+  test(`PUT of a ${word} puts it beside its flist, and it goes with it`, async (t) => {
+    const { put, url, dataDir } = await startHub(t);
+    await put('bob/app.flist', FLIST);
+    const place = `${url}/bob/app.flist.${suffix}`;
+    assert.equal((await fetch(place)).status, 404);
+    assert.equal((await put(`bob/app/${word}`, Buffer.from(text))).status, 204);
+    const answer = await fetch(place);
+    assert.deepEqual([answer.status, await answer.text()], [200, text]);
+    assert.equal(answer.headers.get('cache-control'), 'no-cache');
+    // Whether it still fits, the reader finds out.
+    assert.equal((await put('bob/app.flist', flistOf('other'))).status, 200);
+    assert.equal((await fetch(place)).status, 200);
+    await fetch(`${url}/api/v1/flists/bob/app.flist`, { method: 'DELETE' });
+    assert.equal((await fetch(place)).status, 404);
+    assert.deepEqual(await readdir(join(dataDir, 'flists/bob')), []);
+  });
+
+  test(`PUT of a ${word} refuses what is none, too large, or of no flist`, async (t) => {
+    const { put, url, dataDir } = await startHub(t);
+    assert.equal((await put(`bob/app/${word}`, Buffer.from(text))).status, 404);
+    await put('bob/app.flist', FLIST);
+    const broken = Buffer.from(text.replace('g8ufs', 'other'));
+    assert.equal((await put(`bob/app/${word}`, broken)).status, 422);
+    assert.equal((await put(`bob/app/${word}`, Buffer.alloc(5 * 1024 * 1024))).status, 413);
+    assert.equal((await put(`.bob/app/${word}`, Buffer.from(text))).status, 400);
+    assert.equal((await fetch(`${url}/bob/app.flist.${suffix}`)).status, 404);
+    assert.deepEqual(await readdir(join(dataDir, 'tmp')), []);
+  });
+}

@@ -54,6 +54,7 @@ class World {
     this.demand = new Demand({
       cache: cache as unknown as ContentCache,
       contents,
+      pacer: { startRead: () => () => {} },
       log: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
     });
   }

@@ -11,6 +11,8 @@ const REQUEST = {
   driver: 'native',
   allowOther: true,
   upper: '/var/upper',
+  prefetch: { mode: 'profile', profile: '/images/a.flist.profile', rateBytes: 1_000_000 },
+  record: '/images/b.flist.profile',
 };
 
 test('parseMountRequest() takes a whole request as it is', () => {
@@ -18,7 +20,7 @@ test('parseMountRequest() takes a whole request as it is', () => {
 });
 
 test('parseMountRequest() takes a URL, no upper folder and no stores', () => {
-  const { upper: _, allowOther: __, ...rest } = REQUEST;
+  const { upper: _, allowOther: __, prefetch: ___, record: ____, ...rest } = REQUEST;
   const request = { ...rest, source: 'http://hub.example/a/b.flist', stores: [] };
   assert.deepEqual(parseMountRequest(request), { ...request, allowOther: false });
 });
@@ -36,7 +38,34 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
   driver: [undefined, 'fuse', null],
   allowOther: ['yes', 1, {}],
   upper: ['', 'upper', 1, null],
+  record: ['', 'a.profile', 1, null],
 };
+const WRONG_PREFETCH: Readonly<Record<string, readonly unknown[]>> = {
+  params: [null, 'all', 1],
+  mode: [{}, { mode: 'none' }, { mode: 'ALL' }, { mode: 1 }],
+  profile: [
+    { mode: 'profile', profile: 'a.profile' },
+    { mode: 'profile', profile: 'ftp://x/y' },
+    { mode: 'profile', profile: 1 },
+  ],
+  rateBytes: [
+    { mode: 'all', rateBytes: 4095 },
+    { mode: 'all', rateBytes: 5000.5 },
+    { mode: 'all', rateBytes: '5000' },
+    { mode: 'all', rateBytes: -5000 },
+  ],
+};
+
+for (const [field, values] of Object.entries(WRONG_PREFETCH)) {
+  for (const prefetch of values) {
+    test(`parseMountRequest() names ${field} when prefetch is ${JSON.stringify(prefetch)}`, () => {
+      assert.throws(() => parseMountRequest({ ...REQUEST, prefetch }), {
+        code: 'ERR_PROTOCOL',
+        message: `Field ${field} of the request is not valid`,
+      });
+    });
+  }
+}
 
 for (const [field, values] of Object.entries(WRONG)) {
   for (const value of values) {

@@ -1,6 +1,5 @@
 /** `g8ufs flist push`: publishes a flist on a hub. */
 import { Command } from 'commander';
-import { G8Error } from '../../../base/errors.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
 
@@ -27,7 +26,7 @@ export function command(context: Context): Command {
 }
 
 async function run(context: Context, flist: string, url: string): Promise<void> {
-  const { publishFlist } = await import('../../publish.ts');
+  const { parsePushUrl, publishFlist } = await import('../../publish.ts');
   const target = parsePushUrl(url);
   const receipt = await publishFlist(context, flist, target);
   if (context.json) {
@@ -35,32 +34,5 @@ async function run(context: Context, flist: string, url: string): Promise<void> 
     await printJson(context, receipt);
   } else if (!context.quiet) {
     context.stdout.write(`${receipt.url}\n`);
-  }
-}
-
-/**
- * Splits `http://HUB/REPOSITORY/NAME`; the hub's own base path may have several parts.
- *
- * @throws ERR_USAGE when it is no such URL
- */
-export function parsePushUrl(url: string): { hub: string; repository: string; name: string } {
-  const wrong = new G8Error(
-    'ERR_USAGE',
-    'The target is not of the form http://HUB/REPOSITORY/NAME',
-  );
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw wrong;
-  const parsed = new URL(url);
-  const parts = parsed.pathname.split('/').filter((part) => part !== '');
-  const [repository, name] = parts.splice(-2).map(decode);
-  if (repository === undefined || name === undefined) throw wrong;
-  parsed.pathname = `/${parts.join('/')}`;
-  return { hub: parsed.href, repository, name: name.replace(/\.flist$/, '') };
-
-  function decode(part: string): string {
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      throw wrong;
-    }
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { isG8Error } from '../../../src/base/errors.ts';
-import { parsePushUrl } from '../../../src/cli/commands/flist/push.ts';
+import { parsePushUrl } from '../../../src/cli/publish.ts';
 
 test('parsePushUrl() splits hub, repository and name', () => {
   assert.deepEqual(parsePushUrl('http://hub:8080/demo/debian.flist'), {
