@@ -10,6 +10,7 @@ import { blake2b256Stream } from '../base/blake2b.ts';
 import { equalBytes, toHex } from '../base/bytes.ts';
 import { DIGEST, type DigestAlgorithm } from '../base/codec.ts';
 import { G8Error } from '../base/errors.ts';
+import { plural } from '../base/plural.ts';
 import { BLOCK_SIZE_MAX, BLOCK_SIZE_MIN, type Chunk } from '../format/content.ts';
 import { contentHeader, digestSizeOf, writeChunkRow } from '../format/index/content-digest.ts';
 import { clearBit, createBitmap, hasBit, setBit } from './bitmap.ts';
@@ -189,7 +190,7 @@ export async function readRows(ref: ContentRef): Promise<Uint8Array> {
       const chunk = ref.chunk(index);
       const { length } = chunk.plainDigest;
       if (length !== 0 && length !== digestSize) {
-        throw formatError(ref, `chunk ${index} has a digest of ${length} bytes`);
+        throw formatError(ref, `chunk ${index} has a digest of ${plural(length, 'byte')}`);
       }
       writeChunkRow(rows, index * DIGEST_SIZE, chunk);
     }
@@ -219,11 +220,12 @@ function checkShape(ref: ContentRef): void {
   if (digest.length !== DIGEST_SIZE) throw new TypeError('A content digest has 32 bytes');
   const isBlockSize = blockSize >= BLOCK_SIZE_MIN && blockSize <= BLOCK_SIZE_MAX;
   if (!isBlockSize || !Number.isInteger(Math.log2(blockSize))) {
-    throw formatError(ref, `has blocks of ${blockSize} bytes`);
+    throw formatError(ref, `has blocks of ${plural(blockSize, 'byte')}`);
   }
-  if (!Number.isSafeInteger(size) || size < 1) throw formatError(ref, `has ${size} bytes`);
+  if (!Number.isSafeInteger(size) || size < 1)
+    throw formatError(ref, `has ${plural(size, 'byte')}`);
   if (chunkCount !== Math.ceil(size / blockSize) || chunkCount > CHUNK_COUNT_MAX) {
-    throw formatError(ref, `has ${chunkCount} chunks for ${size} bytes`);
+    throw formatError(ref, `has ${plural(chunkCount, 'chunk')} for ${plural(size, 'byte')}`);
   }
 }
 

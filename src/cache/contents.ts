@@ -8,6 +8,7 @@
 import { rm, unlink } from 'node:fs/promises';
 import { equalBytes, toHex } from '../base/bytes.ts';
 import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
+import { plural } from '../base/plural.ts';
 import { createBitmap, hasBit } from './bitmap.ts';
 import { type ContentRef, PartialContent, readRows } from './content.ts';
 import type { CacheParts } from './parts.ts';
@@ -385,7 +386,10 @@ function requireShape(record: ContentRecord, ref: ContentRef): void {
 
 function shapeError(ref: ContentRef): G8Error {
   const key = toHex(ref.digest);
-  return new G8Error('ERR_FLIST_FORMAT', `Content ${key} does not have ${ref.size} bytes`);
+  return new G8Error(
+    'ERR_FLIST_FORMAT',
+    `Content ${key} does not have ${plural(ref.size, 'byte')}`,
+  );
 }
 
 function allocated(stats: { readonly blocks: bigint } | undefined): number {

@@ -9,6 +9,7 @@
 import { createAbortController, raceAbort } from '../base/abort.ts';
 import { G8Error, isG8Error } from '../base/errors.ts';
 import { Limiter } from '../base/limit.ts';
+import { plural } from '../base/plural.ts';
 import { type Flight, SingleFlight } from '../base/singleflight.ts';
 import type { Trail } from '../base/trail.ts';
 import { CHUNK_SIZE_MAX, type ChunkId, type ChunkStore } from '../store/store.ts';
@@ -211,7 +212,7 @@ export class ChunkFetcher {
 
 function tooLarge(id: ChunkId, store: ChunkStore, size: number): G8Error {
   const details = { id, size, store: store.name };
-  return new G8Error('ERR_CHUNK_CORRUPT', `Chunk ${id} has ${size} bytes`, { details });
+  return new G8Error('ERR_CHUNK_CORRUPT', `Chunk ${id} has ${plural(size, 'byte')}`, { details });
 }
 
 function unanswered(id: ChunkId, store: ChunkStore): G8Error {

@@ -1,5 +1,6 @@
 /** What `flist create` and `flist build` share: flags, the store, progress, the report, publishing. */
 import { G8Error } from '../base/errors.ts';
+import { plural } from '../base/plural.ts';
 import type { Config } from '../config/config.ts';
 import type { CreateOptions, CreateSummary } from '../image/create.ts';
 import type { CreateProgress } from '../image/create-progress.ts';
@@ -204,7 +205,7 @@ async function report(
     ['Entries', `${entries} with ${formatSize(bytes)}`],
     ['Chunks', `${chunks} with ${formatSize(storedBytes)}`],
     ['Uploaded', `${newChunks} with ${formatSize(uploadedBytes)}`],
-    ...(reusedFiles > 0 ? [['Reused', `${reusedFiles} files that were not read`]] : []),
+    ...(reusedFiles > 0 ? [['Reused', `${plural(reusedFiles, 'file')} not read again`]] : []),
     ['Root digest', summary.rootDigest],
     ['Time', `${summary.seconds} s`],
     ...(url === undefined ? [] : [['Published', url]]),

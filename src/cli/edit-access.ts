@@ -21,6 +21,7 @@ export const EDIT_FAILURES = [
   'ERR_NO_INPUT',
   'ERR_CREATE',
   'ERR_IO',
+  'ERR_TIMEOUT',
   'ERR_PERMISSION',
 ] as const;
 
@@ -35,12 +36,22 @@ export function scriptContext(context: Context, flist: EditableFlist): Context {
   return script;
 }
 
-/** Opens a flist to be changed. */
-export async function openEditable(context: Context, path: string): Promise<EditableFlist> {
+/** Opens a flist to be changed; the caller closes it. */
+export async function openEditable(
+  context: Context,
+  path: string,
+  output: string | undefined,
+): Promise<EditableFlist> {
   const { EditableFlist } = await import('../image/edit-flist.ts');
   const { addon } = await import('../native/load.ts');
   const tmpDir = context.env['TMPDIR'] || undefined;
-  return await EditableFlist.open(path, { codec: addon(), tmpDir, signal: context.signal });
+  const inPlace = output === undefined;
+  return await EditableFlist.open(path, {
+    codec: addon(),
+    tmpDir,
+    signal: context.signal,
+    inPlace,
+  });
 }
 
 /**
@@ -62,9 +73,13 @@ export async function editFlist(
     await edit(script);
     return;
   }
-  const flist = await openEditable(context, path);
-  await edit(flist);
-  await saveFlist(context, flist, flags.output);
+  const flist = await openEditable(context, path, flags.output);
+  try {
+    await edit(flist);
+    await saveFlist(context, flist, flags.output);
+  } finally {
+    await flist.close();
+  }
 }
 
 /** Writes a changed flist and tells what there is to tell. */

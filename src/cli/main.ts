@@ -111,6 +111,6 @@ function watchEnd(streams: Streams): Ending {
 }
 
 function usageError(error: CommanderError): G8Error {
-  const words = error.message.replace(/^error: /, '').replace(/\s+/g, ' ');
+  const words = error.message.replace(/^error: |\.$/g, '').replace(/\s+/g, ' ');
   return new G8Error('ERR_USAGE', words.charAt(0).toUpperCase() + words.slice(1));
 }

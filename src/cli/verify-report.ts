@@ -1,5 +1,6 @@
 /** What `flist verify` says at the end, for people and for scripts. */
 import { formatSize } from '../base/bytes.ts';
+import { plural } from '../base/plural.ts';
 import type { Findings } from '../image/verify/findings.ts';
 import { escapeName, jsonName } from './ui/name.ts';
 
@@ -66,11 +67,11 @@ export class VerifyReport {
   #summary(): string[] {
     const { entries, chunks, bytes, stores, signedBy } = this;
     const checked = [
-      ...(entries === undefined ? [] : [`${entries} inodes`]),
-      ...(chunks === undefined ? [] : [`${chunks} chunks`]),
+      ...(entries === undefined ? [] : [plural(entries, 'inode')]),
+      ...(chunks === undefined ? [] : [plural(chunks, 'chunk')]),
       ...(bytes === undefined ? [] : [`${formatSize(bytes)} of data`]),
     ];
-    const verdict = this.findings.total === 0 ? 'sound' : findingsText(this.findings.total);
+    const verdict = this.findings.total === 0 ? 'sound' : plural(this.findings.total, 'finding');
     const name = escapeName(Buffer.from(this.source));
     return [
       ...stores.map(({ store, missing, error }) => `${store}: ${error ?? storeText(missing ?? 0)}`),
@@ -80,10 +81,6 @@ export class VerifyReport {
   }
 }
 
-function findingsText(count: number): string {
-  return count === 1 ? '1 finding' : `${count} findings`;
-}
-
 function storeText(missing: number): string {
-  return missing === 0 ? 'has every chunk' : `lacks ${missing} chunks`;
+  return missing === 0 ? 'has every chunk' : `lacks ${plural(missing, 'chunk')}`;
 }

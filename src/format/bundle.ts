@@ -4,6 +4,7 @@
  */
 import { compareBytes, toHex } from '../base/bytes.ts';
 import { G8Error } from '../base/errors.ts';
+import { plural } from '../base/plural.ts';
 import { setUint64 } from './index/content-digest.ts';
 import { getUint64 } from './index/source.ts';
 
@@ -121,7 +122,7 @@ export function decodeBundleHeader(bytes: Uint8Array, fileSize: number): BundleH
     throw malformed('its header is none');
   }
   if (header.fileSize !== fileSize) {
-    throw malformed(`it has ${fileSize} bytes instead of ${header.fileSize}`);
+    throw malformed(`it has ${plural(fileSize, 'byte')} instead of ${header.fileSize}`);
   }
   if (!(header.chunkCount <= CHUNK_COUNT_MAX)) throw malformed('it has too many chunks');
   const end = BUNDLE_INDEX_OFFSET + bundleIndexSize(header.chunkCount);

@@ -1,6 +1,7 @@
 /** An open file as an HTTP answer: conditional requests and one byte range (RFC 9110), streamed. */
 import type { FileHandle } from 'node:fs/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { plural } from '../base/plural.ts';
 import { Problem } from './problem.ts';
 
 export interface SentFile {
@@ -79,7 +80,7 @@ function rangeOf(request: FastifyRequest, etag: string, size: number): ByteRange
   const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1);
   if (first !== '' && last !== '' && Number(last) < start) return undefined;
   if (start >= size || (first === '' && Number(last) === 0)) {
-    throw new Problem(416, `The range is outside the ${size} bytes`, {
+    throw new Problem(416, `The range is outside the ${plural(size, 'byte')}`, {
       'content-range': `bytes */${size}`,
     });
   }

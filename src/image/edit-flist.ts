@@ -1,7 +1,7 @@
 /**
  * A flist that is being changed: loaded once, changed in memory, written once. What it was made by it stays:
- * a flist of zflist is written back as such, every other one as ours. For one editor at a time; a file that
- * somebody else replaces meanwhile is noticed and left alone.
+ * a flist of zflist is written back as such, every other one as ours. Its file is locked
+ * meanwhile; one that somebody replaces all the same is noticed and left alone.
  */
 import { open, realpath, stat } from 'node:fs/promises';
 import { G8Error, toG8Error } from '../base/errors.ts';
@@ -10,6 +10,7 @@ import { historicalLosses, type Loss } from '../format/flist/losses.ts';
 import { formatMetadata } from '../format/flist/metadata.ts';
 import type { Inode } from '../format/tree.ts';
 import type { StreamBinding } from '../native/addon.ts';
+import { type FileLock, lockFile } from './file-lock.ts';
 import { type LoadedFlist, type LoadFlistOptions, loadFlist } from './load.ts';
 import { checkOutput } from './output.ts';
 import { type PackTreeOptions, packTree } from './pack.ts';
@@ -40,11 +41,13 @@ export class EditableFlist {
   readonly #loaded: LoadedFlist;
   readonly #compression: PackTreeOptions['compression'];
   readonly #version: string | undefined;
+  readonly #lock: FileLock | undefined;
 
   private constructor(
     loaded: LoadedFlist,
     compression: PackTreeOptions['compression'],
     version: string | undefined,
+    lock: FileLock | undefined,
   ) {
     this.root = loaded.root;
     this.metadata = new Map(loaded.metadata);
@@ -55,17 +58,39 @@ export class EditableFlist {
     this.#loaded = loaded;
     this.#compression = compression;
     this.#version = version;
+    this.#lock = lock;
   }
 
-  /** @throws as {@link loadFlist} */
-  static async open(source: string, options: LoadFlistOptions): Promise<EditableFlist> {
+  /**
+   * Until it is closed, no other editor opens the file.
+   *
+   * @param options.inPlace false when another file is written: then nobody is kept out
+   * @throws as {@link loadFlist} and {@link lockFile}
+   */
+  static async open(
+    source: string,
+    options: LoadFlistOptions & { readonly inPlace?: boolean },
+  ): Promise<EditableFlist> {
     if (/^https?:\/\//i.test(source)) {
-      return new EditableFlist(await loadFlist(source, options), 'gzip', undefined);
+      return new EditableFlist(await loadFlist(source, options), 'gzip', undefined, undefined);
     }
-    // Before it is read: a change in between is then noticed at the end.
-    const version = await versionOf(source);
-    const loaded = await loadFlist(source, options);
-    return new EditableFlist(loaded, await compressionOfFile(source), version);
+    await versionOf(source);
+    const { signal, inPlace = true } = options;
+    const lock = inPlace ? await lockFile(await realpath(source), { signal }) : undefined;
+    try {
+      // Before it is read: a change by somebody who asks for no lock is then noticed at the end.
+      const version = await versionOf(source);
+      const loaded = await loadFlist(source, options);
+      return new EditableFlist(loaded, await compressionOfFile(source), version, lock);
+    } catch (error) {
+      await lock?.release();
+      throw error;
+    }
+  }
+
+  /** Lets the next editor in. */
+  async close(): Promise<void> {
+    await this.#lock?.release();
   }
 
   get isChanged(): boolean {
@@ -126,6 +151,7 @@ export class EditableFlist {
   }
 
   async #checkVersion(): Promise<void> {
+    await this.#lock?.check();
     if ((await versionOf(this.source)) === this.#version) return;
     throw new G8Error('ERR_IO', `${this.source} was changed by somebody else; nothing is written`);
   }

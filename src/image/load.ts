@@ -17,6 +17,7 @@ import type { Inode } from '../format/tree.ts';
 import type { StreamBinding } from '../native/addon.ts';
 import { decodeStream } from './decompress.ts';
 import { fetchPackage } from './fetch.ts';
+import { namedError } from './named-error.ts';
 
 const READ_SIZE = 1024 * 1024;
 
@@ -82,6 +83,6 @@ async function collectFile(
       zstdDecompress: (packed) => decodeStream('zstd-decode', packed, streams),
     });
   } catch (error) {
-    throw toG8Error(error, 'ERR_IO', `${source} cannot be read`);
+    throw namedError(error, source);
   }
 }

@@ -17,6 +17,7 @@ import { decodeStream } from './decompress.ts';
 import { fetchPackage, isUrl } from './fetch.ts';
 import { type FileSource, openFileSource } from './file-source.ts';
 import { INDEX_FILES, METADATA_FILE, ROUTER_FILE } from './index-files.ts';
+import { namedError } from './named-error.ts';
 import { unpackIndex } from './unpack.ts';
 
 const ROOT_CONTEXT = Buffer.from('g8ufs root 1\0');
@@ -102,7 +103,7 @@ async function unpackFile(
   try {
     return { ...(await unpack(bytes, dir, options)), flistSize };
   } catch (error) {
-    throw toG8Error(error, 'ERR_IO', `${path} cannot be read`);
+    throw namedError(error, source);
   } finally {
     bytes.destroy();
   }

@@ -66,7 +66,9 @@ async function createFile(path: string, text: string, mode: number): Promise<voi
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const message =
-      code === 'EEXIST' ? `${path} is there already` : `${path} cannot be written: ${String(code)}`;
+      code === 'EEXIST'
+        ? `${path} is there already`
+        : toG8Error(error, 'ERR_CREATE', `${path} cannot be written`).message;
     throw new G8Error('ERR_CREATE', message, { cause: error });
   }
 }

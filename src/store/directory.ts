@@ -21,6 +21,7 @@ import { dirname, join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { withDeadline } from '../base/deadline.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { plural } from '../base/plural.ts';
 import { forEachParallel } from '../base/workers.ts';
 import { assertChunkId, chunkPath, corruptError, isChunkId, missingError } from './chunk-id.ts';
 import { getEach, missingEach } from './each.ts';
@@ -162,7 +163,7 @@ export class DirectoryStore implements PrunableChunkStore {
       const work = { concurrency: CONCURRENCY, signal: options.signal };
       await forEachParallel(parts, work, async (part) => {
         // Not ended by the signal: a call that has begun is over soon, and goes on behind nobody's back.
-        await this.#timed(`Writing ${part.length} chunks`, {}, () => write(part));
+        await this.#timed(`Writing ${plural(part.length, 'chunk')}`, {}, () => write(part));
       });
     } catch (error) {
       throw toG8Error(error, 'ERR_IO', `Cannot write chunks to ${this.name}`);

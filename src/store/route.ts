@@ -8,6 +8,7 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { CODES, G8Error, isG8Error } from '../base/errors.ts';
 import { mergeParallel, type Task } from '../base/parallel.ts';
+import { plural } from '../base/plural.ts';
 import type { DigestFunction } from './chunk-id.ts';
 import type {
   ChunkId,
@@ -271,7 +272,7 @@ function mostInformative(errors: readonly unknown[], id?: ChunkId): unknown {
   const best = ranked[0];
   if (!isG8Error(best) || errors.length === 1) return best;
   return new G8Error(best.code, best.message, {
-    cause: new AggregateError(errors, `${errors.length} stores failed`),
+    cause: new AggregateError(errors, `${plural(errors.length, 'store')} failed`),
     details: id === undefined ? best.details : { ...best.details, id },
   });
 }

@@ -40,7 +40,7 @@ function attempt(root: Inode, edit: (root: Inode) => Inode): Inode {
     return edit(root);
   } catch (error) {
     assert.ok(isG8Error(error), String(error));
-    assert.ok(['ERR_NO_INPUT', 'ERR_CREATE'].includes(error.code), error.code);
+    assert.ok(['ERR_NO_INPUT', 'ERR_CREATE', 'ERR_USAGE'].includes(error.code), error.code);
     return root;
   }
 }

@@ -3,6 +3,7 @@
  * the work nothing. Never on stdout, never in logs.
  */
 import { formatSize } from '../../base/bytes.ts';
+import { plural } from '../../base/plural.ts';
 import type { Context, Terminal } from '../context.ts';
 
 const REDRAWS_PER_SECOND = 10;
@@ -98,7 +99,7 @@ export function showPlain(
 export function describeProgress(counter: ProgressCounter, elapsedMs: number): string {
   const { label, done, total, unit } = counter;
   const amount = (value: number): string =>
-    unit === 'bytes' ? formatSize(value) : `${Math.round(value)} entries`;
+    unit === 'bytes' ? formatSize(value) : plural(Math.round(value), 'entry', 'entries');
   const share = counter.share ?? (total > 0 ? done / total : undefined);
   const parts = [total > 0 ? `${amount(done)} of ${amount(total)}` : amount(done)];
   if (share !== undefined) parts.push(`${Math.min(100, Math.floor(share * 100))}%`);

@@ -2,15 +2,16 @@
 import { type ErrorCode, G8Error } from '../../base/errors.ts';
 import { escapeBytes } from '../flist/escape.ts';
 
+// What cannot be made is ERR_CREATE; what must not be taken away as it is asked, a mistake of the caller.
 const REASONS = {
   ENOENT: ['ERR_NO_INPUT', 'is not in the image'],
   ENOTDIR: ['ERR_NO_INPUT', 'is not a directory'],
   ELOOP: ['ERR_NO_INPUT', 'has too many symlinks on the way'],
   EEXIST: ['ERR_CREATE', 'is there already'],
-  ENOTEMPTY: ['ERR_CREATE', 'is not empty'],
-  EISDIR: ['ERR_CREATE', 'is a directory'],
-  EINVAL: ['ERR_CREATE', 'cannot be moved into itself'],
-  EBUSY: ['ERR_CREATE', 'is the root, which stays where it is'],
+  ENOTEMPTY: ['ERR_USAGE', 'is not empty'],
+  EISDIR: ['ERR_USAGE', 'is a directory'],
+  EINVAL: ['ERR_USAGE', 'cannot be moved into itself'],
+  EBUSY: ['ERR_USAGE', 'is the root, which stays where it is'],
   ENAMETOOLONG: ['ERR_CREATE', 'has a name that no file can have'],
   EMLINK: ['ERR_CREATE', 'is too deep'],
 } as const satisfies Record<string, readonly [ErrorCode, string]>;

@@ -1,5 +1,6 @@
 /** Images of what `docker save` writes: `manifest.json`, configurations, and layers as plain tars. */
 import { G8Error } from '../../base/errors.ts';
+import { plural } from '../../base/plural.ts';
 import { type Digest, isDigest, verifiedBlob } from '../../format/oci/digest.ts';
 import {
   type ArchivedImage,
@@ -35,7 +36,7 @@ export async function openArchiveImage(
   const config = checkedConfig(bytes, { ...options.choice, isChosen: false }, what);
   if (image.layers.length !== config.diffIds.length) {
     throw malformedImage(
-      `${what} has ${image.layers.length} layers, its configuration names ${config.diffIds.length}`,
+      `${what} has ${plural(image.layers.length, 'layer')}, its configuration names ${config.diffIds.length}`,
     );
   }
   const layers: ImageLayer[] = [];

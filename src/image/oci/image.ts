@@ -4,6 +4,7 @@
  */
 import { throwIfAborted } from '../../base/abort.ts';
 import { G8Error } from '../../base/errors.ts';
+import { plural } from '../../base/plural.ts';
 import { type ImageConfig, parseConfig } from '../../format/oci/config.ts';
 import {
   type Digest,
@@ -153,7 +154,7 @@ export function pairLayers(
   const { diffIds } = config;
   if (layers.length !== diffIds.length) {
     throw malformedImage(
-      `${what} has ${layers.length} layers, its configuration names ${diffIds.length}`,
+      `${what} has ${plural(layers.length, 'layer')}, its configuration names ${diffIds.length}`,
     );
   }
   return layers.map((layer, i) => {

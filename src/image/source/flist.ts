@@ -7,6 +7,7 @@ import { throwIfAborted } from '../../base/abort.ts';
 import { toHex } from '../../base/bytes.ts';
 import { CODEC } from '../../base/codec.ts';
 import { G8Error } from '../../base/errors.ts';
+import { plural } from '../../base/plural.ts';
 import { forEachParallel } from '../../base/workers.ts';
 import type { Chunk, Content } from '../../format/content.ts';
 import type { MutableInode } from '../../format/layer/node.ts';
@@ -69,7 +70,7 @@ export class FlistSource implements ImageSource {
     if (isBroken(content)) {
       // Records can only say so of historical chunks: they stay what they are, or cannot be at all.
       if (algorithm === writer.algorithm || chunkCodec === CODEC.zstd) return true;
-      const lost = `A file of ${size} bytes in ${this.name} has lost chunks`;
+      const lost = `A file of ${plural(size, 'byte')} in ${this.name} has lost chunks`;
       throw new G8Error('ERR_CHUNK_MISSING', `${lost} and cannot be packed anew`);
     }
     return (

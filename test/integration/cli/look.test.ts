@@ -188,7 +188,7 @@ test('flist diff tells changes and ends with the codes of diff(1)', async () => 
       '',
       'Entries   2 added, 1 removed, 2 changed, 4 the same',
       'Files     2.0 MiB new, 0 B gone',
-      'To fetch  1 chunks, 3 B stored',
+      'To fetch  1 chunk, 3 B stored',
       '',
     ].join('\n'),
   );

@@ -1,6 +1,7 @@
 /** `g8ufs cache verify`: reads everything in the cache and drops what is not what it should be. */
 import { Command } from 'commander';
 import { formatSize } from '../../../base/bytes.ts';
+import { plural } from '../../../base/plural.ts';
 import type { VerifyProgress } from '../../../cache/verify.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
@@ -30,7 +31,7 @@ async function run(context: Context, cache: string | undefined): Promise<void> {
   } else if (!context.quiet) {
     const { contents, bytes, corruptFiles } = result;
     context.stdout.write(
-      `Checked ${contents} files, ${formatSize(bytes)}; ${corruptFiles} corrupt and removed\n`,
+      `Checked ${plural(contents, 'file')}, ${formatSize(bytes)}; ${corruptFiles} corrupt and removed\n`,
     );
   }
   if (result.corruptFiles > 0) context.setExitCode(FOUND_EXIT_CODE);

@@ -1,5 +1,6 @@
 /** `g8ufs flist bundle`: a flist with its chunks in one file. */
 import { Command } from 'commander';
+import { plural } from '../../../base/plural.ts';
 import type { Context } from '../../context.ts';
 import { repeated } from '../../create-flags.ts';
 import { addHelpSections } from '../../help.ts';
@@ -64,7 +65,7 @@ async function run(context: Context, flist: string, output: string, flags: Flags
   const { formatSize } = await import('../../../base/bytes.ts');
   const { escapeName } = await import('../../ui/name.ts');
   const { chunks, absentChunks, size } = summary;
-  const absent = absentChunks > 0 ? `, without ${absentChunks} others` : '';
+  const absent = absentChunks > 0 ? `, without ${plural(absentChunks, 'other')}` : '';
   const name = escapeName(Buffer.from(output));
-  context.stdout.write(`${name}, ${formatSize(size)}: ${chunks} chunks${absent}\n`);
+  context.stdout.write(`${name}, ${formatSize(size)}: ${plural(chunks, 'chunk')}${absent}\n`);
 }

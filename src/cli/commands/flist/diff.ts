@@ -1,6 +1,7 @@
 /** `g8ufs flist diff`: in what two images differ, and what the second one needs that the first has not. */
 import { Command } from 'commander';
 import { G8Error } from '../../../base/errors.ts';
+import { plural } from '../../../base/plural.ts';
 import type { DiffField } from '../../../image/compare.ts';
 import type { Change, DiffSummary, ImageDiff } from '../../../image/diff.ts';
 import type { Image } from '../../../image/open.ts';
@@ -170,7 +171,7 @@ async function describe(summary: DiffSummary): Promise<string> {
   const rows = [
     ['Entries', `${added} added, ${removed} removed, ${changed} changed, ${same} the same`],
     ['Files', `${formatSize(summary.newBytes)} new, ${formatSize(summary.oldBytes)} gone`],
-    ['To fetch', `${summary.chunks} chunks, ${formatSize(summary.chunkBytes)} stored`],
+    ['To fetch', `${plural(summary.chunks, 'chunk')}, ${formatSize(summary.chunkBytes)} stored`],
   ];
   return rows.map(([title, text]) => `${title?.padEnd(10)}${text}\n`).join('');
 }

@@ -51,15 +51,23 @@ export function command(context: Context): Command {
       ['flist edit web.flist -o slim.flist -f slim.txt', 'into another flist'],
     ],
     settings: ['stores', 'blockSize', 'level'],
-    failures: [...EDIT_FAILURES, 'ERR_STORE_UNAVAILABLE', 'ERR_TIMEOUT', 'ERR_CONFIG'],
+    failures: [...EDIT_FAILURES, 'ERR_STORE_UNAVAILABLE', 'ERR_CONFIG'],
   });
 }
 
 async function run(context: Context, path: string, flags: Flags): Promise<void> {
-  const { splitWords } = await import('../../words.ts');
   const text = await readScript(context, flags.file);
-  const flist = await openEditable(context, path);
-  const script = scriptContext(context, flist);
+  const flist = await openEditable(context, path, flags.output);
+  try {
+    await runScript(scriptContext(context, flist), path, text);
+    await saveFlist(context, flist, flags.output);
+  } finally {
+    await flist.close();
+  }
+}
+
+async function runScript(script: Context, path: string, text: string): Promise<void> {
+  const { splitWords } = await import('../../words.ts');
   for (const [index, line] of text.split('\n').entries()) {
     const words = splitWords(line);
     if (words === undefined) throw atLine(index, 'a quote is not closed');
@@ -70,9 +78,8 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     await runLine((await module()).command(script), path, rest).catch((error: unknown) => {
       throw named(index, error);
     });
-    context.signal.throwIfAborted();
+    script.signal.throwIfAborted();
   }
-  await saveFlist(context, flist, flags.output);
 }
 
 async function runLine(command: Command, path: string, words: readonly string[]): Promise<void> {

@@ -1,6 +1,7 @@
 /** `g8ufs flist export`: an image as a folder, a tar archive or an OCI image. */
 import { Command, Option } from 'commander';
 import { G8Error } from '../../../base/errors.ts';
+import { plural } from '../../../base/plural.ts';
 import type { LayerCompression as Compression } from '../../../image/oci/compress.ts';
 import type { Context } from '../../context.ts';
 import type { ExportSummary } from '../../export-archive.ts';
@@ -116,6 +117,6 @@ async function report(context: Context, summary: ExportSummary): Promise<void> {
   const size = summary.size === undefined ? '' : `, ${formatSize(summary.size)}`;
   const digest = summary.digest === undefined ? '' : `, ${summary.digest}`;
   context.stdout.write(
-    `${name}${size}: ${summary.entries} entries with ${formatSize(summary.bytes)}${digest}\n`,
+    `${name}${size}: ${plural(summary.entries, 'entry', 'entries')} with ${formatSize(summary.bytes)}${digest}\n`,
   );
 }

@@ -1,5 +1,6 @@
 /** `g8ufs flist info`: what a flist is, in numbers. */
 import { Command } from 'commander';
+import { plural } from '../../../base/plural.ts';
 import type { Image } from '../../../image/open.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
@@ -71,7 +72,7 @@ async function describe(summary: Summary): Promise<string> {
     ['Root digest', summary.rootDigest],
     [
       'Entries',
-      `${summary.entries}: ${directories} directories, ${files} files, ${symlinks} links, ${specials} special`,
+      `${summary.entries}: ${plural(directories, 'directory', 'directories')}, ${plural(files, 'file')}, ${plural(symlinks, 'symlink')}, ${specials} special`,
     ],
     ...(summary.hardLinks > 0
       ? [['Hard links', String(summary.hardLinks)] as [string, string]]
@@ -84,7 +85,7 @@ async function describe(summary: Summary): Promise<string> {
     ['Stores', summary.stores.map(safe).join(' ') || 'none named'],
     ...metadataRows(summary.metadata, safe),
   ];
-  if (summary.lostChunks > 0) rows.push(['Lost', `${summary.lostChunks} chunks`]);
+  if (summary.lostChunks > 0) rows.push(['Lost', plural(summary.lostChunks, 'chunk')]);
   return rows.map(([title, text]) => `${title.padEnd(13)}${text}\n`).join('');
 }
 

@@ -32,7 +32,7 @@ export function command(context: Context): Command {
       ['flist put web.flist - /etc/hostname -s dir:///srv/chunks < name', 'from standard input'],
     ],
     settings: ['stores', 'blockSize', 'level'],
-    failures: [...EDIT_FAILURES, 'ERR_STORE_UNAVAILABLE', 'ERR_TIMEOUT', 'ERR_CONFIG'],
+    failures: [...EDIT_FAILURES, 'ERR_STORE_UNAVAILABLE', 'ERR_CONFIG'],
   });
 }
 

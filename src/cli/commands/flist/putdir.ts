@@ -37,7 +37,7 @@ export function command(context: Context): Command {
       ],
     ],
     settings: ['stores', 'blockSize', 'level'],
-    failures: [...EDIT_FAILURES, 'ERR_STORE_UNAVAILABLE', 'ERR_TIMEOUT', 'ERR_CONFIG'],
+    failures: [...EDIT_FAILURES, 'ERR_STORE_UNAVAILABLE', 'ERR_CONFIG'],
   });
 }
 

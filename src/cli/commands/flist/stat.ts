@@ -1,5 +1,6 @@
 /** `g8ufs flist stat`: everything an image records of a path. */
 import { Command } from 'commander';
+import { plural } from '../../../base/plural.ts';
 import type { Image } from '../../../image/open.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
@@ -29,7 +30,8 @@ async function run(context: Context, flist: string, paths: readonly string[]): P
     const output = new Output(context);
     // All paths first: a wrong one must not leave half an answer.
     const entries = paths.map((path) => findEntry(image, path, { followLast: false }));
-    for (const entry of entries) {
+    for (const [i, entry] of entries.entries()) {
+      if (!context.json && i > 0) await output.write('\n');
       if (context.json) await output.write(jsonLine(entryJson(image, entry.path, entry.inode)));
       else await output.write(await describe(image, entry));
     }
@@ -59,10 +61,10 @@ async function describe(image: Image, { path, inode }: FoundEntry): Promise<stri
   if (json.content !== undefined) {
     rows.push(['Content', json.content]);
     rows.push(['Chunks', `${json.chunks} of ${formatSize(json.blockSize ?? 0)}`]);
-    rows.push(['Data', `${json.dataBytes} bytes outside holes`]);
+    rows.push(['Data', `${plural(json.dataBytes ?? 0, 'byte')} outside holes`]);
   }
   for (const { name, value } of image.index.xattrs(inode.nid)) {
     rows.push(['Attribute', `${escapeName(name)}=${escapeName(value)}`]);
   }
-  return `${rows.map(([title, text]) => `${title.padEnd(10)}${text}\n`).join('')}\n`;
+  return rows.map(([title, text]) => `${title.padEnd(10)}${text}\n`).join('');
 }

@@ -1,6 +1,7 @@
 /** `g8ufs flist tree`: folders of an image drawn as a tree, as tree(1) draws them. */
 import { Command } from 'commander';
 import { G8Error } from '../../../base/errors.ts';
+import { plural } from '../../../base/plural.ts';
 import type { IndexEntry } from '../../../format/index/reader.ts';
 import type { Image } from '../../../image/open.ts';
 import type { Context } from '../../context.ts';
@@ -159,8 +160,8 @@ async function draw(
     }
   }
   const { directories, files } = counts;
-  const folders = `${directories} ${directories === 1 ? 'directory' : 'directories'}`;
-  await output.write(`\n${folders}, ${files} ${files === 1 ? 'file' : 'files'}\n`);
+  const folders = plural(directories, 'directory', 'directories');
+  await output.write(`\n${folders}, ${plural(files, 'file')}\n`);
 }
 
 async function createNames(context: Context, image: Image) {

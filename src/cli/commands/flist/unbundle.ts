@@ -1,6 +1,7 @@
 /** `g8ufs flist unbundle`: a bundle's chunks into a store, its flist into a file. */
 import { Command } from 'commander';
 import { G8Error } from '../../../base/errors.ts';
+import { plural } from '../../../base/plural.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
 
@@ -52,6 +53,6 @@ async function run(context: Context, path: string, flist: string, flags: Flags):
     const name = escapeName(Buffer.from(flist));
     const { chunks, newChunks, signed } = summary;
     const suffix = signed ? ', with its signature' : '';
-    context.stdout.write(`${name}${suffix}: ${newChunks} of ${chunks} chunks were new\n`);
+    context.stdout.write(`${name}${suffix}: ${newChunks} of ${plural(chunks, 'chunk')} new\n`);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { G8Error, toG8Error } from '../../../base/errors.ts';
+import { plural } from '../../../base/plural.ts';
 import {
   type Digest,
   Digester,
@@ -121,7 +122,7 @@ class Download {
     }
     const missing = size - this.#digester.size;
     if (missing > 0) {
-      throw new G8Error('ERR_STORE_UNAVAILABLE', `${what} ended ${missing} bytes early`);
+      throw new G8Error('ERR_STORE_UNAVAILABLE', `${what} ended ${plural(missing, 'byte')} early`);
     }
   }
 
