@@ -2,7 +2,6 @@
  * A whole flist in memory, as a tree of values: for commands that change it or write it in another form.
  * To look into one, `open.ts` reads less.
  */
-import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +16,7 @@ import type { Inode } from '../format/tree.ts';
 import type { StreamBinding } from '../native/addon.ts';
 import { decodeStream } from './decompress.ts';
 import { fetchPackage } from './fetch.ts';
+import { fileStream } from './file-stream.ts';
 import { namedError } from './named-error.ts';
 
 const READ_SIZE = 1024 * 1024;
@@ -78,7 +78,7 @@ async function collectFile(
     if (!(await stat(path)).isFile()) {
       throw new G8Error('ERR_NO_INPUT', `${source} is not a flist file`);
     }
-    const bytes = createReadStream(path, { highWaterMark: READ_SIZE, ...(signal && { signal }) });
+    const bytes = fileStream(path, { highWaterMark: READ_SIZE, signal });
     return await collectFlist(bytes, {
       zstdDecompress: (packed) => decodeStream('zstd-decode', packed, streams),
     });

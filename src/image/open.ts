@@ -2,7 +2,6 @@
  * Opens a flist to look into it without mounting: its mount index lies in a temporary folder and is read
  * page by page. Each image is on its own and owns its folder.
  */
-import { createReadStream } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +15,7 @@ import type { CodecBinding, StreamBinding } from '../native/addon.ts';
 import { decodeStream } from './decompress.ts';
 import { fetchPackage, isUrl } from './fetch.ts';
 import { type FileSource, openFileSource } from './file-source.ts';
+import { fileStream } from './file-stream.ts';
 import { INDEX_FILES, METADATA_FILE, ROUTER_FILE } from './index-files.ts';
 import { namedError } from './named-error.ts';
 import { unpackIndex } from './unpack.ts';
@@ -99,7 +99,7 @@ async function unpackFile(
   const { signal } = options;
   const path = await fetchPackage(source, dir, signal);
   const flistSize = await sizeOf(path);
-  const bytes = createReadStream(path, { highWaterMark: READ_SIZE, ...(signal && { signal }) });
+  const bytes = fileStream(path, { highWaterMark: READ_SIZE, signal });
   try {
     return { ...(await unpack(bytes, dir, options)), flistSize };
   } catch (error) {

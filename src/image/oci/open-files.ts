@@ -2,12 +2,13 @@
  * Opens a layout or archive of this machine as files: a folder, a plain tar in place, a compressed one from
  * a plain copy that goes when it is closed.
  */
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { toG8Error } from '../../base/errors.ts';
 import { malformedImage } from '../../format/oci/malformed.ts';
+import { fileStream } from '../file-stream.ts';
 import type { Decompress } from './image.ts';
 import { FolderFiles, type ImageFiles, openPlainFile } from './image-files.ts';
 import { TarFiles } from './tar-files.ts';
@@ -80,7 +81,7 @@ async function decompressFile(
 ): Promise<void> {
   const usual = Math.min(PLAIN_SIZE_MAX, Math.max(RATIO_SIZE_MIN, RATIO_MAX * size));
   const bound = unpackedSizeMax ?? usual;
-  const bytes = createReadStream(from, { highWaterMark: READ_SIZE, signal });
+  const bytes = fileStream(from, { highWaterMark: READ_SIZE, signal });
   const limited = async function* () {
     let total = 0;
     for await (const piece of decompress(bytes as AsyncIterable<Uint8Array>)) {

@@ -1,6 +1,6 @@
 /** Tar archives as layers: files of this machine, and streams that come by once, such as standard input. */
-import { createReadStream } from 'node:fs';
 import { decompress } from '../decompress.ts';
+import { fileStream } from '../file-stream.ts';
 import type { Layer, LayerOpenOptions } from './layers.ts';
 
 const READ_SIZE = 1024 * 1024;
@@ -31,7 +31,7 @@ async function* fileBytes(
   path: string,
   { signal, onPosition }: LayerOpenOptions,
 ): AsyncGenerator<Uint8Array> {
-  const stream = createReadStream(path, { highWaterMark: READ_SIZE, signal });
+  const stream = fileStream(path, { highWaterMark: READ_SIZE, signal });
   let position = 0;
   for await (const piece of stream as AsyncIterable<Uint8Array>) {
     position += piece.length;

@@ -110,7 +110,7 @@ for (const [name, args] of [
   });
 }
 
-test('put that is interrupted while it reads its input gives up the lock and changes nothing', async (context) => {
+test('put that is interrupted before its input has ended gives up the lock and changes nothing', async (context) => {
   const { folder, tmp, flist, env } = await makeWorld(context);
   const before = readFileSync(flist);
   const { child, ended } = start(context, ['flist', 'put', flist, '-', '/new'], env, 'pipe');

@@ -31,7 +31,7 @@ export function command(context: Context): Command {
 }
 
 async function run(context: Context, dump: string, flist: string, flags: Flags): Promise<void> {
-  const { createReadStream } = await import('node:fs');
+  const { fileStream } = await import('../../../image/file-stream.ts');
   const { checkOutput } = await import('../../../image/output.ts');
   const { packTree } = await import('../../../image/pack.ts');
   const { formatRouter, publicUrl } = await import('../../../image/router.ts');
@@ -43,7 +43,7 @@ async function run(context: Context, dump: string, flist: string, flags: Flags):
   await checkOutput(flist);
   const { signal } = context;
   const isStdin = dump === '-';
-  const source = isStdin ? context.stdin : createReadStream(dump, { signal });
+  const source = isStdin ? context.stdin : fileStream(dump, { signal });
   if (source === undefined) throw new G8Error('ERR_USAGE', 'Standard input is a terminal');
   const root = await readDump(source, isStdin ? 'Standard input' : dump, signal);
   const { flistSize, counts, rootDigest } = await packTree(root, flist, {
