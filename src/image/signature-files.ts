@@ -9,7 +9,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
-import { G8Error } from '../base/errors.ts';
+import { G8Error, toG8Error } from '../base/errors.ts';
 import {
   formatPublicKey,
   keyIdOf,
