@@ -50,19 +50,28 @@ SmallFile ToSmallFile(Napi::Env env, Napi::Value value) {
   return file;
 }
 
+std::vector<SmallFile> ToSmallFiles(Napi::Env env, Napi::Value value) {
+  const Napi::Array array = ToArray(env, value, "files");
+  std::vector<SmallFile> files;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::HandleScope scope(env);
+    files.push_back(ToSmallFile(env, array.Get(i)));
+  }
+  return files;
+}
+
+int ToLevel(Napi::Env env, const Napi::Object& options) {
+  return static_cast<int>(
+      ToInteger(env, options.Get("level"), "level", kZstdLevelMin, kZstdLevelMax));
+}
+
 class EncodeFilesWorker final : public PromiseWorker {
  public:
   explicit EncodeFilesWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env()), root_(ToText(info.Env(), info[0], "root")) {
-    const Napi::Array files = ToArray(env(), info[1], "files");
-    for (uint32_t i = 0; i < files.Length(); ++i) {
-      const Napi::HandleScope scope(env());
-      files_.push_back(ToSmallFile(env(), files.Get(i)));
-    }
-    const Napi::Object options = ToObject(env(), info[2], "options");
-    level_ = static_cast<int>(
-        ToInteger(env(), options.Get("level"), "level", kZstdLevelMin, kZstdLevelMax));
-  }
+      : PromiseWorker(info.Env()),
+        root_(ToText(info.Env(), info[0], "root")),
+        files_(ToSmallFiles(info.Env(), info[1])),
+        level_(ToLevel(info.Env(), ToObject(info.Env(), info[2], "options"))) {}
 
  private:
   Status Execute() override {
@@ -110,9 +119,55 @@ class EncodeFilesWorker final : public PromiseWorker {
   };
 
   const std::string root_;
-  std::vector<SmallFile> files_;
-  int level_ = kZstdLevelDefault;
+  const std::vector<SmallFile> files_;
+  const int level_;
   std::vector<FileChunk> chunks_;
+};
+
+// One row per file, as docs of the JS side tell: a Uint8Array is cheaper than objects.
+class StoreFilesWorker final : public PromiseWorker {
+ public:
+  explicit StoreFilesWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()),
+        root_(ToText(info.Env(), info[0], "root")),
+        files_(ToSmallFiles(info.Env(), info[1])) {
+    const Napi::Object options = ToObject(env(), info[2], "options");
+    level_ = ToLevel(env(), options);
+    directory_.root = ToText(env(), options.Get("store"), "store");
+    directory_.fsync = options.Get("fsync").ToBoolean();
+  }
+
+ private:
+  static constexpr size_t kDigestSize = 32;
+  static constexpr size_t kRowSize = 2 * kDigestSize + 8;
+  static constexpr uint8_t kHole = 1;
+  static constexpr uint8_t kWritten = 2;
+
+  Status Execute() override {
+    return StoreFiles(root_, files_, ChunkCodec::kZstd, level_, directory_, stored_);
+  }
+
+  Napi::Value Result(Napi::Env env) override {
+    std::vector<uint8_t> rows(stored_.size() * kRowSize);
+    for (size_t i = 0; i < stored_.size(); ++i) {
+      const StoredFile& file = stored_[i];
+      uint8_t* row = rows.data() + i * kRowSize;
+      std::ranges::copy(file.plain_digest.span(), row);
+      std::ranges::copy(file.id.span(), row + kDigestSize);
+      for (size_t byte = 0; byte < 4; ++byte) {
+        row[2 * kDigestSize + byte] = static_cast<uint8_t>(file.stored_size >> (8 * byte));
+      }
+      row[2 * kDigestSize + 4] =
+          static_cast<uint8_t>((file.hole ? kHole : 0) | (file.written ? kWritten : 0));
+    }
+    return FromBytes(env, rows);
+  }
+
+  const std::string root_;
+  const std::vector<SmallFile> files_;
+  int level_ = kZstdLevelDefault;
+  ChunkDirectory directory_;
+  std::vector<StoredFile> stored_;
 };
 
 class WriteChunksWorker final : public PromiseWorker {
@@ -140,11 +195,33 @@ class WriteChunksWorker final : public PromiseWorker {
   std::vector<uint8_t> written_;
 };
 
+class FindChunksWorker final : public PromiseWorker {
+ public:
+  explicit FindChunksWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()), root_(ToText(info.Env(), info[0], "root")) {
+    const Napi::Array ids = ToArray(env(), info[1], "ids");
+    for (uint32_t i = 0; i < ids.Length(); ++i) {
+      const Napi::HandleScope scope(env());
+      ids_.push_back(ToText(env(), ids.Get(i), "id"));
+    }
+  }
+
+ private:
+  Status Execute() override { return FindChunks(root_, ids_, found_); }
+  Napi::Value Result(Napi::Env env) override { return FromBytes(env, found_); }
+
+  const std::string root_;
+  std::vector<std::string> ids_;
+  std::vector<uint8_t> found_;
+};
+
 }  // namespace
 
 void RegisterPack(Napi::Env /*env*/, Napi::Object exports) {
   SetAsyncFunction<EncodeFilesWorker>(exports, "encodeFiles");
+  SetAsyncFunction<StoreFilesWorker>(exports, "storeFiles");
   SetAsyncFunction<WriteChunksWorker>(exports, "writeChunks");
+  SetAsyncFunction<FindChunksWorker>(exports, "findChunks");
 }
 
 }  // namespace g8ufs

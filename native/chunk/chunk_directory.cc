@@ -1,5 +1,6 @@
 #include "chunk/chunk_directory.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -7,10 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <set>
+#include <memory>
 
 #include "base/file_io.h"
-#include "base/unique_fd.h"
 
 namespace g8ufs {
 namespace {
@@ -20,110 +20,153 @@ constexpr size_t kIdSizeMin = 32;
 constexpr size_t kIdSizeMax = 64;
 constexpr mode_t kChunkMode = 0644;
 constexpr mode_t kFolderMode = 0777;
+constexpr int kOpenFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+// The folders of two digits and `tmp`, and as much again of what is none of ours.
+constexpr size_t kNamesMax = 512;
 
-bool IsId(const std::string& id) {
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+bool IsId(std::string_view id) {
   const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
   return id.size() >= kIdSizeMin && id.size() <= kIdSizeMax && std::ranges::all_of(id, is_digit);
 }
 
-class Writer {
- public:
-  explicit Writer(const ChunkDirectory& directory) : directory_(directory) {}
+std::string PathOf(const std::string& id) { return id.substr(0, 2) + "/" + id; }
 
-  Status Open() {
-    constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    root_.Reset(::open(directory_.root.c_str(), kFlags));
-    if (!root_.ok()) return Status::FromErrno(directory_.root + " cannot be opened", errno);
-    temporary_.Reset(::openat(root_.get(), kTemporary, kFlags));
-    if (!temporary_.ok()) return Status::FromErrno(directory_.root + "/tmp cannot be opened", errno);
-    return {};
+// Chunks lie flat in directories of old. In all others one look at the names saves one at each chunk.
+bool HasFlatChunks(int root) {
+  const int fd = ::openat(root, ".", kOpenFolder);
+  const std::unique_ptr<DIR, CloseDirectory> names(fd < 0 ? nullptr : ::fdopendir(fd));
+  if (names == nullptr) return true;
+  for (size_t i = 0; i < kNamesMax; ++i) {
+    const dirent* entry = ::readdir(names.get());
+    if (entry == nullptr) return false;
+    if (IsId(entry->d_name)) return true;
   }
+  return true;
+}
 
-  Status Write(const NamedChunk& chunk, bool& written) {
-    const std::string folder = chunk.id.substr(0, 2);
-    const std::string path = folder + "/" + chunk.id;
-    // Chunks lie flat in directories of old.
-    written = !IsThere(path) && !IsThere(chunk.id);
-    if (!written) return {};
-    std::array<uint8_t, 6> random = {};
-    // So few bytes come whole.
-    if (::getrandom(random.data(), random.size(), 0) < 0) {
-      return Status::FromErrno("Random bytes cannot be had", errno);
-    }
-    const std::string temporary = chunk.id + "." + ToHex(random);
-    Status status = WriteFile(temporary, chunk.stored);
-    if (status.ok()) status = Rename(temporary, folder, path);
-    if (!status.ok()) {
-      ::unlinkat(temporary_.get(), temporary.c_str(), 0);
-      const std::string context = "Cannot write chunk " + chunk.id + " to " + directory_.root;
-      return Status::FromErrno(context, status.error());
-    }
-    if (directory_.fsync) folders_.insert(folder);
-    return {};
-  }
+Status BadId() { return Status(Code::ERR_USAGE, "A chunk's name is no id"); }
 
-  // Flushes the names of what was written.
-  Status Flush() {
-    for (const std::string& folder : folders_) {
-      const UniqueFd fd(::openat(root_.get(), folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-      if (!fd.ok() || ::fsync(fd.get()) != 0) {
-        return Status::FromErrno(directory_.root + "/" + folder + " cannot be flushed", errno);
-      }
-    }
-    return {};
-  }
-
- private:
+bool IsFile(int root, const std::string& path, struct stat& found) {
   // An empty file is what a power failure can leave of a chunk; no chunk is empty.
-  bool IsThere(const std::string& path) const {
-    struct stat found;
-    return ::fstatat(root_.get(), path.c_str(), &found, 0) == 0 && S_ISREG(found.st_mode) &&
-           found.st_size > 0;
-  }
-
-  Status WriteFile(const std::string& name, ByteSpan bytes) {
-    UniqueFd fd(::openat(temporary_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                         kChunkMode));
-    if (!fd.ok()) return Status::FromErrno("open", errno);
-    if (Status status = WriteAt(fd.get(), 0, bytes); !status.ok()) return status;
-    if (directory_.fsync && ::fsync(fd.get()) != 0) return Status::FromErrno("fsync", errno);
-    // Network filesystems may tell only now that there was no room.
-    if (::close(fd.Release()) != 0 && errno != EINTR) return Status::FromErrno("close", errno);
-    return {};
-  }
-
-  Status Rename(const std::string& temporary, const std::string& folder, const std::string& path) {
-    const auto rename = [&] {
-      return ::renameat(temporary_.get(), temporary.c_str(), root_.get(), path.c_str()) == 0;
-    };
-    if (rename()) return {};
-    if (errno != ENOENT) return Status::FromErrno("rename", errno);
-    if (::mkdirat(root_.get(), folder.c_str(), kFolderMode) != 0 && errno != EEXIST) {
-      return Status::FromErrno("mkdir", errno);
-    }
-    return rename() ? Status() : Status::FromErrno("rename", errno);
-  }
-
-  const ChunkDirectory& directory_;
-  UniqueFd root_;
-  UniqueFd temporary_;
-  std::set<std::string> folders_;
-};
+  return ::fstatat(root, path.c_str(), &found, 0) == 0 && S_ISREG(found.st_mode) &&
+         found.st_size > 0;
+}
 
 }  // namespace
+
+Status ChunkDirectoryWriter::Open() {
+  root_.Reset(::open(directory_.root.c_str(), kOpenFolder));
+  if (!root_.ok()) return Status::FromErrno(directory_.root + " cannot be opened", errno);
+  temporary_.Reset(::openat(root_.get(), kTemporary, kOpenFolder));
+  if (!temporary_.ok()) return Status::FromErrno(directory_.root + "/tmp cannot be opened", errno);
+  has_flat_chunks_ = HasFlatChunks(root_.get());
+  std::array<uint8_t, 6> random = {};
+  // So few bytes come whole.
+  if (::getrandom(random.data(), random.size(), 0) < 0) {
+    return Status::FromErrno("Random bytes cannot be had", errno);
+  }
+  temporary_suffix_ = "." + ToHex(random);
+  return {};
+}
+
+Status ChunkDirectoryWriter::Write(const NamedChunk& chunk, bool& written) {
+  if (!IsId(chunk.id)) return BadId();
+  const std::string path = PathOf(chunk.id);
+  written = !IsThere(path, chunk.stored.size()) &&
+            !(has_flat_chunks_ && IsThere(chunk.id, chunk.stored.size()));
+  if (!written) return {};
+  const std::string folder = chunk.id.substr(0, 2);
+  const std::string temporary = chunk.id + temporary_suffix_;
+  Status status = WriteFile(temporary, chunk.stored);
+  if (status.ok()) status = Rename(temporary, folder, path);
+  if (!status.ok()) {
+    ::unlinkat(temporary_.get(), temporary.c_str(), 0);
+    const std::string context = "Cannot write chunk " + chunk.id + " to " + directory_.root;
+    return Status::FromErrno(context, status.error());
+  }
+  if (directory_.fsync) folders_.insert(folder);
+  return {};
+}
+
+Status ChunkDirectoryWriter::Flush() {
+  for (const std::string& folder : folders_) {
+    const UniqueFd fd(::openat(root_.get(), folder.c_str(), kOpenFolder));
+    if (!fd.ok() || ::fsync(fd.get()) != 0) {
+      return Status::FromErrno(directory_.root + "/" + folder + " cannot be flushed", errno);
+    }
+  }
+  return {};
+}
+
+bool ChunkDirectoryWriter::IsThere(const std::string& path, size_t size) const {
+  struct stat found;
+  return IsFile(root_.get(), path, found) && found.st_size == static_cast<off_t>(size);
+}
+
+Status ChunkDirectoryWriter::WriteFile(const std::string& name, ByteSpan bytes) const {
+  UniqueFd fd(::openat(temporary_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                       kChunkMode));
+  if (!fd.ok()) return Status::FromErrno("open", errno);
+  if (Status status = WriteAt(fd.get(), 0, bytes); !status.ok()) return status;
+  if (directory_.fsync && ::fsync(fd.get()) != 0) return Status::FromErrno("fsync", errno);
+  // Network filesystems may tell only now that there was no room.
+  if (::close(fd.Release()) != 0 && errno != EINTR) return Status::FromErrno("close", errno);
+  return {};
+}
+
+Status ChunkDirectoryWriter::Rename(const std::string& temporary, const std::string& folder,
+                                    const std::string& path) const {
+  const auto rename = [&] {
+    return ::renameat(temporary_.get(), temporary.c_str(), root_.get(), path.c_str()) == 0;
+  };
+  if (rename()) return {};
+  if (errno != ENOENT) return Status::FromErrno("rename", errno);
+  if (::mkdirat(root_.get(), folder.c_str(), kFolderMode) != 0 && errno != EEXIST) {
+    return Status::FromErrno("mkdir", errno);
+  }
+  return rename() ? Status() : Status::FromErrno("rename", errno);
+}
 
 Status WriteChunks(const ChunkDirectory& directory, const std::vector<NamedChunk>& chunks,
                    std::vector<uint8_t>& written) {
   written.assign(chunks.size(), 0);
-  Writer writer(directory);
+  ChunkDirectoryWriter writer(directory);
   if (Status status = writer.Open(); !status.ok()) return status;
   for (size_t i = 0; i < chunks.size(); ++i) {
-    if (!IsId(chunks[i].id)) return Status(Code::ERR_USAGE, "A chunk's name is no id");
     bool is_new = false;
     if (Status status = writer.Write(chunks[i], is_new); !status.ok()) return status;
     written[i] = is_new ? 1 : 0;
   }
   return writer.Flush();
+}
+
+Status FindChunks(const std::string& root, const std::vector<std::string>& ids,
+                  std::vector<uint8_t>& found) {
+  found.assign(ids.size(), 0);
+  if (!std::ranges::all_of(ids, IsId)) return BadId();
+  const UniqueFd fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.ok()) {
+    return errno == ENOENT ? Status() : Status::FromErrno(root + " cannot be opened", errno);
+  }
+  for (size_t i = 0; i < ids.size(); ++i) {
+    for (const std::string& path : {PathOf(ids[i]), ids[i]}) {
+      struct stat file;
+      errno = 0;
+      if (IsFile(fd.get(), path, file)) {
+        found[i] = 1;
+        break;
+      }
+      // Without an errno there is something that is no chunk.
+      if (errno != 0 && errno != ENOENT && errno != ENOTDIR) {
+        return Status::FromErrno("Cannot look for chunk " + ids[i] + " in " + root, errno);
+      }
+    }
+  }
+  return {};
 }
 
 }  // namespace g8ufs

@@ -3,11 +3,13 @@
 #ifndef G8UFS_NATIVE_CHUNK_CHUNK_DIRECTORY_H_
 #define G8UFS_NATIVE_CHUNK_CHUNK_DIRECTORY_H_
 
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "base/unique_fd.h"
 
 namespace g8ufs {
 
@@ -24,10 +26,42 @@ struct ChunkDirectory {
   bool fsync = false;
 };
 
+// A chunk directory that is open. For one thread; any number of them may have the same directory.
+class ChunkDirectoryWriter {
+ public:
+  // `directory` outlives the writer.
+  explicit ChunkDirectoryWriter(const ChunkDirectory& directory) : directory_(directory) {}
+
+  // First of all.
+  Status Open();
+  // Writes the chunk unless it is there. A file of another size is none of it: what a power failure left,
+  // for an id names the bytes and so their number. ERR_USAGE for an id that is none.
+  Status Write(const NamedChunk& chunk, bool& written);
+  // Last: with `fsync`, flushes the names of what was written.
+  Status Flush();
+
+ private:
+  bool IsThere(const std::string& path, size_t size) const;
+  Status WriteFile(const std::string& name, ByteSpan bytes) const;
+  Status Rename(const std::string& temporary, const std::string& folder,
+                const std::string& path) const;
+
+  const ChunkDirectory& directory_;
+  UniqueFd root_;
+  UniqueFd temporary_;
+  bool has_flat_chunks_ = false;
+  std::string temporary_suffix_;
+  std::set<std::string> folders_;
+};
+
 // Writes the chunks that are not there yet; `written` says which those were. The first failure ends the
 // call; what was written before stays. ERR_USAGE for an id that is none.
 Status WriteChunks(const ChunkDirectory& directory, const std::vector<NamedChunk>& chunks,
                    std::vector<uint8_t>& written);
+
+// Which of the chunks are there: `found` has a byte for each. A directory that is gone has none of them.
+Status FindChunks(const std::string& root, const std::vector<std::string>& ids,
+                  std::vector<uint8_t>& found);
 
 }  // namespace g8ufs
 

@@ -72,4 +72,27 @@ Status EncodeFiles(const std::string& root, const std::vector<SmallFile>& files,
   return {};
 }
 
+Status StoreFiles(const std::string& root, const std::vector<SmallFile>& files, ChunkCodec codec,
+                  int level, const ChunkDirectory& directory, std::vector<StoredFile>& stored) {
+  ParentDirectory parent;
+  ChunkDirectoryWriter writer(directory);
+  if (Status status = writer.Open(); !status.ok()) return status;
+  stored.resize(files.size());
+  FileChunk chunk;
+  for (size_t i = 0; i < files.size(); ++i) {
+    const Place place{root, files[i].path};
+    Status status = EncodeFile(place, files[i], parent, codec, level, chunk);
+    if (!status.ok()) return status;
+    StoredFile& file = stored[i];
+    file.hole = chunk.hole;
+    if (chunk.hole) continue;
+    file.plain_digest = chunk.plain_digest;
+    file.id = chunk.id;
+    file.stored_size = chunk.stored.size();
+    status = writer.Write({ToHex(chunk.id.span()), chunk.stored}, file.written);
+    if (!status.ok()) return status;
+  }
+  return writer.Flush();
+}
+
 }  // namespace g8ufs

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "chunk/chunk_directory.h"
 #include "chunk/chunk_file.h"
 
 namespace g8ufs {
@@ -29,6 +30,21 @@ struct SmallFile {
 // reading no more, as it was scanned; the first failure ends the call.
 Status EncodeFiles(const std::string& root, const std::vector<SmallFile>& files, ChunkCodec codec,
                    int level, std::vector<FileChunk>& chunks);
+
+// What became of a file: where its chunk is, without its bytes.
+struct StoredFile {
+  bool hole = false;
+  // The directory did not have the chunk.
+  bool written = false;
+  Digest plain_digest;
+  Digest id;
+  size_t stored_size = 0;
+};
+
+// EncodeFiles and WriteChunks in one: each chunk goes to the directory as soon as it is made, so that only
+// one is held and none of their bytes passes through the caller.
+Status StoreFiles(const std::string& root, const std::vector<SmallFile>& files, ChunkCodec codec,
+                  int level, const ChunkDirectory& directory, std::vector<StoredFile>& stored);
 
 }  // namespace g8ufs
 

@@ -59,6 +59,42 @@ void FilesBecomeChunks(const test::TempDir& directory) {
         Code::ERR_USAGE);
 }
 
+void FilesAreStoredOnce(const test::TempDir& directory) {
+  CHECK(::mkdir((directory / "tree").c_str(), 0700) == 0);
+  const std::string root = directory / "tree";
+  const ChunkDirectory store{directory / "files", false};
+  CHECK(::mkdir(store.root.c_str(), 0700) == 0);
+  CHECK(::mkdir((store.root + "/tmp").c_str(), 0700) == 0);
+  std::vector<SmallFile> files;
+  for (size_t i = 0; i < kFiles; ++i) {
+    const std::string path = std::to_string(i);
+    const UniqueFd fd(::open((root + "/" + path).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    CHECK(WriteAt(fd.get(), 0, test::FromText("file " + path)).ok());
+    ScannedEntry entry;
+    CHECK(ScanEntry(root, path, entry).ok());
+    const struct stat& found = entry.attributes;
+    files.push_back({path, found.st_size, found.st_ino, found.st_mtim, found.st_ctim});
+  }
+  std::vector<std::thread> threads;
+  for (size_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&] {
+      std::vector<StoredFile> stored;
+      CHECK(StoreFiles(root, files, ChunkCodec::kZstd, 3, store, stored).ok());
+      std::vector<std::string> ids;
+      for (const StoredFile& file : stored) ids.push_back(ToHex(file.id.span()));
+      std::vector<uint8_t> found;
+      CHECK(FindChunks(store.root, ids, found).ok());
+      CHECK(found == std::vector<uint8_t>(kFiles, 1));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::vector<StoredFile> again;
+  CHECK(StoreFiles(root, files, ChunkCodec::kZstd, 3, store, again).ok());
+  for (const StoredFile& file : again) CHECK(!file.written && !file.hole && file.stored_size > 0);
+  std::vector<ScannedEntry> left;
+  CHECK(ScanDirectory(store.root, "tmp", left).ok() && left.empty());
+}
+
 void ChunksAreWrittenOnce(const test::TempDir& directory) {
   const ChunkDirectory store{directory / "store", true};
   CHECK(::mkdir(store.root.c_str(), 0700) == 0);
@@ -92,6 +128,7 @@ void ChunksAreWrittenOnce(const test::TempDir& directory) {
 int main() {
   const g8ufs::test::TempDir directory;
   g8ufs::FilesBecomeChunks(directory);
+  g8ufs::FilesAreStoredOnce(directory);
   g8ufs::ChunksAreWrittenOnce(directory);
   return g8ufs::test::Failures();
 }

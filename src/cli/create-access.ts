@@ -91,7 +91,8 @@ async function createWithProgress(
   const { signal } = context;
   const progress = createProgress();
   const binding = addon();
-  const store = openStore(url, { writeChunks: binding.writeChunks });
+  const { writeChunks, findChunks } = binding;
+  const store = openStore(url, { writeChunks, findChunks });
   const view = await showProgress(context, counterOf(progress));
   const opened: ChunkStore[] = [];
   try {

@@ -13,6 +13,7 @@ import type {
   EncodedChunk,
   EncodeFileRequest,
 } from '../native/addon.ts';
+import type { ChunkFolder } from '../store/store.ts';
 
 /** 4 TiB of blocks of the default size: a sparse file of an archive may claim any size. */
 const BLOCK_COUNT_MAX = 2 ** 23;
@@ -39,6 +40,10 @@ export interface ChunkWriterOptions {
   readonly chunkCodec?: ChunkCodec | undefined;
   /** Takes a chunk for the store; resolves when there is room for more. */
   readonly put: (id: Uint8Array, stored: Uint8Array) => Promise<void>;
+  /** Folder of the store when it has one: whoever writes a chunk there says so with {@link note}. */
+  readonly folder?: (() => Promise<ChunkFolder>) | undefined;
+  /** Takes note of a chunk that is in the store; `isNew` says that it was not before. */
+  readonly note?: ((id: Uint8Array, storedSize: number, isNew: boolean) => void) | undefined;
   /** Called with the plain size of each block that is done. */
   readonly onBytes?: ((bytes: number, isHole: boolean) => void) | undefined;
 }
@@ -100,6 +105,22 @@ export class ChunkWriter {
     await this.#options.put(id, stored);
     this.#options.onBytes?.(length, false);
     return { codec: this.chunkCodec, id, plainDigest, storedSize: stored.length };
+  }
+
+  /** Where chunks may be written past this object; `undefined` when the store has no such folder. */
+  get folder(): (() => Promise<ChunkFolder>) | undefined {
+    return this.#options.folder;
+  }
+
+  /** Takes note of a chunk that was written to the folder, made of a block of this many bytes. */
+  note(
+    { id, plainDigest, storedSize }: Omit<Chunk, 'codec'>,
+    length: number,
+    isNew: boolean,
+  ): Chunk {
+    this.#options.note?.(id, storedSize, isNew);
+    this.#options.onBytes?.(length, false);
+    return { codec: this.chunkCodec, id, plainDigest, storedSize };
   }
 
   /** The chunk of a block that is known to be nothing but zeros. */

@@ -6,11 +6,14 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { CODEC } from '../base/codec.ts';
+import { withDeadline } from '../base/deadline.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { forEachParallel } from '../base/workers.ts';
 import type { Chunk } from '../format/content.ts';
 import type { EncodedChunk, PackBinding, ScanBinding } from '../native/addon.ts';
+import type { ChunkFolder } from '../store/store.ts';
 import type { ChunkWriter } from './chunk-writer.ts';
+import { readStoredFile } from './stored-files.ts';
 import { type SourceFile, showSourcePath } from './walk.ts';
 
 /** Blocks in progress: two for each core hide the reading behind the packing; memory stays below 32 × 9 MiB. */
@@ -20,10 +23,13 @@ export const BLOCKS_MAX = Math.min(32, 2 * availableParallelism());
 const BATCH_COUNT_MAX = 64;
 const BATCH_SIZE_MAX = 2 * 1024 * 1024;
 
+/** For a batch: what takes longer than this is a dead network filesystem. */
+const STORE_TIMEOUT_MS = 120_000;
+
 export interface ChunkOptions {
   readonly scan: ScanBinding;
   /** Reads files of one block, many in one call; without it they are read one by one. */
-  readonly pack?: Partial<Pick<PackBinding, 'encodeFiles'>> | undefined;
+  readonly pack?: Partial<Pick<PackBinding, 'encodeFiles' | 'storeFiles'>> | undefined;
   readonly writer: ChunkWriter;
   readonly signal?: AbortSignal | undefined;
 }
@@ -48,16 +54,13 @@ export async function chunkFiles(
 ): Promise<void> {
   const open = new Set<OpenFile>();
   const { signal, writer } = options;
-  // Historical codecs are for a reader that is left behind: they stay with the plain way.
-  const encodeFiles = writer.chunkCodec === CODEC.zstd ? options.pack?.encodeFiles : undefined;
   const small = files.filter(({ inode }) => inode.size <= writer.blockSize);
-  if (encodeFiles !== undefined) {
-    await forEachParallel(batches(small), { concurrency: BLOCKS_MAX, signal }, (batch) =>
-      encodeBatch(source, batch, encodeFiles, writer),
-    );
+  const doBatch = small.length === 0 ? undefined : await batchWorker(source, options);
+  if (doBatch !== undefined) {
+    await forEachParallel(batches(small), { concurrency: BLOCKS_MAX, signal }, doBatch);
   }
   const rest =
-    encodeFiles === undefined ? files : files.filter(({ inode }) => inode.size > writer.blockSize);
+    doBatch === undefined ? files : files.filter(({ inode }) => inode.size > writer.blockSize);
   try {
     await forEachParallel(
       blocks(source, rest, writer),
@@ -73,6 +76,24 @@ export async function chunkFiles(
   } finally {
     for (const job of open) await closeFile(job);
   }
+}
+
+type BatchWorker = (batch: readonly SourceFile[]) => Promise<void>;
+
+/** What does a batch of small files in one call; `undefined` when they are to be read one by one. */
+async function batchWorker(
+  source: string,
+  { pack, writer }: ChunkOptions,
+): Promise<BatchWorker | undefined> {
+  // Historical codecs are for a reader that is left behind: they stay with the plain way.
+  if (writer.chunkCodec !== CODEC.zstd) return undefined;
+  const { encodeFiles, storeFiles } = pack ?? {};
+  if (storeFiles !== undefined && writer.folder !== undefined) {
+    const folder = await writer.folder();
+    return (batch) => storeBatch(source, batch, storeFiles, folder, writer);
+  }
+  if (encodeFiles === undefined) return undefined;
+  return (batch) => encodeBatch(source, batch, encodeFiles, writer);
 }
 
 function* batches(files: readonly SourceFile[]): Generator<readonly SourceFile[]> {
@@ -101,6 +122,28 @@ async function encodeBatch(
   for (const [i, { path, inode }] of batch.entries()) {
     const chunks = writer.chunksFor(inode.size, showSourcePath(source, path));
     chunks[0] = await writer.take(encoded[i] as EncodedChunk, inode.size);
+    writer.setContent(inode, chunks);
+  }
+}
+
+async function storeBatch(
+  source: string,
+  batch: readonly SourceFile[],
+  storeFiles: PackBinding['storeFiles'],
+  { path: store, fsync }: ChunkFolder,
+  writer: ChunkWriter,
+): Promise<void> {
+  const what = `Storing ${batch.length} files in ${store}`;
+  const rows = await withDeadline({ timeoutMs: STORE_TIMEOUT_MS, what }, () =>
+    storeFiles(source, batch, { level: writer.level, store, fsync }),
+  );
+  for (const [i, { path, inode }] of batch.entries()) {
+    const chunks = writer.chunksFor(inode.size, showSourcePath(source, path));
+    const stored = readStoredFile(rows, i);
+    chunks[0] =
+      stored === undefined
+        ? writer.hole(inode.size)
+        : writer.note(stored, inode.size, stored.isNew);
     writer.setContent(inode, chunks);
   }
 }

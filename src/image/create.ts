@@ -9,7 +9,7 @@ import { toHex } from '../base/bytes.ts';
 import { BLOCK_SIZE_DEFAULT, BLOCK_SIZE_MAX, BLOCK_SIZE_MIN } from '../format/content.ts';
 import type { Metadata } from '../format/flist/metadata.ts';
 import type { CodecBinding, PackBinding, ScanBinding, StreamBinding } from '../native/addon.ts';
-import type { WritableChunkStore } from '../store/store.ts';
+import { isFolderStore, type WritableChunkStore } from '../store/store.ts';
 import { type ChunkCodec, ChunkWriter } from './chunk-writer.ts';
 import { type CreateProgress, createProgress } from './create-progress.ts';
 import { compileExcludes } from './glob.ts';
@@ -160,7 +160,8 @@ export async function loadSource(
   const stop = (): void => controller.abort(abortError(options.signal as AbortSignal));
   options.signal?.addEventListener('abort', stop, { once: true });
   throwIfAborted(options.signal);
-  const uploader = new Uploader(options.store, controller.signal);
+  const { store } = options;
+  const uploader = new Uploader(store, controller.signal);
   let holes = 0;
   let holeBytes = 0;
   const writer = new ChunkWriter({
@@ -169,6 +170,8 @@ export async function loadSource(
     level: options.level ?? LEVEL_DEFAULT,
     chunkCodec: options.chunkCodec,
     put: (id, bytes) => uploader.add(id, bytes),
+    folder: isFolderStore(store) ? () => store.chunkFolder() : undefined,
+    note: (id, storedSize, isNew) => uploader.note(id, storedSize, isNew),
     onBytes: (bytes, isHole) => {
       progress.bytes += bytes;
       if (!isHole) return;

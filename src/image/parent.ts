@@ -13,7 +13,9 @@ import type { Uploader } from './upload.ts';
 import type { SourceFile } from './walk.ts';
 
 /** Files whose chunks are asked for together; a large file's are more than fit in one question. */
-const BATCH_FILES = 256;
+const BATCH_FILES = 1024;
+
+const SLASH = 0x2f;
 
 interface ReuseOptions {
   readonly uploader: Uploader;
@@ -35,11 +37,12 @@ export async function reuseContents(
 ): Promise<readonly SourceFile[]> {
   const { uploader, signal } = options;
   const changed: SourceFile[] = [];
+  const folders = new ParentFolders(parent.index);
   for (let start = 0; start < files.length; start += BATCH_FILES) {
     throwIfAborted(signal);
     const known: (readonly [SourceFile, Content])[] = [];
     for (const file of files.slice(start, start + BATCH_FILES)) {
-      const content = contentOf(parent, file, options.blockSize);
+      const content = contentOf(parent, folders.find(file.path), file, options.blockSize);
       if (content === undefined) changed.push(file);
       else known.push([file, content]);
     }
@@ -54,10 +57,10 @@ export async function reuseContents(
 
 function contentOf(
   { index, contents }: Image,
-  { path, scanned }: SourceFile,
+  nid: number | undefined,
+  { scanned }: SourceFile,
   blockSize: number,
 ): Content | undefined {
-  const nid = findPath(index, path);
   if (nid === undefined) return undefined;
   const inode = index.inode(nid);
   const isSame =
@@ -71,15 +74,29 @@ function contentOf(
   return isOurs(content, blockSize) ? content : undefined;
 }
 
-/** Links on the way are not followed: the folder was not walked through them either. */
-function findPath(index: MountIndexReader, path: Uint8Array): number | undefined {
-  let nid: number | undefined = index.root();
-  for (const name of Buffer.from(path).toString('latin1').split('/')) {
-    if (index.inode(nid).type !== 'directory') return undefined;
-    nid = index.lookup(nid, Buffer.from(name, 'latin1'));
-    if (nid === undefined) return undefined;
+/** Finds files of the source in the parent. Those of one folder follow each other: it is looked up once. */
+class ParentFolders {
+  readonly #index: MountIndexReader;
+  #path = '';
+  #nid: number | undefined;
+
+  constructor(index: MountIndexReader) {
+    this.#index = index;
+    this.#nid = index.root();
   }
-  return nid;
+
+  /** Links on the way are not followed: the folder was not walked through them either. */
+  find(path: Uint8Array): number | undefined {
+    const slash = path.lastIndexOf(SLASH);
+    const folder = Buffer.from(path.buffer, path.byteOffset, Math.max(slash, 0)).toString('latin1');
+    if (folder !== this.#path) {
+      this.#nid = this.#index.resolvePath(path.subarray(0, Math.max(slash, 0)));
+      this.#path = folder;
+    }
+    return this.#nid === undefined
+      ? undefined
+      : this.#index.lookup(this.#nid, path.subarray(slash + 1));
+  }
 }
 
 function isOurs({ blockSize, algorithm, chunks }: Content, wanted: number): boolean {

@@ -34,7 +34,8 @@ export interface UploadCounts {
 export class Uploader {
   readonly #store: WritableChunkStore;
   readonly #signal: AbortSignal | undefined;
-  readonly #seen = new Set<ChunkId>();
+  /** Chunks that were dealt with: whether the store did not have them. */
+  readonly #seen = new Map<ChunkId, boolean>();
   readonly #running = new Set<Promise<void>>();
   #batch = new Map<ChunkId, Uint8Array>();
   #batchSize = 0;
@@ -62,7 +63,7 @@ export class Uploader {
     this.#check();
     const name = toHex(id);
     if (this.#seen.has(name)) return;
-    this.#seen.add(name);
+    this.#seen.set(name, false);
     this.#storedBytes += stored.length;
     this.#batch.set(name, stored);
     this.#batchSize += stored.length;
@@ -97,10 +98,20 @@ export class Uploader {
     });
     for (const [name, storedSize] of unknown) {
       if (missing.has(name) || this.#seen.has(name)) continue;
-      this.#seen.add(name);
+      this.#seen.set(name, false);
       this.#storedBytes += storedSize;
     }
     return missing;
+  }
+
+  /** Counts a chunk that somebody else brought into the store; `isNew` says that it was not there. */
+  note(id: Uint8Array, storedSize: number, isNew: boolean): void {
+    const name = toHex(id);
+    if (!this.#seen.has(name)) {
+      this.#seen.set(name, false);
+      this.#storedBytes += storedSize;
+    }
+    if (isNew) this.#countNew(name, storedSize);
   }
 
   /** Sends the rest and waits until the store has everything. */
@@ -152,8 +163,15 @@ export class Uploader {
   #count(batch: ReadonlyMap<ChunkId, Uint8Array>, id: ChunkId): void {
     const stored = batch.get(id);
     if (stored === undefined) throw this.#notAsked();
+    this.#countNew(id, stored.length);
+  }
+
+  /** Two that write the same chunk at the same time may both say that it was not there. */
+  #countNew(id: ChunkId, storedSize: number): void {
+    if (this.#seen.get(id) === true) return;
+    this.#seen.set(id, true);
     this.#newChunks++;
-    this.#uploadedBytes += stored.length;
+    this.#uploadedBytes += storedSize;
   }
 
   #notAsked(): G8Error {

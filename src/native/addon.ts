@@ -227,6 +227,28 @@ export interface PackBinding {
     options: { readonly level: number },
   ): Promise<EncodedChunk[]>;
   /**
+   * As {@link encodeFiles}, and writes the chunks to a chunk directory as {@link writeChunks} does: no bytes
+   * of theirs come here.
+   *
+   * @param options `store`: folder that has a folder `tmp`
+   * @returns 72 bytes per file: plain digest, id, stored size (little-endian, 4 bytes), flags (1: a hole, with
+   *   everything else zero; 2: the directory did not have the chunk), three zeros
+   * @throws as both
+   */
+  storeFiles(
+    root: string,
+    files: readonly SmallFile[],
+    options: { readonly level: number; readonly store: string; readonly fsync: boolean },
+  ): Promise<Uint8Array>;
+  /**
+   * Looks for up to 1024 chunks in a chunk directory.
+   *
+   * @param ids lower-case hex
+   * @returns a byte per chunk: 1 when it is there; a folder that is not there has none
+   * @throws ERR_PERMISSION, ERR_IO
+   */
+  findChunks(root: string, ids: readonly string[]): Promise<Uint8Array>;
+  /**
    * Writes those of up to 1024 chunks that are not there yet to a chunk directory, each by rename.
    *
    * @param root folder that has a folder `tmp`

@@ -28,6 +28,7 @@ import { getEach, missingEach } from './each.ts';
 import {
   type BulkChunkStore,
   CHUNK_SIZE_MAX,
+  type ChunkFolder,
   type ChunkId,
   type ChunkResult,
   type PrunableChunkStore,
@@ -42,6 +43,8 @@ export interface DirectoryStoreOptions {
   readonly fsync?: boolean;
   /** Writes many chunks in one call; without it each takes a dozen. */
   readonly writeChunks?: WriteChunks | undefined;
+  /** Looks for many chunks in one call. */
+  readonly findChunks?: FindChunks | undefined;
 }
 
 /**
@@ -56,6 +59,9 @@ export type WriteChunks = (
   options: { readonly fsync: boolean },
 ) => Promise<Uint8Array>;
 
+/** Looks for chunks in a directory; a byte per chunk: 1 when it is there. */
+export type FindChunks = (root: string, ids: readonly ChunkId[]) => Promise<Uint8Array>;
+
 /** A chunk that is open for reading. Whoever gets one closes the handle. */
 export interface OpenChunk {
   readonly handle: FileHandle;
@@ -69,6 +75,7 @@ const CONCURRENCY = 8;
 const TIMEOUT_MS = 30_000;
 // One call is short, and a batch keeps all four threads busy.
 const WRITES_MAX = 64;
+const FINDS_MAX = 1024;
 // Not two hex digits, so no chunk's folder can have this name.
 const TEMPORARY = 'tmp';
 
@@ -77,6 +84,7 @@ export class DirectoryStore implements PrunableChunkStore {
   readonly #root: string;
   readonly #create: boolean;
   readonly #fsync: boolean;
+  readonly #findChunks: FindChunks | undefined;
   readonly putMany?: BulkChunkStore['putMany'];
 
   constructor(options: DirectoryStoreOptions) {
@@ -84,7 +92,8 @@ export class DirectoryStore implements PrunableChunkStore {
     this.#create = options.create ?? false;
     this.#fsync = options.fsync ?? false;
     this.name = `dir://${options.path}`;
-    const { writeChunks } = options;
+    const { writeChunks, findChunks } = options;
+    this.#findChunks = findChunks;
     if (writeChunks === undefined) return;
     this.putMany = (chunks, callOptions) => this.#putMany(chunks, writeChunks, callOptions);
   }
@@ -112,6 +121,8 @@ export class DirectoryStore implements PrunableChunkStore {
 
   async missing(ids: readonly ChunkId[], options: StoreCallOptions = {}): Promise<ChunkId[]> {
     ids.forEach(assertChunkId);
+    const findChunks = this.#findChunks;
+    if (findChunks !== undefined) return await this.#missingOf(ids, findChunks, options);
     const missing = await missingEach(ids, CONCURRENCY, options, (id, inner) =>
       this.#timed(
         `Looking for chunk ${id}`,
@@ -121,6 +132,32 @@ export class DirectoryStore implements PrunableChunkStore {
     );
     if (missing.length > 0) await this.#assertRoot();
     return missing;
+  }
+
+  async #missingOf(
+    ids: readonly ChunkId[],
+    findChunks: FindChunks,
+    options: StoreCallOptions,
+  ): Promise<ChunkId[]> {
+    const missing: ChunkId[] = [];
+    for (let start = 0; start < ids.length; start += FINDS_MAX) {
+      const part = ids.slice(start, start + FINDS_MAX);
+      const find = () => findChunks(this.#root, part);
+      const found = await this.#timed(`Looking for ${part.length} chunks`, options, find);
+      missing.push(...part.filter((_, i) => found[i] === 0));
+    }
+    if (missing.length > 0) await this.#assertRoot();
+    return missing;
+  }
+
+  async chunkFolder(): Promise<ChunkFolder> {
+    try {
+      if (!this.#create) await this.#assertRoot();
+      await mkdir(join(this.#root, TEMPORARY), { recursive: true });
+    } catch (error) {
+      throw toG8Error(error, 'ERR_IO', `Cannot write chunks to ${this.name}`);
+    }
+    return { path: this.#root, fsync: this.#fsync };
   }
 
   async put(id: ChunkId, bytes: Uint8Array, options: StoreCallOptions = {}): Promise<void> {
@@ -147,7 +184,7 @@ export class DirectoryStore implements PrunableChunkStore {
       assertChunkId(id);
       if (bytes.length > CHUNK_SIZE_MAX) throw aboveBound(id);
     }
-    if (!this.#create) await this.#assertRoot();
+    await this.chunkFolder();
     const ids = [...chunks.keys()];
     const parts = Array.from({ length: Math.ceil(ids.length / WRITES_MAX) }, (_, i) =>
       ids.slice(i * WRITES_MAX, (i + 1) * WRITES_MAX),
@@ -159,7 +196,6 @@ export class DirectoryStore implements PrunableChunkStore {
       added.push(...part.filter((_, i) => flags[i] === 1));
     };
     try {
-      await mkdir(join(this.#root, TEMPORARY), { recursive: true });
       const work = { concurrency: CONCURRENCY, signal: options.signal };
       await forEachParallel(parts, work, async (part) => {
         // Not ended by the signal: a call that has begun is over soon, and goes on behind nobody's back.

@@ -4,7 +4,7 @@ import { G8Error } from '../base/errors.ts';
 import type { RetryPolicy } from '../base/retry.ts';
 import { BundleStore } from './bundle.ts';
 import type { DigestFunction } from './chunk-id.ts';
-import { DirectoryStore, type WriteChunks } from './directory.ts';
+import { DirectoryStore, type FindChunks, type WriteChunks } from './directory.ts';
 import { HttpStore } from './http.ts';
 import { type HttpOptions, withoutCredentials } from './http-client.ts';
 import { READ_RETRY, TRANSFER_RETRY, withRetry } from './retry.ts';
@@ -21,6 +21,8 @@ export interface OpenStoreOptions {
   readonly fsync?: boolean;
   /** Writes many chunks into a directory in one call. */
   readonly writeChunks?: WriteChunks;
+  /** Looks for many chunks of a directory in one call. */
+  readonly findChunks?: FindChunks;
   readonly retry?: RetryPolicy;
 }
 
@@ -54,8 +56,8 @@ export function openStore(url: string, options: OpenStoreOptions = {}): Writable
     );
   }
   const path = directoryOf(url);
-  const { fsync = false, writeChunks } = options;
-  return new DirectoryStore({ path, create: true, fsync, writeChunks });
+  const { fsync = false, writeChunks, findChunks } = options;
+  return new DirectoryStore({ path, create: true, fsync, writeChunks, findChunks });
 }
 
 /**

@@ -55,6 +55,23 @@ export function isBulkStore(store: WritableChunkStore): store is BulkChunkStore 
   return 'putMany' in store && store.putMany !== undefined;
 }
 
+/** A store whose chunks lie in a folder of this machine, into which others may write them as it does. */
+export interface FolderChunkStore extends WritableChunkStore {
+  /** The folder, which is there from then on. */
+  chunkFolder(): Promise<ChunkFolder>;
+}
+
+export interface ChunkFolder {
+  readonly path: string;
+  /** Each chunk and its name are to be flushed to the device. */
+  readonly fsync: boolean;
+}
+
+/** Whether the store is a {@link FolderChunkStore}. */
+export function isFolderStore(store: WritableChunkStore): store is FolderChunkStore {
+  return 'chunkFolder' in store;
+}
+
 /** A store whose chunks can be listed and deleted. */
 export interface PrunableChunkStore extends WritableChunkStore {
   list(options?: StoreCallOptions): AsyncIterable<ChunkId>;

@@ -18,6 +18,8 @@ import { CODEC } from '../../src/base/codec.ts';
 import { isG8Error } from '../../src/base/errors.ts';
 import { chunkFiles } from '../../src/image/chunk.ts';
 import { ChunkWriter } from '../../src/image/chunk-writer.ts';
+import { readStoredFile } from '../../src/image/stored-files.ts';
+import { Uploader } from '../../src/image/upload.ts';
 import { walkTree } from '../../src/image/walk.ts';
 import { addon } from '../../src/native/load.ts';
 import { DirectoryStore } from '../../src/store/directory.ts';
@@ -134,6 +136,121 @@ describe('chunkFiles()', () => {
       contents.push([byPath.sort(([a], [b]) => (a < b ? -1 : 1)), [...stored].sort(), counts]);
     }
     assert.deepEqual(contents[1], contents[0]);
+  });
+});
+
+describe('storeFiles()', () => {
+  it('gives the same contents, chunks and counts as reading and putting', async (context) => {
+    const source = makeTree(context);
+    writeFileSync(join(source, 'same'), readFileSync(join(source, 'folder-2/file-2')));
+    const results: unknown[] = [];
+    for (const pack of [{ encodeFiles: addon().encodeFiles }, addon()]) {
+      const path = join(temporaryDirectory(context), 'store');
+      const { writeChunks } = addon();
+      const store = new DirectoryStore({ path, create: true, writeChunks });
+      const uploader = new Uploader(store);
+      const { files } = await walk(source);
+      const counts = { bytes: 0, holes: 0 };
+      const writer = new ChunkWriter({
+        codec: addon(),
+        blockSize: BLOCK,
+        level: 3,
+        put: (id, stored) => uploader.add(id, stored),
+        folder: () => store.chunkFolder(),
+        note: (id, storedSize, isNew) => uploader.note(id, storedSize, isNew),
+        onBytes: (bytes, isHole) => {
+          counts.bytes += bytes;
+          counts.holes += isHole ? 1 : 0;
+        },
+      });
+      await chunkFiles(source, files, { scan: addon(), writer, pack });
+      await uploader.finish();
+      const byPath = files.map(({ path, inode }) => [toHex(path), inode.content] as const);
+      const stored: Record<string, string> = {};
+      for await (const id of store.list()) stored[id] = toHex(await store.get(id));
+      results.push([byPath.sort(([a], [b]) => (a < b ? -1 : 1)), stored, counts, uploader.counts]);
+      assert.deepEqual(readdirSync(join(path, 'tmp')), []);
+    }
+    assert.deepEqual(results[1], results[0]);
+  });
+
+  it('leaves chunks that are there alone, and replaces those of another size', async (context) => {
+    const source = temporaryDirectory(context);
+    const store = temporaryDirectory(context);
+    mkdirSync(join(store, 'tmp'));
+    const ids = ['whole', 'flat', 'cut off', 'emptied'].map((text) => {
+      writeFileSync(join(source, text), text);
+      return toHex(blake2b(Buffer.from(text), 32));
+    }) as [string, string, string, string];
+    const placeOf = (id: string) => join(store, id.slice(0, 2), id);
+    for (const id of ids) mkdirSync(join(store, id.slice(0, 2)), { recursive: true });
+    writeFileSync(placeOf(ids[0]), 'WHOLE');
+    writeFileSync(join(store, ids[1]), 'flat');
+    writeFileSync(placeOf(ids[2]), 'cut');
+    writeFileSync(placeOf(ids[3]), '');
+    const files = (await walk(source)).files.toSorted((a, b) => Buffer.compare(a.path, b.path));
+    const options = { level: 3, store, fsync: false };
+    const rows = await addon().storeFiles(source, files, options);
+    const isNew = files.map((_, i) => readStoredFile(rows, i)?.isNew);
+    assert.deepEqual(isNew, [true, true, false, false]);
+    assert.equal(readFileSync(placeOf(ids[0]), 'utf8'), 'WHOLE');
+    assert.equal(readFileSync(placeOf(ids[2]), 'utf8'), 'cut off');
+    assert.equal(readFileSync(placeOf(ids[3]), 'utf8'), 'emptied');
+    assert.deepEqual(readdirSync(join(store, 'tmp')), []);
+  });
+
+  it('names what it could not read or write, and leaves no temporary file', async (context) => {
+    const source = temporaryDirectory(context);
+    const store = temporaryDirectory(context);
+    writeFileSync(join(source, 'file'), 'text');
+    const { files } = await walk(source);
+    const call = () => addon().storeFiles(source, files, { level: 3, store, fsync: true });
+    await assert.rejects(call(), { code: 'ERR_NO_INPUT' });
+    mkdirSync(join(store, 'tmp'));
+    const id = toHex(blake2b(Buffer.from('text'), 32));
+    // A folder of that name is in the way.
+    mkdirSync(join(store, id.slice(0, 2), id), { recursive: true });
+    await assert.rejects(
+      call(),
+      (error) => isG8Error(error, 'ERR_IO') && error.message.includes(`Cannot write chunk ${id}`),
+    );
+    assert.deepEqual(readdirSync(join(store, 'tmp')), []);
+    utimesSync(join(source, 'file'), 1, 1);
+    await assert.rejects(
+      call(),
+      (error) => isG8Error(error, 'ERR_IO') && error.details['path'] === `${source}/file`,
+    );
+  });
+});
+
+describe('missing() of a directory store', () => {
+  it('answers as one look at each chunk does', async (context) => {
+    const path = temporaryDirectory(context);
+    const ids = Array.from({ length: 2000 }, (_, i) => toHex(blake2b(Buffer.from(`${i}`), 32)));
+    for (const [i, id] of ids.entries()) {
+      const folder = join(path, i % 10 === 0 ? '' : id.slice(0, 2));
+      if (i % 3 === 0) continue;
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, id), i % 7 === 0 ? '' : 'x');
+    }
+    const plain = new DirectoryStore({ path });
+    const many = new DirectoryStore({ path, findChunks: addon().findChunks });
+    const missing = await many.missing(ids);
+    assert.deepEqual(missing.toSorted(), (await plain.missing(ids)).toSorted());
+    assert.ok(missing.length > 600 && missing.length < 1200);
+  });
+
+  it('has nothing before it is made, and is refused when it is gone', async (context) => {
+    const path = join(temporaryDirectory(context), 'no');
+    const { findChunks } = addon();
+    const id = 'a'.repeat(64);
+    assert.deepEqual(await new DirectoryStore({ path, create: true, findChunks }).missing([id]), [
+      id,
+    ]);
+    await assert.rejects(new DirectoryStore({ path, findChunks }).missing([id]), {
+      code: 'ERR_STORE_UNAVAILABLE',
+    });
+    await assert.rejects(findChunks(path, ['../escape']), { code: 'ERR_USAGE' });
   });
 });
 
