@@ -8,9 +8,6 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { blake2b } from '../../src/base/blake2b.ts';
-import { CODEC, DIGEST } from '../../src/base/codec.ts';
-import { type Dentry, type Inode, S_IFDIR, S_IFREG } from '../../src/format/tree.ts';
 import { packTree } from '../../src/image/pack.ts';
 import {
   command,
@@ -22,6 +19,7 @@ import {
   timed,
   withFolder,
 } from '../harness.ts';
+import { syntheticTree } from '../synthetic-tree.ts';
 import { debianRoot } from './debian-root.bench.ts';
 
 const RUNS = 7;
@@ -100,39 +98,5 @@ async function unmountAndWait(mnt: string): Promise<void> {
 function prefixed(name: string, values: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(values).map(([key, value]) => [`${name}: ${key}`, value]),
-  );
-}
-
-/** Folders of files, each with a content of its own; the chunks exist nowhere. */
-function syntheticTree(folders: number, files: number): Inode {
-  const attributes = { uid: 0, gid: 0, mtimeSeconds: 1_700_000_000, mtimeNanoseconds: 0 };
-  const directory = (entries: Dentry[]): Inode => ({
-    ...attributes,
-    mode: S_IFDIR | 0o755,
-    size: 0,
-    entries,
-  });
-  const file = (name: string): Inode => {
-    const digest = blake2b(Buffer.from(name), 32);
-    const chunk = { codec: CODEC.zstd, id: digest, plainDigest: digest, storedSize: 1000 };
-    const content = {
-      size: 4000,
-      blockSize: 524288,
-      algorithm: DIGEST.blake2b256,
-      chunks: [chunk],
-    };
-    return { ...attributes, mode: S_IFREG | 0o644, size: 4000, content };
-  };
-  const number = (index: number): string => String(index).padStart(6, '0');
-  return directory(
-    Array.from({ length: folders }, (_, folder) => ({
-      name: Buffer.from(`folder-${number(folder)}`),
-      inode: directory(
-        Array.from({ length: files }, (_unused, index) => ({
-          name: Buffer.from(`file-${number(index)}`),
-          inode: file(`${folder}/${index}`),
-        })),
-      ),
-    })),
   );
 }

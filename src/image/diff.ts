@@ -1,13 +1,13 @@
 /**
  * Compares two images path by path: a merge of both trees in byte order, with memory for the folders on the
- * way only. What would have to be fetched is counted from the contents that the first image does not have.
+ * way and a number for each content. What would have to be fetched is counted from the contents that the
+ * first image does not have.
  */
 import { checkpoint } from '../base/abort.ts';
-import { compareBytes } from '../base/bytes.ts';
-import { CODEC } from '../base/codec.ts';
+import { compareShort } from '../base/bytes.ts';
 import type { IndexEntry, IndexInode } from '../format/index/reader.ts';
 import { ChunkTable, Numbers } from './chunk-table.ts';
-import { compareEntries, type Differences, type DiffField } from './compare.ts';
+import { compareEntries, type Differences, type DiffField, type Side } from './compare.ts';
 import { malformedTree } from './malformed.ts';
 import type { Image } from './open.ts';
 
@@ -88,7 +88,9 @@ export class ImageDiff {
   readonly #options: DiffOptions;
   readonly #seenA = new Set<number>();
   readonly #seenB = new Set<number>();
-  /** One for each content of `b`: whether it is new. */
+  /** One for each content of `b`: the same one of `a` from 1 on, 0 when `a` has none. */
+  readonly #matches: Uint32Array;
+  /** One for each content of `b`: whether it has to be fetched. */
   readonly #newContents: Uint8Array;
   #work = 0;
 
@@ -97,7 +99,8 @@ export class ImageDiff {
     this.#b = b;
     this.#options = options;
     this.#ignored = options.ignored ?? new Set();
-    this.#newContents = new Uint8Array(b.contents.totals().contents);
+    this.#matches = new Uint32Array(b.contents.totals().contents);
+    this.#newContents = new Uint8Array(this.#matches.length);
   }
 
   /**
@@ -106,6 +109,7 @@ export class ImageDiff {
    * @throws ERR_FLIST_FORMAT, ERR_ABORTED
    */
   async *changes(): AsyncGenerator<Change> {
+    await this.#matchContents();
     for (const change of this.#steps()) {
       if (change !== undefined) yield change;
       else await checkpoint(this.#options.signal);
@@ -132,7 +136,7 @@ export class ImageDiff {
         continue;
       }
       const order =
-        one === undefined ? 1 : two === undefined ? -1 : compareBytes(one.name, two.name);
+        one === undefined ? 1 : two === undefined ? -1 : compareShort(one.name, two.name);
       if (order <= 0) pair.a.next();
       if (order >= 0) pair.b.next();
       const { name } = (order <= 0 ? one : two) as IndexEntry;
@@ -153,7 +157,7 @@ export class ImageDiff {
       { image: this.#a, inode: before },
       { image: this.#b, inode: after },
     ] as const;
-    const differences = compareEntries(...sides, this.#ignored);
+    const differences = compareEntries(...sides, this.#ignored, this.#isSameContent);
     if (differences === undefined) this.summary.same++;
     else {
       this.summary.changed++;
@@ -198,28 +202,48 @@ export class ImageDiff {
     this.summary.newBytes += size;
     const index = this.#b.contents.contentOf(ino);
     if (index === undefined) return;
-    const { digest } = this.#b.contents.content(index);
-    if (this.#a.contents.findByDigest(digest) === undefined) this.#newContents[index] = 1;
+    if (this.#matches[index] === 0) this.#newContents[index] = 1;
   }
+
+  /** Both tables are in the order of the digests: one pass over both finds what both have. */
+  async #matchContents(): Promise<void> {
+    const [one, two] = [this.#a.contents.scan(), this.#b.contents.scan()];
+    let [isOne, isTwo] = [one.next(), two.next()];
+    while (isOne && isTwo) {
+      if (this.#isDue()) await checkpoint(this.#options.signal);
+      const order = compareShort(one.digest, two.digest);
+      if (order === 0) this.#matches[two.index] = one.index + 1;
+      if (order <= 0) isOne = one.next();
+      if (order >= 0) isTwo = two.next();
+    }
+  }
+
+  readonly #isSameContent = ({ inode: one }: Side, { inode: two }: Side): boolean => {
+    const before = this.#a.contents.contentOf(one.ino);
+    const after = this.#b.contents.contentOf(two.ino);
+    if (before === undefined || after === undefined) return before === after;
+    return this.#matches[after] === before + 1;
+  };
 
   /** Chunks of new contents that no content of the first image has. */
   async #countChunks(): Promise<void> {
     const chunks = new ChunkTable();
     const sizes = new Numbers();
-    for (const content of this.#b.contents.all()) {
+    const wanted = this.#b.contents.scan();
+    while (wanted.next()) {
       if (this.#isDue()) await checkpoint(this.#options.signal);
-      if (this.#newContents[content.index] === 0) continue;
-      for (const { codec, id, storedSize } of this.#b.contents.chunksOf(content)) {
-        if (codec === CODEC.hole || codec === CODEC.lost) continue;
-        sizes.set(chunks.add(id), storedSize);
+      if (this.#newContents[wanted.index] === 0) continue;
+      while (wanted.nextChunk()) {
+        if (wanted.isStored) sizes.set(chunks.addWords(wanted.id), wanted.storedSize);
       }
     }
     if (chunks.count === 0) return;
     const known = new Numbers();
-    for (const content of this.#a.contents.all()) {
+    const present = this.#a.contents.scan();
+    while (present.next()) {
       if (this.#isDue()) await checkpoint(this.#options.signal);
-      for (const { codec, id } of this.#a.contents.chunksOf(content)) {
-        const chunk = codec === CODEC.hole || codec === CODEC.lost ? undefined : chunks.get(id);
+      while (present.nextChunk()) {
+        const chunk = present.isStored ? chunks.getWords(present.id) : undefined;
         if (chunk !== undefined) known.set(chunk, 1);
       }
     }

@@ -14,13 +14,14 @@ type Source = Pick<Image, 'index' | 'contents'>;
  */
 export function* dumpImage(image: Source): Generator<string> {
   const links = new Map<number, number>();
-  for (const { inode, type, path } of image.index.walk()) {
+  for (const entry of image.index.walk()) {
+    const { inode, type } = entry;
     let link: number | undefined;
     if (type !== 'directory' && inode.nlink > 1) {
       link = links.get(inode.nid) ?? links.size + 1;
       links.set(inode.nid, link);
     }
-    yield dumpLine(escapeBytes(path()), plainInode(image, inode), link);
+    yield dumpLine(escapeBytes(entry.path()), plainInode(image, inode), link);
   }
 }
 

@@ -31,7 +31,9 @@ class PagedFile implements FileSource {
   readonly #path: string;
   readonly #fd: number;
   // In order of last use: a Map keeps the order of insertion.
-  readonly #pages = new Map<number, Uint8Array>();
+  readonly #pages = new Map<number, Uint8Array<ArrayBuffer>>();
+  #lastNumber = -1;
+  #lastPage = new Uint8Array(0);
   #isOpen = true;
 
   constructor(path: string, fd: number, size: number) {
@@ -65,6 +67,14 @@ class PagedFile implements FileSource {
   }
 
   #page(number: number): Uint8Array {
+    // Most reads are where the last one was.
+    if (number === this.#lastNumber) return this.#lastPage;
+    this.#lastPage = this.#takePage(number);
+    this.#lastNumber = number;
+    return this.#lastPage;
+  }
+
+  #takePage(number: number): Uint8Array<ArrayBuffer> {
     let page = this.#pages.get(number);
     if (page !== undefined) this.#pages.delete(number);
     else page = this.#load(number);
@@ -76,7 +86,7 @@ class PagedFile implements FileSource {
     return page;
   }
 
-  #load(number: number): Uint8Array {
+  #load(number: number): Uint8Array<ArrayBuffer> {
     const page = new Uint8Array(PAGE_SIZE);
     try {
       return page.subarray(0, readSync(this.#fd, page, 0, PAGE_SIZE, number * PAGE_SIZE));

@@ -75,21 +75,19 @@ async function countEntries(index: Image['index'], signal: AbortSignal | undefin
 }
 
 async function countChunks(contents: Image['contents'], signal: AbortSignal | undefined) {
-  const seen = new ChunkTable();
+  const seen = new ChunkTable(contents.totals().chunks);
   let storedBytes = 0;
   let holeBytes = 0;
   let lostChunks = 0;
-  for (const content of contents.all()) {
-    if (content.index % CHECK_INTERVAL === 0) await checkpoint(signal);
-    holeBytes += content.size - content.dataBytes;
-    for (const { codec, id, storedSize } of contents.chunksOf(content)) {
-      if (codec === CODEC.hole) continue;
-      if (codec === CODEC.lost) {
-        lostChunks++;
-        continue;
-      }
+  const scan = contents.scan();
+  while (scan.next()) {
+    if (scan.index % CHECK_INTERVAL === 0) await checkpoint(signal);
+    holeBytes += scan.size - scan.dataBytes;
+    while (scan.nextChunk()) {
+      if (scan.codec === CODEC.lost) lostChunks++;
+      if (!scan.isStored) continue;
       const { count } = seen;
-      if (seen.add(id) === count) storedBytes += storedSize;
+      if (seen.addWords(scan.id) === count) storedBytes += scan.storedSize;
     }
   }
   return { chunks: seen.count, storedBytes, holeBytes, lostChunks };

@@ -1,19 +1,21 @@
 /**
  * What folders of an image take: bytes, stored bytes, and how much of that nothing else refers to. One pass
- * over the tree in pre-order; about 60 bytes of memory for each chunk and each folder.
+ * over the contents, one over the tree in pre-order; about 80 bytes of memory for each chunk and each folder.
  *
  * A chunk counts once for a folder however often it is below it: of two references that follow each other
  * in pre-order, their lowest common folder takes back the second. What is below all references of a chunk
- * has it for itself: that begins at the lowest common folder of them all (Tarjan's off-line method).
+ * has it for itself: that begins at the lowest common folder of them all (Tarjan's off-line method). Chunks
+ * that are in the same contents are counted together.
  */
 import { checkpoint } from '../base/abort.ts';
-import { CODEC } from '../base/codec.ts';
 import type { WalkStart } from '../format/index/walk.ts';
-import { ChunkTable, Numbers } from './chunk-table.ts';
+import { type ChunkGroups, groupChunks } from './chunk-groups.ts';
 import type { Image } from './open.ts';
+import { UsageNodes } from './usage-nodes.ts';
 
-/** Entries or contents between two looks at the signal. */
+/** Entries between two looks at the signal. */
 const CHECK_INTERVAL = 4096;
+const SLASH = 0x2f;
 
 /** Sums below a folder, or of one file. */
 export interface Usage {
@@ -58,101 +60,43 @@ export async function* imageUsage(
   options: UsageOptions = {},
 ): AsyncGenerator<UsageRow> {
   const isFile = ({ nid }: WalkStart): boolean => image.index.inode(nid).type !== 'directory';
-  const measure = new Measure(image, options, options.withFiles === true || starts.some(isFile));
-  await measure.addOthers();
+  const { against = [], withFiles = false, signal } = options;
+  const others = against.map(({ contents }) => contents);
+  const groups = await groupChunks(image.contents, others, signal);
+  const measure = new Measure(image, options, groups, withFiles || starts.some(isFile));
   const nodes = await measure.run();
   for (const start of starts) yield* measure.rows(nodes, start);
-}
-
-/** Folders (and files, when they have rows) by their number in pre-order. */
-class Nodes {
-  count = 0;
-  readonly parent = new Numbers();
-  /** The nearest folder above that is still open, in few steps. */
-  readonly open = new Numbers();
-  readonly size = new Numbers();
-  readonly stored = new Numbers();
-  readonly unique = new Numbers();
-  readonly shared = new Numbers();
-  readonly entries = new Numbers();
-
-  enter(parent: number): number {
-    const node = this.count++;
-    this.parent.set(node, parent);
-    this.open.set(node, node);
-    for (const column of [this.size, this.stored, this.unique, this.shared, this.entries]) {
-      column.set(node, 0);
-    }
-    return node;
-  }
-
-  leave(node: number): void {
-    this.open.set(node, this.parent.get(node));
-  }
-
-  /** Lowest common folder of a node seen earlier and the one that is being read. */
-  common(node: number): number {
-    let top = node;
-    while (this.open.get(top) !== top) top = this.open.get(top);
-    for (let at = node; at !== top; ) {
-      const next = this.open.get(at);
-      this.open.set(at, top);
-      at = next;
-    }
-    return top;
-  }
-
-  /** Adds what is in each node to the one above. */
-  sum(): void {
-    for (let node = this.count - 1; node > 0; node--) {
-      const parent = this.parent.get(node);
-      for (const column of [this.size, this.stored, this.unique, this.shared, this.entries]) {
-        column.add(parent, column.get(node));
-      }
-    }
-  }
 }
 
 class Measure {
   readonly #image: Pick<Image, 'index' | 'contents'>;
   readonly #options: UsageOptions;
-  readonly #chunks = new ChunkTable();
-  /** Chunks below this number are in other images. */
-  #foreignCount = 0;
-  /** The node that referred to a chunk last, and the lowest common one of all, from 1 on. */
-  readonly #last = new Numbers();
-  readonly #common = new Numbers();
-  readonly #storedSizes = new Numbers();
-  /** The node of the latest name of an inode, from 1 on. */
-  readonly #lastName = new Numbers();
-
+  readonly #groups: ChunkGroups;
   readonly #hasFileNodes: boolean;
+  /** The node that referred to a group last, and the lowest common one of all, from 1 on. */
+  readonly #last: Uint32Array;
+  readonly #common: Uint32Array;
+  /** The node of the latest name of an inode, from 1 on. */
+  readonly #lastName: Uint32Array;
 
   constructor(
     image: Pick<Image, 'index' | 'contents'>,
     options: UsageOptions,
+    groups: ChunkGroups,
     hasFileNodes: boolean,
   ) {
     this.#image = image;
     this.#options = options;
+    this.#groups = groups;
     this.#hasFileNodes = hasFileNodes;
+    this.#last = new Uint32Array(groups.count);
+    this.#common = new Uint32Array(groups.count);
+    this.#lastName = new Uint32Array(image.index.inodeCount() + 1);
   }
 
-  async addOthers(): Promise<void> {
-    for (const { contents } of this.#options.against ?? []) {
-      for (const content of contents.all()) {
-        if (content.index % CHECK_INTERVAL === 0) await checkpoint(this.#options.signal);
-        for (const { codec, id } of contents.chunksOf(content)) {
-          if (codec !== CODEC.hole && codec !== CODEC.lost) this.#chunks.add(id);
-        }
-      }
-    }
-    this.#foreignCount = this.#chunks.count;
-  }
-
-  async run(): Promise<Nodes> {
+  async run(): Promise<UsageNodes> {
     const { index } = this.#image;
-    const nodes = new Nodes();
+    const nodes = new UsageNodes();
     const path: number[] = [];
     let work = 0;
     for (const { inode, type, depth } of index.walk()) {
@@ -171,38 +115,35 @@ class Measure {
         if (hasRow) nodes.leave(node);
       }
     }
+    for (const node of path.reverse()) nodes.leave(node);
     this.#settle(nodes);
     nodes.sum();
     return nodes;
   }
 
-  /** @returns number of chunks */
-  #addFile(nodes: Nodes, node: number, ino: number): number {
-    const { contents } = this.#image;
-    const index = contents.contentOf(ino);
-    if (index === undefined) return 0;
-    const content = contents.content(index);
-    const last = this.#lastName.get(ino) - 1;
-    this.#lastName.set(ino, node + 1);
-    nodes.size.add(node, content.dataBytes);
-    if (last !== -1) nodes.size.add(nodes.common(last), -content.dataBytes);
-    for (const { codec, id, storedSize } of contents.chunksOf(content)) {
-      if (codec !== CODEC.hole && codec !== CODEC.lost) this.#addChunk(nodes, node, id, storedSize);
-    }
-    return content.chunkCount;
+  /** @returns number of groups */
+  #addFile(nodes: UsageNodes, node: number, ino: number): number {
+    const { starts, members, dataBytes } = this.#groups;
+    const content = this.#image.contents.contentOf(ino);
+    if (content === undefined) return 0;
+    const last = (this.#lastName[ino] as number) - 1;
+    this.#lastName[ino] = node + 1;
+    const size = dataBytes[content] as number;
+    nodes.size.add(node, size);
+    if (last !== -1) nodes.size.add(nodes.common(last), -size);
+    const [start, end] = [starts[content] as number, starts[content + 1] as number];
+    for (let i = start; i < end; i++) this.#addGroup(nodes, node, members[i] as number);
+    return end - start;
   }
 
-  #addChunk(nodes: Nodes, node: number, id: Uint8Array, storedSize: number): void {
-    const chunk = this.#chunks.add(id);
-    const last = this.#last.get(chunk) - 1;
+  #addGroup(nodes: UsageNodes, node: number, group: number): void {
+    const last = (this.#last[group] as number) - 1;
     if (last === node) return;
-    const isForeign = chunk < this.#foreignCount;
-    this.#last.set(chunk, node + 1);
-    const common = last === -1 ? node : nodes.common(this.#common.get(chunk) - 1);
-    this.#common.set(chunk, common + 1);
-    // Rows of one chunk may disagree in a malformed index; the first one counts.
-    if (last === -1) this.#storedSizes.set(chunk, storedSize);
-    const stored = this.#storedSizes.get(chunk);
+    const isForeign = this.#groups.isForeign[group] === 1;
+    const stored = this.#groups.stored[group] as number;
+    this.#last[group] = node + 1;
+    const common = last === -1 ? node : nodes.common((this.#common[group] as number) - 1);
+    this.#common[group] = common + 1;
     nodes.stored.add(node, stored);
     if (isForeign) nodes.shared.add(node, stored);
     if (last === -1) return;
@@ -211,13 +152,17 @@ class Measure {
     if (isForeign) nodes.shared.add(twice, -stored);
   }
 
-  #settle(nodes: Nodes): void {
-    for (let chunk = this.#foreignCount; chunk < this.#chunks.count; chunk++) {
-      nodes.unique.add(this.#common.get(chunk) - 1, this.#storedSizes.get(chunk));
+  #settle(nodes: UsageNodes): void {
+    const { count, isForeign, stored } = this.#groups;
+    for (let group = 0; group < count; group++) {
+      const common = this.#common[group] as number;
+      // A content that no inode has is in nobody's folder.
+      if (isForeign[group] === 1 || common === 0) continue;
+      nodes.unique.add(common - 1, stored[group] as number);
     }
   }
 
-  async *rows(nodes: Nodes, start: WalkStart): AsyncGenerator<UsageRow> {
+  async *rows(nodes: UsageNodes, start: WalkStart): AsyncGenerator<UsageRow> {
     const { depthMax = Number.POSITIVE_INFINITY, withFiles } = this.#options;
     const open: UsageRow[] = [];
     let node = -1;
@@ -226,10 +171,14 @@ class Measure {
     for (const entry of this.#image.index.walk()) {
       if (++count % CHECK_INTERVAL === 0) await checkpoint(this.#options.signal);
       const { type } = entry;
-      const hasNode = type === 'directory' || (type === 'file' && this.#hasFileNodes);
-      if (hasNode) node++;
+      if (type === 'directory' || (type === 'file' && this.#hasFileNodes)) node++;
       if (topDepth === undefined) {
-        if (entry.nid !== start.nid || !isPath(entry.path(), start.path)) continue;
+        const isTop = entry.nid === start.nid && isPath(entry.path(), start.path);
+        if (!isTop && type === 'directory' && !isAbove(entry.path(), start.path)) {
+          entry.skip();
+          node = nodes.lastBelow(node);
+        }
+        if (!isTop) continue;
         topDepth = entry.depth;
       } else if (entry.depth <= topDepth) break;
       const depth = entry.depth - topDepth;
@@ -237,8 +186,13 @@ class Measure {
         const row = open.pop() as UsageRow;
         if (row.depth <= depthMax) yield row;
       }
-      if (type === 'directory') open.push(this.#row(nodes, node, entry.path(), 'directory', depth));
-      else if (type === 'file' && (withFiles === true || depth === 0) && depth <= depthMax) {
+      if (type === 'directory') {
+        open.push(this.#row(nodes, node, entry.path(), 'directory', depth));
+        if (depth >= depthMax) {
+          entry.skip();
+          node = nodes.lastBelow(node);
+        }
+      } else if (type === 'file' && (withFiles === true || depth === 0) && depth <= depthMax) {
         yield this.#row(nodes, node, entry.path(), 'file', depth);
       }
     }
@@ -246,7 +200,7 @@ class Measure {
   }
 
   #row(
-    nodes: Nodes,
+    nodes: UsageNodes,
     node: number,
     path: Uint8Array,
     type: UsageRow['type'],
@@ -267,4 +221,10 @@ class Measure {
 
 function isPath(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
+}
+
+/** Whether a path leads through a folder. */
+function isAbove(folder: Uint8Array, path: Uint8Array): boolean {
+  if (folder.length === 1) return true;
+  return path[folder.length] === SLASH && isPath(folder, path.subarray(0, folder.length));
 }

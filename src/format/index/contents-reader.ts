@@ -3,8 +3,8 @@
  * headers only; everything else is checked when it is used. Keeps no state but the two sources.
  */
 import { compareBytes } from '../../base/bytes.ts';
-import { CODEC, type Codec, DIGEST, type DigestAlgorithm } from '../../base/codec.ts';
-import { BLOCK_SIZE_MAX, BLOCK_SIZE_MIN, type Chunk, type Content } from '../content.ts';
+import { CODEC, type DigestAlgorithm } from '../../base/codec.ts';
+import type { Chunk, Content } from '../content.ts';
 import { CHUNK_ROW_SIZE, digestSizeOf } from './content-digest.ts';
 import {
   CHUNKS_HEADER,
@@ -21,20 +21,13 @@ import {
   LOCATION_ROW,
   LOCATION_ROW_SIZE,
 } from './contents-format.ts';
+import { absentCodecOf, type ContentsTotals, isDataCodec, isSoundContent } from './contents-row.ts';
+import { ContentsScan } from './contents-scan.ts';
 import { type ByteSource, getUint64, IndexFile } from './source.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Sums over a mount index; sizes in bytes. */
-export interface ContentsTotals {
-  readonly inodes: number;
-  readonly contents: number;
-  readonly chunks: number;
-  /** Bytes of all regular files, hard links once. */
-  readonly fileBytes: number;
-  /** Bytes of all contents, each once. */
-  readonly contentBytes: number;
-}
+export type { ContentsTotals };
 
 /** A content without its chunks. */
 export interface ContentSummary {
@@ -97,19 +90,12 @@ export class ContentsReader {
     const firstChunk = getUint64(view, CONTENT_ROW.firstChunk) ?? Number.NaN;
     const chunkCount = view.getUint32(CONTENT_ROW.chunkCount, true);
     const blockSize = 2 ** view.getUint8(CONTENT_ROW.blockSizeBits);
-    const algorithm = view.getUint8(CONTENT_ROW.algorithm);
+    const algorithm = view.getUint8(CONTENT_ROW.algorithm) as DigestAlgorithm;
     const dataBytes = getUint64(view, CONTENT_ROW.dataBytes) ?? Number.NaN;
-    const isSound =
-      size > 0 &&
-      blockSize >= BLOCK_SIZE_MIN &&
-      blockSize <= BLOCK_SIZE_MAX &&
-      isAlgorithm(algorithm) &&
-      chunkCount === Math.ceil(size / blockSize) &&
-      firstChunk + chunkCount <= this.#totals.chunks &&
-      dataBytes <= size;
+    const row = { size, blockSize, algorithm, firstChunk, chunkCount, dataBytes };
+    const isSound = isSoundContent(row, this.#totals.chunks);
     if (!isSound) throw this.#contents.fail(offset, 'bad content row');
-    const digest = bytesAt(view, CONTENT_ROW.digest, CHUNK_ROW_SIZE);
-    return { digest, size, blockSize, algorithm, firstChunk, chunkCount, dataBytes };
+    return { digest: bytesAt(view, CONTENT_ROW.digest, CHUNK_ROW_SIZE), ...row };
   }
 
   /**
@@ -126,6 +112,17 @@ export class ContentsReader {
       chunk += content.chunkCount;
       yield { ...content, index };
     }
+  }
+
+  /** A pass over all contents and their chunks, for what looks at all of them. */
+  scan(): ContentsScan {
+    return new ContentsScan({
+      contents: this.#contents,
+      chunks: this.#chunks,
+      totals: this.#totals,
+      contentTable: this.#contentTable,
+      chunkTable: this.#chunkTable,
+    });
   }
 
   /** Chunk `i` of a content. */
@@ -263,23 +260,6 @@ function checkStart(file: IndexFile, magic: Uint8Array, headerSize: number): Dat
     throw file.fail(CONTENTS_HEADER.headerSize, 'bad header size');
   }
   return view;
-}
-
-/** Codec of a chunk that has no data to fetch; `undefined` for every other row. */
-function absentCodecOf(plainDigest: Uint8Array): Codec | undefined {
-  const first = plainDigest[0];
-  if ((first !== 0 && first !== 0xff) || !plainDigest.every((byte) => byte === first)) {
-    return undefined;
-  }
-  return first === 0 ? CODEC.hole : CODEC.lost;
-}
-
-function isDataCodec(codec: number): codec is Codec {
-  return codec === CODEC.zstd || codec === CODEC.legacyG1 || codec === CODEC.legacyG2;
-}
-
-function isAlgorithm(algorithm: number): algorithm is DigestAlgorithm {
-  return algorithm >= DIGEST.blake2b256 && algorithm <= DIGEST.sha256;
 }
 
 /** A copy, since a source's bytes live only until its next read. */

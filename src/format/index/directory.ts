@@ -135,11 +135,13 @@ export class DirectoryBlock {
     if (start < this.count * DIRENT_SIZE || end > this.#bytes.length || start >= end) {
       throw this.#fail(index * DIRENT_SIZE + 8, 'directory entry has a bad name offset');
     }
-    const name = this.#bytes.subarray(start, end);
-    if (name.length > NAME_SIZE_MAX || name.includes(SLASH) || name.includes(0)) {
-      throw this.#fail(start, 'directory entry has a bad name');
+    let isSound = end - start <= NAME_SIZE_MAX;
+    for (let at = start; at < end; at++) {
+      const byte = this.#bytes[at];
+      if (byte === SLASH || byte === 0) isSound = false;
     }
-    return name;
+    if (!isSound) throw this.#fail(start, 'directory entry has a bad name');
+    return this.#bytes.subarray(start, end);
   }
 
   nidAt(index: number): number {

@@ -37,18 +37,24 @@ export class IndexFile {
 
   /** @throws ERR_FLIST_FORMAT when the range is not within the file */
   read(offset: number, length: number): Uint8Array {
-    const isInside = Number.isSafeInteger(offset) && offset >= 0 && length <= this.size - offset;
-    if (!isInside) throw this.fail(offset, 'a range exceeds the file');
-    const bytes = this.#source.read(offset, length);
-    if (bytes.length !== length) throw this.fail(offset, 'the file is shorter than its size');
+    const bytes = this.#read(offset, length);
     // A Buffer would hand out views where `slice` of a plain array copies.
+    if (bytes.constructor === Uint8Array) return bytes;
     return new Uint8Array(bytes.buffer, bytes.byteOffset, length);
   }
 
   /** View of a range; same rules as {@link read}. */
   view(offset: number, length: number): DataView {
-    const bytes = this.read(offset, length);
+    const bytes = this.#read(offset, length);
     return new DataView(bytes.buffer, bytes.byteOffset, length);
+  }
+
+  #read(offset: number, length: number): Uint8Array {
+    const isInside = Number.isSafeInteger(offset) && offset >= 0 && length <= this.size - offset;
+    if (!isInside) throw this.fail(offset, 'a range exceeds the file');
+    const bytes = this.#source.read(offset, length);
+    if (bytes.length !== length) throw this.fail(offset, 'the file is shorter than its size');
+    return bytes;
   }
 
   /** Error for a malformed file. */

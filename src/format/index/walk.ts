@@ -34,6 +34,38 @@ interface Level {
   readonly prefix: Uint8Array;
 }
 
+/** Of millions in a walk, so without closures. */
+class Step implements WalkEntry {
+  readonly name: Uint8Array;
+  readonly depth: number;
+  readonly inode: IndexInode;
+  isSkipped = false;
+  readonly #prefix: Uint8Array;
+
+  constructor(prefix: Uint8Array, name: Uint8Array, depth: number, inode: IndexInode) {
+    this.#prefix = prefix;
+    this.name = name;
+    this.depth = depth;
+    this.inode = inode;
+  }
+
+  get nid(): number {
+    return this.inode.nid;
+  }
+
+  get type(): FileType {
+    return this.inode.type;
+  }
+
+  path(): Uint8Array {
+    return append(this.#prefix, this.name);
+  }
+
+  skip(): void {
+    this.isSkipped = true;
+  }
+}
+
 const SLASH = 0x2f;
 const SLASHES = Uint8Array.of(SLASH);
 
@@ -47,10 +79,6 @@ export function* walkIndex(
 ): Generator<WalkEntry> {
   const levels: Level[] = [];
   let entryCount = 0;
-  let isSkipped = false;
-  const skip = (): void => {
-    isSkipped = true;
-  };
   const enter = (nid: number, path: Uint8Array): void => {
     if (seen.has(nid)) throw fail(nid, 'directory has two names');
     seen.add(nid);
@@ -59,17 +87,11 @@ export function* walkIndex(
     levels.push({ nid, entries: reader.readdir(nid), prefix });
   };
 
-  const top = reader.inode(start.nid);
-  yield {
-    name: start.path.slice(start.path.lastIndexOf(SLASH) + 1),
-    nid: top.nid,
-    type: top.type,
-    depth: 0,
-    inode: top,
-    path: () => start.path.slice(),
-    skip,
-  };
-  if (top.type !== 'directory' || isSkipped) return;
+  const nameAt = start.path.lastIndexOf(SLASH) + 1;
+  const [above, last] = [start.path.slice(0, nameAt), start.path.slice(nameAt)];
+  const top = new Step(above, last, 0, reader.inode(start.nid));
+  yield top;
+  if (top.type !== 'directory' || top.isSkipped) return;
   enter(start.nid, start.path);
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const next = level.entries.next();
@@ -82,11 +104,9 @@ export function* walkIndex(
     if (++entryCount > entryCountMax) throw fail(level.nid, 'too many entries');
     const inode = reader.inode(nid);
     if (inode.type !== type) throw fail(nid, 'type differs from its entry');
-    const { prefix } = level;
-    isSkipped = false;
-    const path = (): Uint8Array => append(prefix, name);
-    yield { name, nid, type, depth: levels.length, inode, path, skip };
-    if (type === 'directory' && !isSkipped) enter(nid, path());
+    const step = new Step(level.prefix, name, levels.length, inode);
+    yield step;
+    if (type === 'directory' && !step.isSkipped) enter(nid, step.path());
   }
 }
 

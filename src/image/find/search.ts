@@ -34,7 +34,7 @@ export async function* searchImage(
       if (entry.depth < expression.depthMin) continue;
       effects.outputs.length = 0;
       effects.isPruned = false;
-      expression.run(findEntryOf(index, entry), effects);
+      expression.run(new Candidate(index, entry), effects);
       if (effects.isPruned) entry.skip();
       if (effects.outputs.length > 0) yield { entry, outputs: effects.outputs };
       if (effects.isLast) return;
@@ -43,18 +43,40 @@ export async function* searchImage(
 }
 
 /** What the tests see of an entry, made only as far as they ask. */
-function findEntryOf(index: Image['index'], { name, inode, path }: WalkEntry): FindEntry {
-  return {
-    inode,
-    get name() {
-      // As find(1): the root's name is a slash.
-      return name.length === 0 ? '/' : Buffer.from(name).toString();
-    },
-    path: () => Buffer.from(path()).toString(),
-    isEmpty: () => {
-      if (inode.type === 'file') return inode.size === 0;
-      return inode.type === 'directory' && index.readdir(inode.nid).next().done === true;
-    },
-    xattrNames: () => index.xattrs(inode.nid).map((xattr) => Buffer.from(xattr.name).toString()),
-  };
+class Candidate implements FindEntry {
+  readonly #index: Image['index'];
+  readonly #entry: WalkEntry;
+
+  constructor(index: Image['index'], entry: WalkEntry) {
+    this.#index = index;
+    this.#entry = entry;
+  }
+
+  get inode(): WalkEntry['inode'] {
+    return this.#entry.inode;
+  }
+
+  get name(): string {
+    const { name } = this.#entry;
+    // As find(1): the root's name is a slash.
+    return name.length === 0 ? '/' : textOf(name);
+  }
+
+  path(): string {
+    return textOf(this.#entry.path());
+  }
+
+  isEmpty(): boolean {
+    const { type, size, nid } = this.inode;
+    if (type === 'file') return size === 0;
+    return type === 'directory' && this.#index.readdir(nid).next().done === true;
+  }
+
+  xattrNames(): string[] {
+    return this.#index.xattrs(this.inode.nid).map(({ name }) => textOf(name));
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
 }
