@@ -5,16 +5,17 @@ import type { Image } from '../image/open.ts';
 import { resolvePath } from '../image/resolve.ts';
 import type { Context } from './context.ts';
 
-/** Opens a flist for the time of `use`. */
+/** Opens a flist for the time of `use`; for a look at some paths as {@link Image.load} tells. */
 export async function withImage<T>(
   context: Context,
   source: string,
   use: (image: Image) => Promise<T>,
+  scope: 'paths' | 'all' = 'all',
 ): Promise<T> {
   const { openImage } = await import('../image/open.ts');
   const { addon } = await import('../native/load.ts');
   const tmpDir = context.env['TMPDIR'] || undefined;
-  const image = await openImage(source, { codec: addon(), tmpDir, signal: context.signal });
+  const image = await openImage(source, { codec: addon(), tmpDir, scope, signal: context.signal });
   try {
     return await use(image);
   } finally {

@@ -7,9 +7,11 @@ import { G8Error, toG8Error } from '../base/errors.ts';
 import type { ByteSource } from '../format/index/source.ts';
 
 /** Large enough that a walk in file order reads in big steps. */
-const PAGE_SIZE = 64 * 1024;
-/** 8 MiB in all: the inode area, the directory blocks and the tables of a walk each keep their place. */
-const PAGES_MAX = 128;
+export const PAGE_SIZE = 64 * 1024;
+/** For tables that are read in no order: a row, and a little around it. */
+export const SMALL_PAGE_SIZE = 4 * 1024;
+/** The inode area, the directory blocks and the tables of a walk each keep their place in it. */
+const CACHE_SIZE = 8 * 1024 * 1024;
 
 export interface FileSource extends ByteSource {
   /** Idempotent. */
@@ -17,10 +19,10 @@ export interface FileSource extends ByteSource {
 }
 
 /** @throws ERR_NO_INPUT, ERR_IO */
-export function openFileSource(path: string): FileSource {
+export function openFileSource(path: string, pageSize = PAGE_SIZE): FileSource {
   try {
     const fd = openSync(path, 'r');
-    return new PagedFile(path, fd, fstatSync(fd).size);
+    return new PagedFile(path, fd, fstatSync(fd).size, pageSize);
   } catch (error) {
     throw toG8Error(error, 'ERR_IO', `${path} cannot be opened`);
   }
@@ -30,28 +32,32 @@ class PagedFile implements FileSource {
   readonly size: number;
   readonly #path: string;
   readonly #fd: number;
+  readonly #pageSize: number;
   // In order of last use: a Map keeps the order of insertion.
   readonly #pages = new Map<number, Uint8Array<ArrayBuffer>>();
   #lastNumber = -1;
   #lastPage = new Uint8Array(0);
   #isOpen = true;
 
-  constructor(path: string, fd: number, size: number) {
+  constructor(path: string, fd: number, size: number, pageSize: number) {
+    this.#pageSize = pageSize;
     this.#path = path;
     this.#fd = fd;
     this.size = size;
   }
 
   read(offset: number, length: number): Uint8Array {
-    const first = Math.floor(offset / PAGE_SIZE);
-    const within = offset - first * PAGE_SIZE;
+    const pageSize = this.#pageSize;
+    const first = Math.floor(offset / pageSize);
+    const within = offset - first * pageSize;
     const page = this.#page(first);
     if (within + length <= page.length) return page.subarray(within, within + length);
     const bytes = new Uint8Array(length);
+    if (length > pageSize) return this.#fill(bytes, offset);
     for (let done = 0; done < length; ) {
       const at = offset + done;
-      const number = Math.floor(at / PAGE_SIZE);
-      const piece = this.#page(number).subarray(at - number * PAGE_SIZE);
+      const number = Math.floor(at / this.#pageSize);
+      const piece = this.#page(number).subarray(at - number * this.#pageSize);
       if (piece.length === 0) throw new G8Error('ERR_IO', `${this.#path} is shorter than it was`);
       bytes.set(piece.subarray(0, length - done), done);
       done += piece.length;
@@ -79,7 +85,7 @@ class PagedFile implements FileSource {
     if (page !== undefined) this.#pages.delete(number);
     else page = this.#load(number);
     this.#pages.set(number, page);
-    if (this.#pages.size > PAGES_MAX) {
+    if (this.#pages.size > CACHE_SIZE / this.#pageSize) {
       const [oldest] = this.#pages.keys();
       this.#pages.delete(oldest as number);
     }
@@ -87,9 +93,12 @@ class PagedFile implements FileSource {
   }
 
   #load(number: number): Uint8Array<ArrayBuffer> {
-    const page = new Uint8Array(PAGE_SIZE);
+    return this.#fill(new Uint8Array(this.#pageSize), number * this.#pageSize);
+  }
+
+  #fill(bytes: Uint8Array<ArrayBuffer>, offset: number): Uint8Array<ArrayBuffer> {
     try {
-      return page.subarray(0, readSync(this.#fd, page, 0, PAGE_SIZE, number * PAGE_SIZE));
+      return bytes.subarray(0, readSync(this.#fd, bytes, 0, bytes.length, offset));
     } catch (error) {
       throw toG8Error(error, 'ERR_IO', `${this.#path} cannot be read`);
     }

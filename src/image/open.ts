@@ -14,7 +14,7 @@ import { MountIndexReader } from '../format/index/reader.ts';
 import type { CodecBinding, StreamBinding } from '../native/addon.ts';
 import { decodeStream } from './decompress.ts';
 import { fetchPackage, isUrl } from './fetch.ts';
-import { type FileSource, openFileSource } from './file-source.ts';
+import { type FileSource, openFileSource, PAGE_SIZE, SMALL_PAGE_SIZE } from './file-source.ts';
 import { fileStream } from './file-stream.ts';
 import { INDEX_FILES, METADATA_FILE, ROUTER_FILE } from './index-files.ts';
 import { namedError } from './named-error.ts';
@@ -27,6 +27,11 @@ export interface OpenImageOptions {
   readonly codec: Pick<CodecBinding, 'digestFile'> & StreamBinding;
   /** Where the temporary folder goes; default the system's. */
   readonly tmpDir?: string | undefined;
+  /**
+   * `paths`: only a few are looked at, through {@link Image.load}. Of a package with parts (docs/format.md,
+   * section 2.2) no more than those on the way are read then. Default `all`.
+   */
+  readonly scope?: 'paths' | 'all' | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -44,6 +49,11 @@ export interface Image {
   readonly router: string | undefined;
   /** Settings that go with the flist. */
   readonly metadata: Metadata;
+  /**
+   * Runs work on `index` and `contents` that has no effects: it is run again when something that it reads had
+   * to be fetched first. Only an image that was opened for paths needs that.
+   */
+  load<T>(work: () => T): Promise<T>;
   /** Digest that names the tree, in hex. */
   rootDigest(): Promise<string>;
   /** Removes the temporary folder. Idempotent. */
@@ -63,11 +73,22 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
     await rm(dir, { recursive: true, force: true });
   };
   try {
+    if (options.scope === 'paths') {
+      const { openParts } = await import('./open-parts.ts');
+      const openWhole = () => openImage(source, { ...options, scope: 'all' });
+      const { signal } = options;
+      const image = await openParts(source, dir, { signal, openWhole, close });
+      if (image !== undefined) return image;
+    }
     const unpacked = isUrl(source)
       ? await unpackUrl(source, dir, options)
       : await unpackFile(source, dir, options);
     const [erofs, contents, chunks] = INDEX_FILES.map((name) => {
-      const file = openFileSource(join(dir, name));
+      // Contents lie in the order of their digests, which is none for who walks the tree.
+      const file = openFileSource(
+        join(dir, name),
+        name === INDEX_FILES[0] ? PAGE_SIZE : SMALL_PAGE_SIZE,
+      );
       opened.push(file);
       return file;
     }) as [FileSource, FileSource, FileSource];
@@ -80,6 +101,7 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
       metadata: parseMetadata(
         (await readFile(join(dir, METADATA_FILE), 'utf8').catch(absent)) ?? '{}',
       ),
+      load: async (work) => work(),
       rootDigest: () => rootDigestOf(dir, options.codec),
       close,
     };

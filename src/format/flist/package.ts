@@ -9,7 +9,8 @@ import { extract, type Header } from 'tar-stream';
 
 import { compareBytes } from '../../base/bytes.ts';
 import { G8Error, isG8Error } from '../../base/errors.ts';
-import { type PackageMember, writeTar } from './tar-writer.ts';
+import { gzipParts } from './parts.ts';
+import { type PackageMember, tarSizeOf, writeTar } from './tar-writer.ts';
 
 /** Names with a meaning. The database's other files are named by its engine. */
 export const MEMBER = {
@@ -87,7 +88,10 @@ export async function* packFlist(
 ): AsyncGenerator<Uint8Array> {
   const sorted = [...members].sort(compareMembers);
   const { compression = 'gzip' } = options;
-  if (compression === 'gzip') yield* gzipped(writeTar(sorted));
+  // Parts are for readers of mount indexes; historical forms stay as they were.
+  const hasParts = sorted[0]?.name === MEMBER.erofs;
+  if (compression === 'gzip' && hasParts) yield* gzipParts(writeTar(sorted), tarSizeOf(sorted));
+  else if (compression === 'gzip') yield* gzipped(writeTar(sorted));
   else if (compression === 'none') yield* writeTar(sorted);
   else yield* compression(writeTar(sorted));
 }

@@ -5,6 +5,7 @@
  * @see POSIX pax(1), ustar interchange format
  */
 import { G8Error } from '../../base/errors.ts';
+import { TAR_BLOCK_SIZE } from '../tar/header.ts';
 import {
   encodeTarHeader,
   HEADER_NAME_SIZE_MAX,
@@ -42,6 +43,12 @@ export async function* writeTar(members: readonly PackageMember[]): AsyncGenerat
     if (padding.length > 0) yield padding;
   }
   yield tarEnd();
+}
+
+/** Bytes that {@link writeTar} gives for these members. */
+export function tarSizeOf(members: readonly PackageMember[]): number {
+  const sizes = members.map(({ size }) => TAR_BLOCK_SIZE + size + tarPadding(size).length);
+  return sizes.reduce((sum, size) => sum + size, tarEnd().length);
 }
 
 function memberHeader(name: string, size: number): Uint8Array {

@@ -52,14 +52,21 @@ async function run(
   if (context.json) throw new G8Error('ERR_USAGE', 'File contents cannot be printed as JSON');
   const range = await parseRange(flags);
   const { withImage, findEntry } = await import('../../image-access.ts');
-  await withImage(context, flist, async (image) => {
-    const entries = paths.map((path) => findEntry(image, path, { followLast: true }));
-    for (const { path, inode } of entries) {
-      if (inode.type === 'file') continue;
-      throw new G8Error('ERR_NO_INPUT', `${Buffer.from(path).toString()} is no regular file`);
-    }
-    await printFiles(context, image, entries, flags, range);
-  });
+  await withImage(
+    context,
+    flist,
+    async (image) => {
+      const entries = await image.load(() =>
+        paths.map((path) => findEntry(image, path, { followLast: true })),
+      );
+      for (const { path, inode } of entries) {
+        if (inode.type === 'file') continue;
+        throw new G8Error('ERR_NO_INPUT', `${Buffer.from(path).toString()} is no regular file`);
+      }
+      await printFiles(context, image, entries, flags, range);
+    },
+    'paths',
+  );
 }
 
 /** @throws ERR_USAGE */
@@ -89,9 +96,11 @@ async function printFiles(
   const { signal } = context;
   await withStores(context, [image], flags, async (store) => {
     for (const { inode } of entries) {
-      const index = image.contents.contentOf(inode.ino);
-      if (index === undefined) continue;
-      const content = image.contents.toContent(index);
+      const content = await image.load(() => {
+        const index = image.contents.contentOf(inode.ino);
+        return index === undefined ? undefined : image.contents.toContent(index);
+      });
+      if (content === undefined) continue;
       for await (const piece of readRange(content, range, { store, codec, signal })) {
         await writeAll(context.stdout, piece, signal);
       }

@@ -54,20 +54,42 @@ export function command(context: Context): Command {
 async function run(context: Context, flist: string, path: string, flags: Flags): Promise<void> {
   const { withImage, findEntry } = await import('../../image-access.ts');
   const { Output: OutputClass } = await import('../../ui/output.ts');
-  await withImage(context, flist, async (image) => {
+  const list = async (image: Image): Promise<void> => {
     const output = new OutputClass(context);
     // As ls(1): a link to a folder is that folder, but a long listing shows the link.
-    const { path: top, inode } = findEntry(image, path, {
-      followLast: flags.long !== true && flags.directory !== true,
-    });
+    const followLast = flags.long !== true && flags.directory !== true;
+    const { path: top, inode } = await image.load(() => findEntry(image, path, { followLast }));
+    const isFolder = inode.type === 'directory' && flags.directory !== true;
+    if (flags.recursive !== true) await loadRows(image, top, inode, isFolder, context.json);
     const lister = await createLister(context, image, output, flags);
-    if (inode.type !== 'directory' || flags.directory === true) {
+    if (!isFolder) {
       const name = top.length === 1 ? top : top.subarray(top.lastIndexOf(0x2f) + 1);
       await lister.rows([{ name, path: top, inode }]);
     } else {
       await listFolders(image, output, { path: top, inode }, flags, context.json, lister);
     }
     await output.flush();
+  };
+  await withImage(context, flist, list, flags.recursive === true ? 'all' : 'paths');
+}
+
+/** What the rows of an entry, or of those in a folder, are made of. */
+async function loadRows(
+  image: Image,
+  path: Uint8Array,
+  { nid }: IndexInode,
+  isFolder: boolean,
+  json: boolean,
+): Promise<void> {
+  const { entryJson } = await import('../../ui/entry.ts');
+  const touch = (at: number): void => {
+    const inode = image.index.inode(at);
+    if (json) entryJson(image, path, inode);
+    else if (inode.type === 'symlink') image.index.readlink(at);
+  };
+  await image.load(() => {
+    if (!isFolder) touch(nid);
+    else for (const entry of image.index.readdir(nid)) touch(entry.nid);
   });
 }
 

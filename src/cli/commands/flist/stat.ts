@@ -26,45 +26,57 @@ async function run(context: Context, flist: string, paths: readonly string[]): P
   const { Output } = await import('../../ui/output.ts');
   const { entryJson } = await import('../../ui/entry.ts');
   const { jsonLine } = await import('../../ui/json.ts');
-  await withImage(context, flist, async (image) => {
-    const output = new Output(context);
-    // All paths first: a wrong one must not leave half an answer.
-    const entries = paths.map((path) => findEntry(image, path, { followLast: false }));
-    for (const [i, entry] of entries.entries()) {
-      if (!context.json && i > 0) await output.write('\n');
-      if (context.json) await output.write(jsonLine(entryJson(image, entry.path, entry.inode)));
-      else await output.write(await describe(image, entry));
-    }
-    await output.flush();
-  });
+  const describe = await createDescriber();
+  await withImage(
+    context,
+    flist,
+    async (image) => {
+      const output = new Output(context);
+      // All paths first: a wrong one must not leave half an answer.
+      const texts = await image.load(() =>
+        paths
+          .map((path) => findEntry(image, path, { followLast: false }))
+          .map((entry) =>
+            context.json
+              ? jsonLine(entryJson(image, entry.path, entry.inode))
+              : describe(image, entry),
+          ),
+      );
+      await output.write(texts.join(context.json ? '' : '\n'));
+      await output.flush();
+    },
+    'paths',
+  );
 }
 
-async function describe(image: Image, { path, inode }: FoundEntry): Promise<string> {
+async function createDescriber(): Promise<(image: Image, entry: FoundEntry) => string> {
   const { entryJson, formatMode } = await import('../../ui/entry.ts');
   const { escapeName } = await import('../../ui/name.ts');
   const { formatSize } = await import('../../../base/bytes.ts');
-  const json = entryJson(image, path, inode);
-  const rows: [string, string][] = [
-    ['Path', escapeName(path)],
-    ['Type', json.type],
-    ['Mode', `${json.mode} ${formatMode(inode)}`],
-    ['Owner', `${json.uid}:${json.gid}`],
-    ['Links', String(json.nlink)],
-    ['Inode', String(json.ino)],
-    ['Modified', json.mtime],
-  ];
-  if (inode.type === 'file') rows.push(['Size', `${json.size} (${formatSize(json.size)})`]);
-  if (inode.type === 'symlink') {
-    rows.push(['Target', escapeName(image.index.readlink(inode.nid))]);
-  }
-  if (json.rdevMajor !== undefined) rows.push(['Device', `${json.rdevMajor}, ${json.rdevMinor}`]);
-  if (json.content !== undefined) {
-    rows.push(['Content', json.content]);
-    rows.push(['Chunks', `${json.chunks} of ${formatSize(json.blockSize ?? 0)}`]);
-    rows.push(['Data', `${plural(json.dataBytes ?? 0, 'byte')} outside holes`]);
-  }
-  for (const { name, value } of image.index.xattrs(inode.nid)) {
-    rows.push(['Attribute', `${escapeName(name)}=${escapeName(value)}`]);
-  }
-  return rows.map(([title, text]) => `${title.padEnd(10)}${text}\n`).join('');
+  return (image, { path, inode }) => {
+    const json = entryJson(image, path, inode);
+    const rows: [string, string][] = [
+      ['Path', escapeName(path)],
+      ['Type', json.type],
+      ['Mode', `${json.mode} ${formatMode(inode)}`],
+      ['Owner', `${json.uid}:${json.gid}`],
+      ['Links', String(json.nlink)],
+      ['Inode', String(json.ino)],
+      ['Modified', json.mtime],
+    ];
+    if (inode.type === 'file') rows.push(['Size', `${json.size} (${formatSize(json.size)})`]);
+    if (inode.type === 'symlink') {
+      rows.push(['Target', escapeName(image.index.readlink(inode.nid))]);
+    }
+    if (json.rdevMajor !== undefined) rows.push(['Device', `${json.rdevMajor}, ${json.rdevMinor}`]);
+    if (json.content !== undefined) {
+      rows.push(['Content', json.content]);
+      rows.push(['Chunks', `${json.chunks} of ${formatSize(json.blockSize ?? 0)}`]);
+      rows.push(['Data', `${plural(json.dataBytes ?? 0, 'byte')} outside holes`]);
+    }
+    for (const { name, value } of image.index.xattrs(inode.nid)) {
+      rows.push(['Attribute', `${escapeName(name)}=${escapeName(value)}`]);
+    }
+    return rows.map(([title, text]) => `${title.padEnd(10)}${text}\n`).join('');
+  };
 }
