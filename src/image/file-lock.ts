@@ -33,6 +33,11 @@ export interface FileLock {
   release(): Promise<void>;
 }
 
+/** Where the lock of a file is. */
+export function lockPathOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.lock`);
+}
+
 /**
  * Waits until nobody else has the lock, and takes it.
  *
@@ -44,7 +49,7 @@ export async function lockFile(
   options: { readonly waitMs?: number; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<FileLock> {
   const { waitMs = WAIT_MS, signal } = options;
-  const lock = join(dirname(path), `.${basename(path)}.lock`);
+  const lock = lockPathOf(path);
   const own = await ownText();
   const draft = `${lock}.${randomBytes(6).toString('hex')}`;
   const deadline = performance.now() + waitMs;

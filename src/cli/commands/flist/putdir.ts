@@ -53,10 +53,17 @@ async function run(
   const { overrideAttributes } = await import('../../../image/source/attributes.ts');
   const overrides = overridesOf(flags);
   const where = pathBytes(path);
+  const { lockPathOf } = await import('../../../image/file-lock.ts');
+  const { realpath } = await import('node:fs/promises');
   await editFlist(context, flist, flags, async (image) => {
+    // What lies beside the flist while it is changed must not get into it.
+    const own = /^https?:/i.test(flist) ? [] : [flist, lockPathOf(await realpath(flist))];
     const made = makeDirectory(image.root, where, birthOf(context, 0o755), { parents: true });
     const { root } = await takeIn(context, image, flags, (storeFolder) =>
-      openNamed(context, name, flags, [flist, ...(storeFolder === undefined ? [] : [storeFolder])]),
+      openNamed(context, name, flags, [
+        ...own,
+        ...(storeFolder === undefined ? [] : [storeFolder]),
+      ]),
     );
     overrideAttributes(root, overrides);
     image.root = putTree(made, where, root, { force: flags.force === true });
