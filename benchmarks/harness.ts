@@ -43,10 +43,10 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** `median (min to max)` with one decimal. */
-export function spread(values: readonly number[]): string {
+/** `median (min to max)`, with one decimal unless told. */
+export function spread(values: readonly number[], digits = 1): string {
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  return `${median(values).toFixed(1)} (${low.toFixed(1)} to ${high.toFixed(1)})`;
+  return `${median(values).toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
 }
 
 /** Gives a folder of its own to `work` and removes it afterwards, whatever happened. */

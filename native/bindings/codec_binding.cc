@@ -9,12 +9,15 @@
 #include "base/file_io.h"
 #include "bindings/convert.h"
 #include "chunk/chunk_file.h"
+#include "chunk/content_file.h"
 #include "chunk/zstd_codec.h"
 
 namespace g8ufs {
 namespace {
 
 constexpr int64_t kBlockSizeMin = 4096;
+// Content files of one call: enough to make its fixed cost small, and the pool gets its turn.
+constexpr uint32_t kPlaceCountMax = 64;
 
 int ToFd(Napi::Env env, Napi::Value value) {
   return static_cast<int>(ToInteger(env, value, "fd", 0, INT32_MAX));
@@ -167,6 +170,61 @@ class DecodeToFileWorker final : public PromiseWorker {
   int64_t offset_ = 0;
 };
 
+// Each file succeeds or fails for itself: the call only fails as a whole when it is used wrongly.
+class PlaceFilesWorker final : public PromiseWorker {
+ public:
+  explicit PlaceFilesWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env()) {
+    if (!info[0].IsArray()) throw Napi::TypeError::New(env(), "requests must be an array");
+    const auto requests = info[0].As<Napi::Array>();
+    if (requests.Length() > kPlaceCountMax) {
+      throw Napi::RangeError::New(env(), "requests must have at most 64 items");
+    }
+    for (uint32_t i = 0; i < requests.Length(); ++i) {
+      const Napi::HandleScope scope(env());
+      const Napi::Object request = ToObject(env(), requests.Get(i), "request");
+      File file;
+      file.path = ToText(env(), request.Get("path"), "path");
+      file.reference = ToReference(env(), request);
+      file.stored = KeepBytes(request.Get("stored"), "stored");
+      file.plain_size = ToPlainSize(env(), request.Get("plainSize"), "plainSize");
+      files_.push_back(std::move(file));
+    }
+  }
+
+ private:
+  struct File {
+    std::string path;
+    ChunkReference reference;
+    ByteSpan stored;
+    size_t plain_size = 0;
+    int64_t allocated = 0;
+    Status status;
+  };
+
+  Status Execute() override {
+    for (File& file : files_) {
+      file.status = PlaceContentFile(file.path, file.reference, file.stored, file.plain_size,
+                                     file.allocated);
+    }
+    return {};
+  }
+  Napi::Value Result(Napi::Env env) override {
+    Napi::Array results = Napi::Array::New(env, files_.size());
+    for (uint32_t i = 0; i < files_.size(); ++i) {
+      const Napi::HandleScope scope(env);
+      const File& file = files_[i];
+      if (file.status.ok()) {
+        results.Set(i, static_cast<double>(file.allocated));
+      } else {
+        results.Set(i, StatusToError(env, file.status).Value());
+      }
+    }
+    return results;
+  }
+
+  std::vector<File> files_;
+};
+
 class VerifyFileWorker final : public PromiseWorker {
  public:
   explicit VerifyFileWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env()) {
@@ -226,6 +284,7 @@ void RegisterCodec(Napi::Env env, Napi::Object exports) {
   SetAsyncFunction<EncodeWorker>(exports, "encodeChunk");
   SetAsyncFunction<DecodeWorker>(exports, "decodeChunk");
   SetAsyncFunction<DecodeToFileWorker>(exports, "decodeToFile");
+  SetAsyncFunction<PlaceFilesWorker>(exports, "placeFiles");
   SetAsyncFunction<VerifyFileWorker>(exports, "verifyFile");
   SetAsyncFunction<ZstdCompressWorker>(exports, "zstdCompress");
 }

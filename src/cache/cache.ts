@@ -19,7 +19,9 @@ import { Checkpoint } from './checkpoint.ts';
 import type { ContentRef } from './content.ts';
 import { Contents } from './contents.ts';
 import { Evictor } from './evict.ts';
+import { ChunkFetcher } from './fetch.ts';
 import { Filler, type FillOptions } from './fill.ts';
+import { Lander } from './land.ts';
 import { CacheLayout } from './layout.ts';
 import { Partials } from './partials.ts';
 import { type CacheParts, type Counters, createCounters } from './parts.ts';
@@ -77,7 +79,9 @@ export class ContentCache {
   readonly layout: CacheLayout;
   readonly #parts: CacheParts;
   readonly #contents: Contents;
+  readonly #fetcher: ChunkFetcher;
   readonly #filler: Filler;
+  readonly #lander: Lander;
   readonly #evictor: Evictor;
   readonly #checkpoint: Checkpoint;
   readonly #recovery: Recovery;
@@ -100,7 +104,8 @@ export class ContentCache {
     this.#closing = boot.closing;
     this.#bootId = boot.id;
     this.#checkpoint = new Checkpoint(parts);
-    this.#contents = new Contents({ parts, recovery, onComplete: () => this.#checkpoint.due() });
+    const onComplete = (): void => this.#checkpoint.due();
+    this.#contents = new Contents({ parts, recovery, onComplete });
     this.#evictor = new Evictor({
       dir: options.dir,
       state: parts.state,
@@ -111,7 +116,10 @@ export class ContentCache {
       refresh: () => this.#collectTouched(),
       evict: (digest) => this.#contents.evict(digest),
     });
-    this.#filler = new Filler(parts, this.#evictor, async (content) => {
+    this.#fetcher = new ChunkFetcher(parts.counters);
+    const fetcher = this.#fetcher;
+    this.#lander = new Lander({ parts, evictor: this.#evictor, fetcher, recovery, onComplete });
+    this.#filler = new Filler(parts, this.#evictor, fetcher, async (content) => {
       await this.#contents.complete(content);
       // Counted a bit late when it fails; the next batch or the completion makes up for it.
       await this.#contents.measure(content).catch(() => {});
@@ -224,7 +232,11 @@ export class ContentCache {
    * @throws the first failure, once all have ended
    */
   async fillMany(spans: readonly FillSpan[], options: FillOptions): Promise<void> {
-    const fills = spans.map(({ ref, first, count }) => this.fill(ref, first, count, options));
+    this.#requireOpen();
+    const fills = spans.map(async ({ ref, first, count }) => {
+      if (await this.#lander.land(ref, options)) return;
+      await this.fill(ref, first, count, options);
+    });
     const results = await Promise.allSettled(fills);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
@@ -236,6 +248,7 @@ export class ContentCache {
    */
   async missing(ref: ContentRef, first: number, count: number): Promise<number[]> {
     this.#requireOpen();
+    if (await this.#lander.fits(ref)) return first === 0 && count > 0 ? [0] : [];
     const content = await this.#contents.acquire(ref);
     if (content === 'complete') return [];
     try {
@@ -244,6 +257,31 @@ export class ContentCache {
     } finally {
       this.#parts.partials.release(content);
     }
+  }
+
+  /**
+   * {@link attach} and {@link fill} in one, for a reader that waits: the shortest way for a content that fits in
+   * one chunk and of which nothing is here.
+   *
+   * @throws as both
+   */
+  async load(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
+    this.#requireOpen();
+    if (count > 0 && (await this.#lander.land(ref, options))) return;
+    const attached = await this.#contents.attach(ref);
+    if (attached === 'partial' && count > 0) await this.fill(ref, first, count, options);
+  }
+
+  /**
+   * Makes a whole content complete that nobody has open yet; does nothing when it is.
+   *
+   * @throws as {@link fill}
+   */
+  async prefetch(ref: ContentRef, options: FillOptions): Promise<void> {
+    this.#requireOpen();
+    if ((await this.#parts.catalog.find(ref.digest))?.complete === true) return;
+    if (await this.#lander.land(ref, options)) return;
+    await this.fill(ref, 0, ref.chunkCount, options);
   }
 
   /**
@@ -307,7 +345,7 @@ export class ContentCache {
       ...(await this.#evictor.limits()),
       freeBytes: await this.#evictor.freeBytes(),
       ...counters,
-      loading: this.#filler.flightCount,
+      loading: this.#filler.flightCount + this.#fetcher.flightCount,
       stateFailures: state.failures,
       recovering: this.#recovery.active,
     };
@@ -327,7 +365,7 @@ export class ContentCache {
     const { catalog, partials, state } = this.#parts;
     clearInterval(this.#timer);
     this.#closing.abort(new G8Error('ERR_ABORTED', 'The cache is being closed'));
-    await this.#filler.idle();
+    await Promise.all([this.#filler.idle(), this.#lander.idle()]);
     await Promise.allSettled([this.#upkeep, this.#background, this.#evictor.idle()]);
     await this.#checkpoint.close();
     try {

@@ -1,20 +1,21 @@
 /**
- * Fetches chunks: one request per chunk id at a time whoever wants it, many ids in one store call,
- * bounded calls with the urgent ones first. Returns stored bytes as they came; not verified.
+ * Fetches chunks: one request per chunk id at a time whoever wants it, bounded calls with the urgent ones first.
+ * Chunks that are wanted at the same time, or while no further call may start, go into one call together. Returns
+ * stored bytes as they came; not verified.
  *
- * Concurrency: a batch holds its slot until its own chunks are used up, so the bytes in memory are
- * bounded by slots × batch. Chunks that another batch fetches are waited for without a slot: a batch
- * that holds one never waits for a batch that wants one.
+ * Concurrency: a call holds its slot until its chunks are used up, so the bytes in memory are bounded by
+ * slots × batch. Chunks that another call fetches are waited for without a slot.
  */
 import { createAbortController, raceAbort } from '../base/abort.ts';
 import { G8Error, isG8Error } from '../base/errors.ts';
-import { Limiter } from '../base/limit.ts';
 import { plural } from '../base/plural.ts';
 import { type Flight, SingleFlight } from '../base/singleflight.ts';
 import type { Trail } from '../base/trail.ts';
 import { CHUNK_SIZE_MAX, type ChunkId, type ChunkStore } from '../store/store.ts';
+import { FetchQueue, type QueuedChunk } from './fetch-queue.ts';
 import type { Counters } from './parts.ts';
 
+/** Who waits: a reader, a start profile that is replayed, nobody yet. Each goes before all behind it. */
 export type FillPriority = 'demand' | 'profile' | 'background';
 
 /** Index into the shares of a limiter. */
@@ -24,13 +25,6 @@ export const PRIORITY: Readonly<Record<FillPriority, number>> = {
   background: 2,
 };
 
-/**
- * Store calls at the same time for each priority: enough to fill a 10 Gbit/s line at 10 ms with
- * batches of 1 MiB, and background work leaves half of them free.
- */
-const CALL_SHARES = [16, 12, 8];
-/** Batches that may wait: each belongs to a caller that waits for it. */
-const CALL_QUEUE_COUNT_MAX = 65_536;
 /** Times a caller waits for other callers' loads of a chunk before it gives up. */
 const JOIN_COUNT_MAX = 8;
 
@@ -51,6 +45,12 @@ export interface FetchOptions {
   readonly signal: AbortSignal;
 }
 
+export interface ChunkWant {
+  readonly id: ChunkId;
+  /** Plain bytes of the chunk: about what it takes in memory. */
+  readonly size: number;
+}
+
 /** Takes the chunks as they come. Neither method throws. */
 export interface ChunkSink {
   use(id: ChunkId, bytes: Uint8Array): Promise<void>;
@@ -59,9 +59,23 @@ export interface ChunkSink {
   fail(id: ChunkId, error: unknown): void;
 }
 
+interface Wanted extends QueuedChunk {
+  readonly flight: Flight<Uint8Array>;
+  readonly watcher: LoadWatcher | undefined;
+  /** Ends when the caller that asked for it has used it or was told why not. */
+  used: Promise<void>;
+  /** The call that fetches it, once it has left the queue. */
+  call: Call | undefined;
+}
+
+interface Call {
+  readonly wanted: readonly Wanted[];
+  readonly abandoned: AbortController;
+}
+
 export class ChunkFetcher {
   readonly #counters: Counters;
-  readonly #calls = new Limiter({ shares: CALL_SHARES, queueCountMax: CALL_QUEUE_COUNT_MAX });
+  readonly #queue = new FetchQueue<Wanted>((...call) => this.#call(...call));
   readonly #flights = new SingleFlight<Uint8Array>();
 
   constructor(counters: Counters) {
@@ -73,16 +87,14 @@ export class ChunkFetcher {
     return this.#flights.count;
   }
 
-  /** Gets each id once and hands it to the sink; ends when the sink has had all of them. */
-  async fetch(ids: readonly ChunkId[], sink: ChunkSink, options: FetchOptions): Promise<void> {
-    const led: ChunkId[] = [];
-    const joined: Promise<void>[] = [];
-    for (const id of new Set(ids)) {
-      const flight = this.#flights.find(id);
-      if (flight === undefined) led.push(id);
-      else joined.push(this.#join(id, flight, sink, options, JOIN_COUNT_MAX));
-    }
-    await Promise.all([this.#lead(led, sink, options), ...joined]);
+  /** Gets each chunk once and hands it to the sink; ends when the sink has had all of them. */
+  async fetch(wants: readonly ChunkWant[], sink: ChunkSink, options: FetchOptions): Promise<void> {
+    const uses = wants.map((want) => {
+      const flight = this.#flights.find(want.id);
+      if (flight === undefined) return this.#lead(want, sink, options);
+      return this.#join(want, flight, sink, options, JOIN_COUNT_MAX);
+    });
+    await Promise.all(uses);
   }
 
   /** Makes the load of a chunk more urgent when it is still queued. */
@@ -99,108 +111,106 @@ export class ChunkFetcher {
   }
 
   async #join(
-    id: ChunkId,
+    want: ChunkWant,
     flight: Flight<Uint8Array>,
     sink: ChunkSink,
     options: FetchOptions,
     turns: number,
   ): Promise<void> {
     flight.raise?.(PRIORITY[options.priority]);
-    sink.onLoad(id, flight.trail);
+    sink.onLoad(want.id, flight.trail);
     let bytes: Uint8Array;
     try {
       bytes = await flight.wait(options.signal);
     } catch (error) {
       const isFinal = flight.owner === options.store && !isG8Error(error, 'ERR_ABORTED');
-      if (isFinal || options.signal.aborted || turns === 0) return sink.fail(id, error);
+      if (isFinal || options.signal.aborted || turns === 0) return sink.fail(want.id, error);
       // The leader's store failed; ours may do better.
-      const next = this.#flights.find(id);
-      if (next === undefined) return await this.#lead([id], sink, options);
-      return await this.#join(id, next, sink, options, turns - 1);
+      const next = this.#flights.find(want.id);
+      if (next === undefined) return await this.#lead(want, sink, options);
+      return await this.#join(want, next, sink, options, turns - 1);
     }
-    await sink.use(id, bytes);
+    await sink.use(want.id, bytes);
   }
 
-  async #lead(ids: readonly ChunkId[], sink: ChunkSink, options: FetchOptions): Promise<void> {
-    if (ids.length === 0) return;
-    const abandoned = createAbortController();
-    const flights = new Map<ChunkId, Flight<Uint8Array>>();
-    for (const id of ids) {
-      const onAbandoned = (): void => {
-        if ([...flights.values()].every((flight) => flight.ended)) abandoned.abort();
-      };
-      const flight = this.#flights.lead(id, options.store, onAbandoned);
-      flights.set(id, flight);
-      sink.onLoad(id, flight.trail);
-    }
-    const uses = ids.map(async (id) => {
-      let bytes: Uint8Array;
-      try {
-        bytes = await (flights.get(id) as Flight<Uint8Array>).wait(options.signal);
-      } catch (error) {
-        return sink.fail(id, error);
-      }
-      await sink.use(id, bytes);
-    });
+  #lead({ id, size }: ChunkWant, sink: ChunkSink, options: FetchOptions): Promise<void> {
+    const { store, priority, signal, watcher } = options;
+    const flight = this.#flights.lead(id, store, () => this.#onAbandoned(wanted));
+    const wanted: Wanted = {
+      id,
+      size,
+      store,
+      priority: PRIORITY[priority],
+      flight,
+      watcher,
+      used: Promise.resolve(),
+      call: undefined,
+    };
+    flight.raise = (urgent) => this.#queue.raise(wanted, urgent);
+    sink.onLoad(id, flight.trail);
+    wanted.used = useWhenThere(flight, id, sink, signal);
+    if (flight.ended) return wanted.used;
     try {
-      await this.#calls.run(
-        async () => {
-          await this.#call(flights, { ...options, signal: abandoned.signal });
-          await Promise.all(uses);
-        },
-        {
-          priority: PRIORITY[options.priority],
-          signal: abandoned.signal,
-          onQueued: (raise) => {
-            for (const flight of flights.values()) flight.raise = raise;
-          },
-        },
-      );
+      this.#queue.add(wanted);
     } catch (error) {
-      for (const flight of flights.values()) flight.reject(error);
+      flight.reject(error);
     }
-    await Promise.all(uses);
+    return wanted.used;
   }
 
-  // Settles every flight.
-  async #call(
-    flights: ReadonlyMap<ChunkId, Flight<Uint8Array>>,
-    { store, signal, watcher }: FetchOptions,
-  ): Promise<void> {
-    const ids = [...flights.keys()].filter((id) => flights.get(id)?.ended === false);
+  #onAbandoned(wanted: Wanted): void {
+    if (wanted.call === undefined) this.#queue.remove(wanted);
+    else if (wanted.call.wanted.every(({ flight }) => flight.ended)) wanted.call.abandoned.abort();
+  }
+
+  // Settles every flight, and ends when all are used.
+  async #call(store: ChunkStore, all: readonly Wanted[], onAnswer: () => void): Promise<void> {
+    const call: Call = { wanted: all, abandoned: createAbortController() };
+    const pending = new Map<ChunkId, Wanted>();
+    for (const wanted of all) {
+      wanted.call = call;
+      pending.set(wanted.id, wanted);
+    }
+    const { signal } = call.abandoned;
     const onAsk = (name: string, asked: readonly ChunkId[]): void => {
       for (const id of asked) {
-        const flight = flights.get(id);
-        if (flight !== undefined) flight.trail.store = name;
+        const trail = pending.get(id)?.flight.trail;
+        if (trail !== undefined) trail.store = name;
       }
     };
-    for (const { trail } of flights.values()) trail.enter('network');
-    onAsk(store.name, ids);
+    for (const { flight } of all) flight.trail.enter('network');
+    onAsk(store.name, [...pending.keys()]);
+    for (const watcher of new Set(all.map((wanted) => wanted.watcher))) watcher?.onCall();
+    let answered = false;
     const settle = (id: ChunkId, bytes: Uint8Array): void => {
-      this.#count(bytes, watcher);
-      if (bytes.length <= CHUNK_SIZE_MAX) flights.get(id)?.resolve(bytes);
-      else flights.get(id)?.reject(tooLarge(id, store, bytes.length));
+      if (!answered) onAnswer();
+      answered = true;
+      const wanted = pending.get(id);
+      this.#count(bytes, wanted?.watcher);
+      const flight = wanted?.flight;
+      if (bytes.length <= CHUNK_SIZE_MAX) flight?.resolve(bytes);
+      else flight?.reject(tooLarge(id, store, bytes.length));
     };
     const read = async (): Promise<void> => {
-      watcher?.onCall();
-      const [only] = ids;
-      if (only !== undefined && ids.length === 1) {
-        settle(only, await store.get(only, { signal, onAsk }));
+      const [only] = all;
+      if (only !== undefined && all.length === 1) {
+        settle(only.id, await store.get(only.id, { signal, onAsk }));
         return;
       }
-      for await (const result of store.getMany(ids, { signal, onAsk })) {
+      for await (const result of store.getMany([...pending.keys()], { signal, onAsk })) {
         if ('bytes' in result) settle(result.id, result.bytes);
-        else flights.get(result.id)?.reject(result.error);
+        else pending.get(result.id)?.flight.reject(result.error);
       }
     };
     try {
-      if (ids.length > 0) await raceAbort(read(), signal);
+      await raceAbort(read(), signal);
     } catch (error) {
-      for (const flight of flights.values()) flight.reject(error);
+      for (const { flight } of all) flight.reject(error);
     }
-    for (const [id, flight] of flights) {
+    for (const { id, flight } of all) {
       if (!flight.ended) flight.reject(unanswered(id, store));
     }
+    await Promise.all(all.map(({ used }) => used));
   }
 
   #count(bytes: Uint8Array, watcher: LoadWatcher | undefined): void {
@@ -208,6 +218,21 @@ export class ChunkFetcher {
     this.#counters.fetchedChunks++;
     this.#counters.fetchedBytes += bytes.length;
   }
+}
+
+async function useWhenThere(
+  flight: Flight<Uint8Array>,
+  id: ChunkId,
+  sink: ChunkSink,
+  signal: AbortSignal,
+): Promise<void> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await flight.wait(signal);
+  } catch (error) {
+    return sink.fail(id, error);
+  }
+  await sink.use(id, bytes);
 }
 
 function tooLarge(id: ChunkId, store: ChunkStore, size: number): G8Error {

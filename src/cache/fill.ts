@@ -18,7 +18,7 @@ import { type ContentRef, isZero, type PartialContent } from './content.ts';
 import { clearBlock, LocalCopier, verifyBlocks } from './copy.ts';
 import type { Evictor } from './evict.ts';
 import {
-  ChunkFetcher,
+  type ChunkFetcher,
   type FetchOptions,
   type FillPriority,
   type LoadWatcher,
@@ -71,18 +71,19 @@ export class Filler {
   constructor(
     parts: CacheParts,
     evictor: Evictor,
+    fetcher: ChunkFetcher,
     onBatchEnd: (content: PartialContent) => Promise<void>,
   ) {
     this.#parts = parts;
     this.#evictor = evictor;
-    this.#fetcher = new ChunkFetcher(parts.counters);
+    this.#fetcher = fetcher;
     this.#copier = new LocalCopier(parts);
     this.#onBatchEnd = onBatchEnd;
   }
 
-  /** Blocks and chunks that are being loaded. */
+  /** Blocks that are being loaded. */
   get flightCount(): number {
-    return this.#flights.count + this.#fetcher.flightCount;
+    return this.#flights.count;
   }
 
   /** Waits for the batches that run. */
@@ -275,7 +276,17 @@ export class Filler {
       else want.jobs.push(job);
     }
     await this.#fetcher.fetch(
-      [...wants.keys()],
+      [...wants].map(
+        ([
+          id,
+          {
+            jobs: [first],
+          },
+        ]) => ({
+          id,
+          size: content.plainSize((first as Job).block),
+        }),
+      ),
       {
         use: async (id, bytes) => {
           const want = wants.get(id) as { chunk: Chunk; jobs: Job[] };

@@ -69,10 +69,7 @@ export class Demand {
     try {
       ref = contentRef(source.contents, need.content);
       // Tells the driver what it finds: a complete file, or a partial one and its blocks.
-      const attached = await this.#cache.attach(ref);
-      if (attached === 'partial' && need.count > 0) {
-        await this.fill(source, ref, need.block, need.count);
-      }
+      await this.fill(source, ref, need.block, need.count);
     } catch (error) {
       this.#fail(source, need, ref, error);
     }
@@ -80,13 +77,14 @@ export class Demand {
 
   /** Makes blocks present within the mount's deadline, then reads ahead of a sequential reader. */
   async fill(source: DemandSource, ref: ContentRef, block: number, count: number): Promise<void> {
-    const endRead = this.#pacer.startRead();
+    // Without blocks it is only to be looked at, and nobody waits.
+    const endRead = count > 0 ? this.#pacer.startRead() : undefined;
     try {
       await this.#load(source, ref, { block, count }, 'demand');
     } finally {
-      endRead();
+      endRead?.();
     }
-    this.#readAhead(source, ref, block, count);
+    if (count > 0 && ref.chunkCount > 1) this.#readAhead(source, ref, block, count);
   }
 
   async #load(
@@ -98,7 +96,7 @@ export class Demand {
     // Its error is ERR_TIMEOUT; that of `AbortSignal.timeout` would tell the reader EINTR.
     const deadline = startDeadline({ timeoutMs: deadlineMs, what: `Read at ${mountPoint}` });
     try {
-      await this.#cache.fill(ref, block, count, { store, priority, signal: deadline.signal });
+      await this.#cache.load(ref, block, count, { store, priority, signal: deadline.signal });
     } finally {
       deadline.clear();
     }

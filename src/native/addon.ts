@@ -58,6 +58,12 @@ export interface DecodeToFileRequest extends DecodeRequest {
   readonly offset: number;
 }
 
+/** A content of one chunk that becomes a file of its own. */
+export interface PlaceFileRequest extends DecodeRequest {
+  /** Absolute; its last two folders are made when they are missing. */
+  readonly path: string;
+}
+
 export interface VerifyFileRequest {
   readonly fd: number;
   readonly size: number;
@@ -116,6 +122,15 @@ export interface CodecBinding {
    * @throws ERR_CHUNK_CORRUPT, ERR_CACHE_FULL when there is no room, ERR_IO
    */
   decodeToFile(request: DecodeToFileRequest): Promise<void>;
+  /**
+   * Verifies, decodes and verifies up to 64 chunks as {@link decodeChunk}, and makes each a sealed
+   * file (mode 0444, mtime exactly 1 s). A file that fails leaves nothing behind and is not the
+   * others' affair.
+   *
+   * @returns for each: the bytes that the file takes on its disk, -1 when something is there already,
+   *   -2 when the file system has no files without a name (O_TMPFILE), or a `G8Error` (ERR_CHUNK_CORRUPT, ERR_CACHE_FULL, ERR_PERMISSION, ERR_IO)
+   */
+  placeFiles(requests: readonly PlaceFileRequest[]): Promise<(number | Error)[]>;
   /**
    * Bit per block: set where the file's bytes match the digest (or the block was not asked for). For
    * a large file ask for some blocks at a time.

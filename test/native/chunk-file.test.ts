@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
-import { closeSync, ftruncateSync, openSync, readFileSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { blake2b } from '../../src/base/blake2b.ts';
 import { CODEC, DIGEST } from '../../src/base/codec.ts';
 import { addon } from '../../src/native/load.ts';
 import { compressible, encode, fileWith, requestOf } from '../support/encoded-chunk.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const BLOCK = 4096;
 
@@ -121,3 +131,48 @@ describe('zstdCompress()', () => {
     );
   });
 });
+
+describe('placeFiles()', () => {
+  const SIZE = 3 * BLOCK + 100;
+  const plain = new Uint8Array(SIZE).fill(1, 0, BLOCK).fill(2, 2 * BLOCK);
+
+  it('makes sealed files and the folders above them', async (context) => {
+    const dir = temporaryDirectory(context);
+    const chunk = await encode(context, CODEC.zstd, plain);
+    const path = join(dir, 'aa/bb/file');
+    const [allocated] = await addon().placeFiles([{ ...requestOf(CODEC.zstd, chunk, SIZE), path }]);
+    const stats = statSync(path);
+    assert.deepEqual(new Uint8Array(readFileSync(path)), plain);
+    assert.deepEqual([stats.mtimeMs, stats.mode & 0o777], [1000, 0o444]);
+    assert.equal(allocated, stats.blocks * 512);
+  });
+
+  it('gives each file its own result and leaves nothing of those that fail', async (context) => {
+    const dir = temporaryDirectory(context);
+    const chunk = await encode(context, CODEC.zstd, plain);
+    const request = requestOf(CODEC.zstd, chunk, SIZE);
+    writeFileSync(join(dir, 'there'), 'x');
+    const results = await addon().placeFiles([
+      { ...request, path: join(dir, 'first') },
+      { ...request, path: join(dir, 'corrupt'), id: new Uint8Array(32) },
+      { ...request, path: join(dir, 'there') },
+      { ...request, path: join(dir, 'a/b/c/too-deep') },
+      { ...request, path: join(dir, 'last') },
+    ]);
+    assert.deepEqual(
+      results.map((result) => (typeof result === 'number' ? result > 0 || result : codeOf(result))),
+      [true, 'ERR_CHUNK_CORRUPT', -1, 'ERR_IO', true],
+    );
+    assert.deepEqual(readdirSync(dir).sort(), ['first', 'last', 'there']);
+    assert.equal(readFileSync(join(dir, 'there'), 'latin1'), 'x');
+  });
+
+  it('throws for wrong arguments', () => {
+    assert.throws(() => addon().placeFiles(Array(65).fill({})), RangeError);
+    assert.throws(() => addon().placeFiles([{} as never]), TypeError);
+  });
+});
+
+function codeOf(error: Error): unknown {
+  return (error as { code?: unknown }).code;
+}

@@ -20,10 +20,15 @@ process.stdout.write('ready\n');
 async function work(random: () => number): Promise<void> {
   for (;;) {
     const file = contents[Math.floor(random() * contents.length)]!;
-    await cache.attach(file);
     const first = Math.floor(random() * file.chunkCount);
     const count = 1 + Math.floor(random() * (file.chunkCount - first));
-    await cache.fill(file, first, count, { store, priority: 'demand' });
+    const options = { store, priority: 'demand' } as const;
+    if (random() < 0.5) {
+      await cache.load(file, first, count, options);
+    } else {
+      await cache.attach(file);
+      await cache.fill(file, first, count, options);
+    }
     if (random() < 0.05) await cache.gc({ sizeMaxBytes: 512 * 1024 });
     if (random() < 0.05) await cache.checkpoint();
   }

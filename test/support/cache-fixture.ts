@@ -233,13 +233,15 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** What the crash test fills: 1 to 40 blocks each, some shared, some holes, 4 MiB together. */
+/** What the crash test fills: 1 to 40 blocks each, some shared, some holes, 4 MiB together, and 30 small ones. */
 export function crashContents(): TestContent[] {
-  return Array.from({ length: 50 }, (_, seed) => {
+  const small = Array.from({ length: 30 }, (_, seed) => content(0, 500 + seed, 100 + seed));
+  const large = Array.from({ length: 50 }, (_, seed) => {
     const bytes = pattern((1 + ((seed * 7) % 40)) * BLOCK - (seed % 3) * 100, seed);
     if (seed % 4 === 0) bytes.set(pattern(BLOCK, 1000).subarray(0, bytes.length));
     if (seed % 5 === 0 && bytes.length > 3 * BLOCK) bytes.fill(0, BLOCK, 2 * BLOCK);
     if (seed % 6 === 0 && bytes.length > 6 * BLOCK) bytes.fill(0, 4 * BLOCK + 10, 5 * BLOCK);
     return contentOf(bytes, seed % 2 === 0 ? BLOCK : 2 * BLOCK);
   });
+  return [...small, ...large];
 }

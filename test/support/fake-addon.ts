@@ -17,6 +17,7 @@ export function fakeAddon(
     decodeChunk: (request) => codec.decodeChunk(request),
     decodeToFile: (request) => codec.decodeToFile(request),
     verifyFile: (request) => codec.verifyFile(request),
+    placeFiles: (requests) => codec.placeFiles(requests),
     zstdCompress: () => codec.zstdCompress(),
     openStream: () => codec.openStream(),
   };

@@ -4,6 +4,7 @@
  */
 
 import * as fs from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { blake2b } from '../../src/base/blake2b.ts';
 import { equalBytes } from '../../src/base/bytes.ts';
@@ -14,6 +15,7 @@ import type {
   DecodeToFileRequest,
   EncodedChunk,
   EncodeRequest,
+  PlaceFileRequest,
   StreamBinding,
   VerifyFileRequest,
 } from '../../src/native/addon.ts';
@@ -26,6 +28,7 @@ export class FakeCodec implements CodecBinding, StreamBinding {
   /** Set to make writes of blocks fail or wait. */
   beforeWrite: (request: DecodeToFileRequest) => Promise<void> = async () => {};
   verifiedBlocks = 0;
+  #placed = 0;
 
   blake2b(data: Uint8Array, length: number): Uint8Array {
     return blake2b(data, length);
@@ -50,6 +53,33 @@ export class FakeCodec implements CodecBinding, StreamBinding {
         const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC';
         throw new G8Error(isFull ? 'ERR_CACHE_FULL' : 'ERR_IO', 'Cannot write', { cause: error });
       }
+    }
+  }
+
+  async placeFiles(requests: readonly PlaceFileRequest[]): Promise<(number | Error)[]> {
+    return await Promise.all(
+      requests.map((request) => this.#placeFile(request).catch((error: Error) => error)),
+    );
+  }
+
+  async #placeFile(request: PlaceFileRequest): Promise<number> {
+    const { path, plainSize } = request;
+    await this.decodeChunk(request);
+    await fs.promises.mkdir(dirname(path), { recursive: true });
+    // The addon's file has no name before this one; from here a folder beside `files` has to do.
+    const unnamed = join(dirname(path), '../../../tmp', `${basename(path)}-${this.#placed++}`);
+    await using file = await fs.promises.open(unnamed, 'wx', 0o444);
+    try {
+      await file.truncate(plainSize);
+      await this.decodeToFile({ ...request, fd: file.fd, offset: 0 });
+      await file.utimes(1, 1);
+      await fs.promises.link(unnamed, path);
+      return (await file.stat()).blocks * 512;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return -1;
+      throw error;
+    } finally {
+      await fs.promises.unlink(unnamed);
     }
   }
 

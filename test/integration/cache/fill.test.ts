@@ -403,18 +403,24 @@ test('a demand fill overtakes queued background fills', async (t) => {
 
 test('a demand fill makes the queued background load of its block urgent', async (t) => {
   const { cache } = await openCache(t);
-  const files = Array.from({ length: 40 }, (_, index) => content(1, 200 + index));
-  const wanted = files[39]!;
-  const store = new RecordingStore(files);
+  // More than all the calls that background fills may have under way.
+  const others = Array.from({ length: 300 }, (_, index) => content(1, 200 + index));
+  const wanted = content(1, 199);
+  const store = new RecordingStore([...others, wanted]);
   const { opened, open } = gate();
   store.intercept = async (id, bytes) => {
     if (id !== wanted.key) await opened;
     return bytes;
   };
-  await Promise.all(files.map((file) => cache.attach(file)));
-  const background = files.map((file) => cache.fill(file, 0, 1, { store, priority: 'background' }));
-  while ((await cache.status()).misses < 40) await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setImmediate(resolve));
+  const loading = async (count: number): Promise<void> => {
+    while ((await cache.status()).misses < count) await new Promise((r) => setImmediate(r));
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  const fill = (file: TestContent) => cache.fill(file, 0, 1, { store, priority: 'background' });
+  const background = others.map(fill);
+  await loading(others.length);
+  background.push(fill(wanted));
+  await loading(others.length + 1);
   await cache.fill(wanted, 0, 1, { store, ...DEMAND });
   open();
   await Promise.all(background);

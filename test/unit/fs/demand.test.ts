@@ -38,8 +38,8 @@ class World {
 
   constructor() {
     const cache = {
-      attach: async () => this.attached,
-      fill: async (_ref: ContentRef, block: number, count: number, options: FillOptions) => {
+      load: async (_ref: ContentRef, block: number, count: number, options: FillOptions) => {
+        if (this.attached === 'complete' || count === 0) return;
         const list = options.priority === 'demand' ? this.demanded : this.ahead;
         list.push([block, count]);
         await this.behave(options);
