@@ -38,6 +38,8 @@ const TEST_PACKAGES = {
   '/usr/bin/skopeo': 'skopeo',
   '/usr/bin/docker-registry': 'docker-registry',
   '/usr/bin/openssl': 'openssl',
+  '/usr/bin/sqlite3': 'sqlite3',
+  '/usr/bin/python3': 'python3',
   '/usr/bin/mmdebstrap': 'mmdebstrap',
   '/usr/bin/zsh': 'zsh',
   '/usr/bin/fish': 'fish',

@@ -14,10 +14,11 @@ const TIERS = [
   'integration',
   'native',
   'mount',
+  'gate',
   'conformance',
 ];
 // Tiers that mount or measure processes run alone: the machine may have two cores.
-const SERIAL = new Set(['native', 'mount', 'conformance']);
+const SERIAL = new Set(['native', 'mount', 'gate', 'conformance']);
 const TIMEOUT_MS = 300_000;
 
 const tiers = process.argv.length > 2 ? process.argv.slice(2) : TIERS;

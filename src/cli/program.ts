@@ -41,8 +41,8 @@ const GROUPS: Readonly<Record<string, { description: string; examples: Examples 
   profile: {
     description: 'start profiles: what a start reads, fetched before it is asked for',
     examples: [
+      ['profile show debian.flist.profile', 'look into one'],
       ['mount debian.flist /mnt --record debian.flist.profile', 'record one until umount'],
-      ['profile show debian.flist.profile', 'look into it'],
       ['profile publish debian.flist.profile http://hub:8080/demo/debian', 'for all mounts'],
     ],
   },

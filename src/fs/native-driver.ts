@@ -41,8 +41,7 @@ export async function openNativeDriver(
       openMode: options.openMode,
       workers: WORKERS,
       deadlineMs: options.deadlineMs,
-      // What the kernel reads ahead by itself is not what the program has touched.
-      readaheadBytes: recordTouches ? 0 : READAHEAD_BYTES,
+      readaheadBytes: READAHEAD_BYTES,
       wholeBlocksMax: WHOLE_BLOCKS_MAX,
       recordTouches,
     },

@@ -85,7 +85,7 @@ test('mount --record writes what was touched first, on an empty cache and on a f
   assert.equal(readFileSync(profile, 'utf8'), text);
 });
 
-test('mount --record notes what a program reads, and not what the kernel would read ahead', async (context) => {
+test('mount --record notes small reads of a large file as the blocks that they lie in', async (context) => {
   const { world, flist } = await worldWithImage(context);
   const profile = world.path('bytes.profile');
   const mnt = await world.mount(flist, '--record', profile);

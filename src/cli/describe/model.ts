@@ -73,6 +73,7 @@ export const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
   octal: 'other',
   'os/arch': 'other',
   output: 'flist',
+  profile: 'file',
   owner: 'other',
   path: 'other',
   pattern: 'other',
