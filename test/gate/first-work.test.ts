@@ -43,7 +43,12 @@ const PYTHON = `/usr/lib/${basename(realpathSync('/usr/bin/python3'))}`;
 const IMAGES: Readonly<Record<string, Image>> = {
   interpreter: {
     files: ['/usr/bin/python3', `${PYTHON}/os.py`, `${PYTHON}/asyncio/__init__.py`],
-    start: prints('^42\\n$', '/usr/bin/python3', '-c', 'import json, argparse, asyncio; print(6 * 7)'),
+    start: prints(
+      '^42\\n$',
+      '/usr/bin/python3',
+      '-c',
+      'import json, argparse, asyncio; print(6 * 7)',
+    ),
   },
   'web server': { files: ['/usr/bin/docker-registry'], start: answersHttp },
   database: {
