@@ -5,6 +5,7 @@
 
 #include <napi.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -36,6 +37,11 @@ std::string ToText(Napi::Env env, Napi::Value value, const char* name);
 int64_t ToInteger(Napi::Env env, Napi::Value value, const char* name, int64_t min, int64_t max);
 // The bytes of a Uint8Array, in place: valid while the array is referenced and not transferred.
 MutableByteSpan ToBytes(Napi::Env env, Napi::Value value, const char* name);
+
+// A time as JS has them.
+inline double ToMilliseconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
 
 // A new Uint8Array with a copy of the bytes.
 Napi::Uint8Array FromBytes(Napi::Env env, ByteSpan bytes);

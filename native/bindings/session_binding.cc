@@ -38,6 +38,16 @@ OpenMode ToOpenMode(Napi::Env env, Napi::Value value) {
   throw Napi::RangeError::New(env, "openMode must be passthrough, none or auto");
 }
 
+// See magicXattrs in src/native/addon.ts.
+MagicXattrs ToMagicXattrs(Napi::Env env, Napi::Value value) {
+  if (value.IsUndefined()) return MagicXattrs::kAuto;
+  const std::string text = ToText(env, value, "magicXattrs");
+  if (text == "off") return MagicXattrs::kOff;
+  if (text == "auto") return MagicXattrs::kAuto;
+  if (text == "on") return MagicXattrs::kOn;
+  throw Napi::RangeError::New(env, "magicXattrs must be off, auto or on");
+}
+
 SessionOptions ToSessionOptions(Napi::Env env, Napi::Value value) {
   const Napi::Object object = ToObject(env, value, "options");
   SessionOptions options;
@@ -59,6 +69,9 @@ SessionOptions ToSessionOptions(Napi::Env env, Napi::Value value) {
     options.touches = std::make_shared<FirstTouches>();
     options.open_mode = OpenMode::kCached;
   }
+  const Napi::Value partial = object.Get("partialDir");
+  if (!partial.IsUndefined()) options.partial_dir = ToText(env, partial, "partialDir");
+  options.magic_xattrs = ToMagicXattrs(env, object.Get("magicXattrs"));
   return options;
 }
 
@@ -187,11 +200,29 @@ Napi::Value SessionStatsCall(const Napi::CallbackInfo& info) {
   object.Set("passthroughOpens", static_cast<double>(stats.passthrough_opens));
   object.Set("cachedOpens", static_cast<double>(stats.cached_opens));
   object.Set("bytesRead", static_cast<double>(stats.bytes_read));
+  object.Set("waits", static_cast<double>(stats.misses.waits));
   object.Set("waiting", static_cast<double>(stats.misses.waiting));
   object.Set("oldestWaitMs", static_cast<double>(stats.misses.oldest_wait_ms));
   object.Set("deadlinesMissed", static_cast<double>(stats.misses.deadlines_missed));
   object.Set("interrupts", static_cast<double>(stats.interrupts));
   return object;
+}
+
+Napi::Value SessionOpens(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<JsSession> session = TableOf(info).Find(ToBlock(env, info[0], "session"));
+  if (session == nullptr) throw Napi::RangeError::New(env, "session is not open");
+  const auto opens = session->session().TakeOpens(info[1].ToBoolean());
+  const auto now = OpenLog::Clock::now();
+  Napi::Array list = Napi::Array::New(env, opens.size());
+  for (uint32_t i = 0; i < opens.size(); ++i) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("nid", static_cast<double>(opens[i].nid));
+    object.Set("complete", opens[i].complete);
+    object.Set("agoMs", ToMilliseconds(now - opens[i].when));
+    list.Set(i, object);
+  }
+  return list;
 }
 
 void ContentAttach(const Napi::CallbackInfo& info) {
@@ -256,6 +287,7 @@ void RegisterSession(Napi::Env env, Napi::Object exports) {
   exports.Set("openSession", Napi::Function::New(env, OpenSession, "openSession", table));
   exports.Set("closeSession", Napi::Function::New(env, CloseSession, "closeSession", table));
   exports.Set("sessionStats", Napi::Function::New(env, SessionStatsCall, "sessionStats", table));
+  exports.Set("sessionOpens", Napi::Function::New(env, SessionOpens, "sessionOpens", table));
   exports.Set("contentAttach", Napi::Function::New(env, ContentAttach, "contentAttach"));
   exports.Set("contentPresent", Napi::Function::New(env, ContentPresent, "contentPresent"));
   exports.Set("contentComplete", Napi::Function::New(env, ContentComplete, "contentComplete"));

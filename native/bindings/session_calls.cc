@@ -1,6 +1,9 @@
 #include "bindings/session_calls.h"
 
+#include <chrono>
 #include <utility>
+
+#include "bindings/convert.h"
 
 namespace g8ufs {
 namespace {
@@ -80,6 +83,10 @@ void SessionCalls::OnNeed(napi_env env, napi_value callback, void* context, void
   object.Set("content", need->content);
   object.Set("block", need->block);
   object.Set("count", need->count);
+  object.Set("nid", static_cast<double>(need->nid));
+  object.Set("offset", static_cast<double>(need->offset));
+  object.Set("size", need->size);
+  object.Set("waitedMs", need->nid == 0 ? 0 : ToMilliseconds(std::chrono::steady_clock::now() - need->since));
   const napi_value argument = object;
   CallJs(env, callback, 1, &argument);
 }

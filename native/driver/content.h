@@ -128,10 +128,12 @@ class ContentRegistry {
   bool Drop(const Digest& digest);
   std::string TakeTouched();
 
+  // A content that somebody uses; nullptr when nobody does.
+  std::shared_ptr<Content> Find(const Digest& digest) EXCLUDES_LOCK(mutex_);
+
   size_t ContentCount() EXCLUDES_LOCK(mutex_);
 
  private:
-  std::shared_ptr<Content> Find(const Digest& digest) EXCLUDES_LOCK(mutex_);
   void NotifyChanged(const Content& content) EXCLUDES_LOCK(listeners_mutex_);
 
   Mutex listeners_mutex_;

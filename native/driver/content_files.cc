@@ -14,7 +14,12 @@ constexpr time_t kSealSeconds = 1;
 
 }  // namespace
 
-Status ContentFiles::Open(const std::string& directory, ContentFiles* files) {
+Status ContentFiles::Open(const std::string& directory, const std::string& partial,
+                          ContentFiles* files) {
+  // Only asked for what it says of itself: without it that is nothing.
+  if (!partial.empty()) {
+    files->partial_.Reset(::open(partial.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  }
   files->directory_.Reset(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (files->directory_.ok()) return {};
   return Status::FromErrno("Content directory " + directory + " cannot be opened", errno);
@@ -38,6 +43,16 @@ int ContentFiles::Find(const Digest& digest, uint64_t size, Found* found, Unique
   *found = sealed ? Found::kComplete : Found::kUnsealed;
   if (!sealed) file->Reset();
   return 0;
+}
+
+uint64_t ContentFiles::PartialBytes(const Digest& digest) const {
+  struct stat attributes {};
+  const std::string name = ToHex(digest);
+  if (!partial_.ok() ||
+      ::fstatat(partial_.get(), name.c_str(), &attributes, AT_SYMLINK_NOFOLLOW) != 0) {
+    return 0;
+  }
+  return static_cast<uint64_t>(attributes.st_blocks) * 512;
 }
 
 }  // namespace g8ufs

@@ -13,7 +13,9 @@ namespace g8ufs {
 
 class ContentFiles {
  public:
-  static Status Open(const std::string& directory, ContentFiles* files);
+  // `partial` is where files are filled (`<digest>`), or empty.
+  static Status Open(const std::string& directory, const std::string& partial,
+                     ContentFiles* files);
 
   enum class Found {
     kComplete,
@@ -25,8 +27,12 @@ class ContentFiles {
   // Returns 0, or the errno of a failure that says nothing about the file (no more descriptors).
   int Find(const Digest& digest, uint64_t size, Found* found, UniqueFd* file) const;
 
+  // What the partial file of a content takes on disk; 0 when there is none.
+  uint64_t PartialBytes(const Digest& digest) const;
+
  private:
   UniqueFd directory_;
+  UniqueFd partial_;
 };
 
 }  // namespace g8ufs

@@ -64,6 +64,7 @@ int ImageServer::TryOpen(const Call& call, const ContentRecord& record, bool acc
     out.open_flags |= fuse::kFopenKeepCache;
     call.counters.cached_opens.Add();
   }
+  open_log_.Note(call.nid, opened.file->is_complete());
   // The kernel has given the open up, or is gone: it will send no RELEASE.
   if (call.reply.device->Reply(call.reply.unique, fuse::BytesOf(out)) != 0) {
     open_files_.Close(call.nid);
@@ -103,7 +104,7 @@ int ImageServer::FindComplete(const ContentRecord& record, UniqueFd* file) {
   if (const int error = files_.Find(record.digest, record.size, &found, file); error != 0) {
     return error;
   }
-  if (found == ContentFiles::Found::kUnsealed) misses_.Ask({record.row, 0, 0});
+  if (found == ContentFiles::Found::kUnsealed) misses_.Ask({.content = record.row});
   return 0;
 }
 
@@ -187,6 +188,7 @@ std::shared_ptr<const ServedFile> ImageServer::FileByInode(uint64_t nid, int* er
   *error = Choose(*record, true, &file);
   if (*error != 0) return nullptr;
   std::shared_ptr<const ServedFile> served = std::move(file);
+  open_log_.Note(nid, served->is_complete());
   recent_files_.Put(nid, served);
   return served;
 }

@@ -256,15 +256,35 @@ void ImageServer::AnswerXattr(const Call& call, uint32_t room, ByteSpan value) {
 }
 
 void ImageServer::Getxattr(const Call& call, fuse::Cursor body) {
-  if (!index_.has_visible_xattrs()) return AnswerError(call, ENOSYS);
+  if (!index_.has_visible_xattrs() && options_.magic_xattrs != MagicXattrs::kOn) {
+    return AnswerError(call, ENOSYS);
+  }
   fuse::GetxattrIn in;
   std::string_view name;
   if (!body.Take(&in) || !body.TakeName(&name)) return AnswerError(call, EINVAL);
+  if (IsMagicXattr(name) && options_.magic_xattrs != MagicXattrs::kOff) {
+    return GetMagicXattr(call, in.size, name);
+  }
   ByteSpan value;
   if (const int error = index_.GetXattr(call.nid, name, &value); error != 0) {
     return AnswerError(call, error);
   }
   AnswerXattr(call, in.size, value);
+}
+
+void ImageServer::GetMagicXattr(const Call& call, uint32_t room, std::string_view name) {
+  Attributes attributes;
+  if (const int error = index_.GetAttributes(call.nid, &attributes); error != 0) {
+    return AnswerError(call, error);
+  }
+  if (!S_ISREG(attributes.mode)) return AnswerError(call, ENODATA);
+  std::optional<ContentRecord> record;
+  if (const int error = index_.ContentOf(attributes, &record); error != 0) {
+    return AnswerError(call, error);
+  }
+  const std::optional<std::string> value = MagicXattr({index_, files_, registry_, record}, name);
+  if (!value) return AnswerError(call, ENODATA);
+  AnswerXattr(call, room, {reinterpret_cast<const uint8_t*>(value->data()), value->size()});
 }
 
 void ImageServer::Listxattr(const Call& call, fuse::Cursor body, uint32_t uid) {

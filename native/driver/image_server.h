@@ -15,7 +15,9 @@
 #include "driver/counters.h"
 #include "driver/file_cache.h"
 #include "driver/first_touches.h"
+#include "driver/magic_xattrs.h"
 #include "driver/miss_table.h"
+#include "driver/open_log.h"
 #include "driver/served_file.h"
 #include "fuse/session.h"
 #include "tree/mount_index.h"
@@ -38,6 +40,7 @@ class ImageServer : public fuse::Handler, public WaiterHandler {
     uint32_t whole_blocks_max = 0;
     // Where first touches are noted; nullptr when nobody wants to know.
     std::shared_ptr<FirstTouches> touches;
+    MagicXattrs magic_xattrs = MagicXattrs::kAuto;
   };
 
   // All references outlive the server.
@@ -57,6 +60,7 @@ class ImageServer : public fuse::Handler, public WaiterHandler {
   // One per worker, and one for the table's thread.
   const std::vector<Counters>& counters() const { return counters_; }
   uint64_t open_files() const { return open_files_.open_count(); }
+  OpenLog& open_log() { return open_log_; }
 
  private:
   // A request on its way: where the answer goes and who counts it.
@@ -81,6 +85,7 @@ class ImageServer : public fuse::Handler, public WaiterHandler {
   void Readdir(const Call& call, fuse::Cursor body, bool plus);
   void Statfs(const Call& call);
   void Getxattr(const Call& call, fuse::Cursor body);
+  void GetMagicXattr(const Call& call, uint32_t room, std::string_view name);
   void Listxattr(const Call& call, fuse::Cursor body, uint32_t uid);
   void AnswerXattr(const Call& call, uint32_t room, ByteSpan value);
   void Interrupt(const Call& call, fuse::Cursor body);
@@ -116,6 +121,7 @@ class ImageServer : public fuse::Handler, public WaiterHandler {
   std::atomic<bool> passthrough_;
   OpenTable open_files_;
   FileCache recent_files_;  // without OPEN only
+  OpenLog open_log_;
   std::vector<Counters> counters_;
   // The table thread's own.
   std::unique_ptr<uint8_t[]> resume_buffer_;

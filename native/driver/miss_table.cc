@@ -69,6 +69,7 @@ int MissTable::Park(Waiter& waiter) {
     if (stopping_ || waiters_.size() >= kWaitersMax || waiters_.contains(unique)) return EIO;
     if (waiter.deadline == Clock::time_point{}) {
       waiter.since = Clock::now();
+      waits_.fetch_add(1, std::memory_order_relaxed);
       waiter.deadline = waiter.since + options_.deadline;
     }
     Waiter& parked = waiters_.emplace(unique, std::move(waiter)).first->second;
@@ -106,6 +107,7 @@ bool MissTable::Interrupt(uint64_t unique, Waiter* waiter) {
 MissStats MissTable::Stats() {
   MutexLock lock(mutex_);
   MissStats stats;
+  stats.waits = waits_.load(std::memory_order_relaxed);
   stats.deadlines_missed = deadlines_missed_.load(std::memory_order_relaxed);
   stats.waiting = waiters_.size() + ready_.size() + failed_.size();
   const Clock::time_point now = Clock::now();
@@ -230,7 +232,10 @@ void MissTable::QueueNeeds(const Waiter& waiter, Waits& waits) {
   while (block < end && needs_.size() < kWaitersMax) {
     const uint32_t first = block;
     while (block < end && !content.HasBlock(block) && waits.asked.insert(block).second) ++block;
-    if (block > first) needs_.push_back({waiter.content_row, first, block - first});
+    if (block > first) {
+      needs_.push_back({waiter.content_row, first, block - first, waiter.nid, waiter.offset,
+                        waiter.size, waiter.since});
+    }
     if (block < end) ++block;  // present, or asked for already
   }
 }

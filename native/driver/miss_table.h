@@ -35,6 +35,12 @@ struct Need {
   uint32_t content = 0;  // row of the content table
   uint32_t block = 0;
   uint32_t count = 0;
+  // The request that waits for them first, for whoever explains: inode, range (an OPEN has none) and
+  // since when it waits.
+  uint64_t nid = 0;
+  uint64_t offset = 0;
+  uint32_t size = 0;
+  std::chrono::steady_clock::time_point since{};
 };
 
 // A request that waits. Holds one user of its content.
@@ -73,6 +79,7 @@ class WaiterHandler {
 };
 
 struct MissStats {
+  uint64_t waits = 0;  // requests that had to wait, ever
   uint64_t waiting = 0;
   uint64_t oldest_wait_ms = 0;
   uint64_t deadlines_missed = 0;
@@ -146,6 +153,7 @@ class MissTable : public ContentListener {
   WaiterHandler* handler_ = nullptr;
   std::thread thread_;
   std::atomic<uint64_t> deadlines_missed_{0};
+  std::atomic<uint64_t> waits_{0};
 
   Mutex mutex_;
   CondVar changed_;

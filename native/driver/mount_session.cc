@@ -74,11 +74,19 @@ void DetachAllMounts() {
   }
 }
 
+namespace {
+
+Status OpenContentFiles(const SessionOptions& options, ContentFiles* files) {
+  return ContentFiles::Open(options.files_dir, options.partial_dir, files);
+}
+
+}  // namespace
+
 Status MountSession::Open(const SessionOptions& options, ContentRegistry& registry,
                           Callbacks callbacks, std::unique_ptr<MountSession>* session) {
   std::unique_ptr<MountSession> opened(new MountSession());
   Status status = MountIndex::Open(options.index_dir, &opened->index_);
-  if (status.ok()) status = ContentFiles::Open(options.files_dir, &opened->files_);
+  if (status.ok()) status = OpenContentFiles(options, &opened->files_);
   if (!status.ok()) return status;
   Attributes root;
   if (opened->index_->GetAttributes(erofs::kRootNid, &root) != 0) {
@@ -107,7 +115,7 @@ Status MountSession::Serve(const SessionOptions& options, ContentRegistry& regis
                            std::unique_ptr<MountSession>* session) {
   std::unique_ptr<MountSession> opened(new MountSession());
   Status status = MountIndex::Open(options.index_dir, &opened->index_);
-  if (status.ok()) status = ContentFiles::Open(options.files_dir, &opened->files_);
+  if (status.ok()) status = OpenContentFiles(options, &opened->files_);
   if (!status.ok()) return status;
   opened->mounted_ = std::move(connection);
   status = opened->Start(options, registry, std::move(callbacks));
@@ -162,6 +170,7 @@ Status MountSession::Start(const SessionOptions& options, ContentRegistry& regis
   server.workers = devices.size();
   server.whole_blocks_max = options.whole_blocks_max;
   server.touches = options.touches;
+  server.magic_xattrs = options.magic_xattrs;
   server_ = std::make_unique<ImageServer>(*index_, files_, registry, *misses_, server);
   misses_->on_unwanted = [this](const Digest& digest) { server_->ForgetContent(digest); };
   connection_ =
@@ -235,6 +244,12 @@ void MountSession::FinishLocked() {
 SessionStats MountSession::Stats() {
   MutexLock lock(parts_mutex_);
   return CountStats();
+}
+
+std::vector<OpenLog::Entry> MountSession::TakeOpens(bool watch) {
+  MutexLock lock(parts_mutex_);
+  if (server_ == nullptr) return {};
+  return server_->open_log().Take(watch);
 }
 
 SessionStats MountSession::CountStats() {

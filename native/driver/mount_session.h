@@ -41,6 +41,9 @@ struct SessionOptions {
   // Where first touches are noted, for sessions that record. All reads have to come here then:
   // open_mode is kCached.
   std::shared_ptr<FirstTouches> touches;
+  // Where the cache fills files; may be empty.
+  std::string partial_dir;
+  MagicXattrs magic_xattrs = MagicXattrs::kAuto;
 };
 
 struct SessionInfo {
@@ -91,6 +94,8 @@ class MountSession {
 
   const SessionInfo& info() const { return info_; }
   SessionStats Stats() EXCLUDES_LOCK(parts_mutex_);
+  // See OpenLog::Take. Empty after the end.
+  std::vector<OpenLog::Entry> TakeOpens(bool watch) EXCLUDES_LOCK(parts_mutex_);
 
  private:
   MountSession() = default;

@@ -26,7 +26,7 @@ struct Server {
     tree = builder.tree;
     contents = builder.contents;
     if (!MountIndex::OpenBytes(tree, contents, &index).ok() ||
-        !ContentFiles::Open(directory.path(), &files).ok()) {
+        !ContentFiles::Open(directory.path(), "", &files).ok()) {
       std::abort();
     }
     int fds[2];

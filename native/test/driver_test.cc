@@ -94,6 +94,66 @@ void ServesXattrs() {
         Name("user.a") + Name("trusted.secret"));
 }
 
+// The value of an xattr, or `errno N`.
+std::string XattrOf(DriverFixture& fixture, const std::string& name) {
+  std::string room(8, '\0');
+  room[0] = 100;
+  const auto reply =
+      fixture.kernel.Call(Opcode::GETXATTR, fixture.Nid("file"), room + Name("user." + name));
+  return reply.error == 0 ? reply.data : "errno " + std::to_string(reply.error);
+}
+
+void TellsWhatIsLocal() {
+  const auto with_xattr = [] {
+    TestNode root = OneFile(4, "ddhd");
+    root.children["file"].xattrs = {{1, "a", "value"}};
+    return root;
+  };
+  DriverFixture fixture(with_xattr());
+  CHECK(XattrOf(fixture, "g8ufs.digest") == ToHex(DriverFixture::DigestOf(1)));
+  CHECK(XattrOf(fixture, "g8ufs.chunks") == "4");
+  CHECK(XattrOf(fixture, "g8ufs.chunk_size") == "4096");
+  CHECK(XattrOf(fixture, "g8ufs.data") == std::to_string(4 * kBlock));
+  CHECK(XattrOf(fixture, "g8ufs.local") == "0");
+  CHECK(XattrOf(fixture, "g8ufs.other") == "errno " + std::to_string(ENODATA));
+  const uint64_t nid = fixture.Nid("file");
+  fixture.kernel.Open(nid);
+  CHECK(fixture.Attach(1, 4 * kBlock).ok());
+  CHECK(XattrOf(fixture, "g8ufs.local") == "0");  // holes are no data
+  fixture.Fill(1, 1, 1);
+  CHECK(XattrOf(fixture, "g8ufs.local") == std::to_string(kBlock));
+  CHECK(XattrOf(fixture, "g8ufs.remaining") == std::to_string(3 * kBlock));
+  fixture.WriteComplete(1, std::string(4 * kBlock, 'x'));
+  CHECK(XattrOf(fixture, "g8ufs.remaining") == "0");
+
+  SessionOptions options;
+  options.magic_xattrs = MagicXattrs::kOn;
+  DriverFixture told(OneFile(1), options);
+  CHECK(XattrOf(told, "g8ufs.local") == "0");
+  options.magic_xattrs = MagicXattrs::kOff;
+  DriverFixture hidden(with_xattr(), options);
+  CHECK(XattrOf(hidden, "g8ufs.local") == "errno " + std::to_string(ENODATA));
+  CHECK(XattrOf(hidden, "a") == "value");
+}
+
+void TellsWhoWaitsAndWhatIsOpened() {
+  DriverFixture fixture(OneFile(4));
+  const uint64_t nid = fixture.Nid("file");
+  CHECK(fixture.session->TakeOpens(true).empty());
+  const fuse::OpenOut open = fixture.kernel.Open(nid);
+  const auto opens = fixture.session->TakeOpens(true);
+  CHECK(opens.size() == 1 && opens[0].nid == nid && !opens[0].complete);
+  fixture.kernel.Open(nid);
+  CHECK(fixture.session->TakeOpens(false).empty());  // once
+
+  fixture.kernel.SendRead(nid, open.fh, kBlock, 2 * kBlock);
+  const Need need = fixture.WaitNeeds(1)[0];
+  CHECK(need.nid == nid && need.offset == kBlock && need.size == 2 * kBlock);
+  CHECK(need.since <= std::chrono::steady_clock::now());
+  CHECK(need.since > std::chrono::steady_clock::time_point{});
+  CHECK(fixture.session->Stats().misses.waits == 1);
+}
+
 void ServesPresentBlocks() {
   DriverFixture fixture(OneFile(4));
   const uint64_t nid = fixture.Nid("file");
@@ -333,6 +393,8 @@ int main() {
   g8ufs::AnswersMetadata();
   g8ufs::AnswersWhatItDoesNotDo();
   g8ufs::ServesXattrs();
+  g8ufs::TellsWhatIsLocal();
+  g8ufs::TellsWhoWaitsAndWhatIsOpened();
   g8ufs::ServesPresentBlocks();
   g8ufs::AsksOnceForAbsentBlocks();
   g8ufs::AttachingAnswersToo();

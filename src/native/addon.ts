@@ -330,6 +330,21 @@ export interface Need {
   /** First block needed and how many; count 0 asks only for the content to be attached. */
   readonly block: number;
   readonly count: number;
+  /** The request that waits first: its inode, 0 when none does. */
+  readonly nid: number;
+  /** Its range in the file; `size` 0 when it is an open and no read. */
+  readonly offset: number;
+  readonly size: number;
+  /** For how long it has waited already. */
+  readonly waitedMs: number;
+}
+
+/** A file that was opened while somebody watches. */
+export interface OpenedFile {
+  readonly nid: number;
+  /** Its content was all in the cache. */
+  readonly complete: boolean;
+  readonly agoMs: number;
 }
 
 /**
@@ -365,6 +380,13 @@ export interface SessionOptions {
    * cost of passthrough, and opens of contents of at most {@link wholeBlocksMax} blocks count as reads.
    */
   readonly recordTouches?: boolean;
+  /** Directory in which the cache fills files, to look at when asked for `user.g8ufs.local`. */
+  readonly partialDir?: string;
+  /**
+   * Whether xattrs named `user.g8ufs.*` tell what the driver knows of a file. `auto`, the default: where
+   * the image has xattrs; elsewhere the kernel is told that there are none and never asks again.
+   */
+  readonly magicXattrs?: 'off' | 'auto' | 'on';
 }
 
 export interface SessionStats {
@@ -377,6 +399,8 @@ export interface SessionStats {
   readonly cachedOpens: number;
   /** Bytes that went through the driver; those passed through are not seen. */
   readonly bytesRead: number;
+  /** Requests that had to wait for data so far. */
+  readonly waits: number;
   /** Requests that now wait for data, and the age of the oldest. */
   readonly waiting: number;
   readonly oldestWaitMs: number;
@@ -439,6 +463,13 @@ export interface SessionBinding {
    * @throws RangeError for a number that is no session
    */
   sessionStats(session: number): SessionStats;
+  /**
+   * Files that were opened since the last call, each once. The first call begins to watch, one without
+   * `watch` ends it; in between look several times a second, or some are missed.
+   *
+   * @throws RangeError for a number that is no session
+   */
+  sessionOpens(session: number, watch: boolean): OpenedFile[];
 
   /**
    * Hands a partial content file over. The addon duplicates the descriptor.
