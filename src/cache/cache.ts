@@ -29,6 +29,7 @@ import { DIGEST_SIZE } from './records.ts';
 import { emptyTmp, Recovery, readBootId, setFilesAside } from './recover.ts';
 import { NO_RESIDENCY, type Residency } from './residency.ts';
 import { State } from './state.ts';
+import { type Survey, type SurveyedContent, surveyContents } from './survey.ts';
 import { Verifier, type VerifyOptions, type VerifyProgress } from './verify.ts';
 
 /** Between two looks at what was opened and whether the limits hold. */
@@ -349,6 +350,12 @@ export class ContentCache {
       stateFailures: state.failures,
       recovering: this.#recovery.active,
     };
+  }
+
+  /** How much of these contents is local. Takes as long as there are contents. */
+  async survey(contents: Iterable<SurveyedContent>): Promise<Survey> {
+    this.#requireOpen();
+    return await surveyContents(this.#parts, contents);
   }
 
   /** Ends fills with `ERR_ABORTED`, makes everything durable and gives the directory up. */

@@ -97,6 +97,10 @@ export class PartialContent {
     return this.row(block).subarray(0, digestSizeOf(this.algorithm));
   }
 
+  isHole(block: number): boolean {
+    return isHole(this.rows, block);
+  }
+
   isPresent(block: number): boolean {
     return hasBit(this.present, block);
   }
