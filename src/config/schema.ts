@@ -76,6 +76,22 @@ export const SETTINGS = {
     parse: parseDuration,
     fallback: () => 30_000,
   },
+  slowRead: {
+    env: 'G8UFS_SLOW_READ',
+    unit: 'milliseconds',
+    description: 'how long a read waits before the log says what for',
+    expected: 'a duration such as 5s',
+    parse: parseDuration,
+    fallback: () => 5_000,
+  },
+  metricsListen: {
+    env: 'G8UFS_METRICS_LISTEN',
+    unit: 'text',
+    description: 'loopback address where a mount daemon serves metrics; empty: none',
+    expected: 'host:port',
+    parse: (text) => (text === '' || parseListen(text) !== undefined ? text : undefined),
+    fallback: () => '',
+  },
   requireSignature: {
     env: 'G8UFS_REQUIRE_SIGNATURE',
     unit: 'list',

@@ -12,15 +12,24 @@ import { addon } from '../native/load.ts';
 import { controlSocket } from './client.ts';
 import { serveControl } from './control.ts';
 import { Demand } from './demand.ts';
+import { Explainer } from './explain.ts';
 import { ImageStore } from './images.ts';
 import type { Logger } from './log.ts';
+import { MountMetrics } from './metrics.ts';
+import type { MetricsServer } from './metrics-server.ts';
 import { LazyStore, openMountStore } from './mount-store.ts';
 import { MountTable } from './mounts.ts';
 import { openDriver } from './open-driver.ts';
 import { Pacer } from './pacer.ts';
 import { Prefetch } from './prefetch.ts';
 import { register } from './registry.ts';
-import { parseMountPoint, parseMountRequest, parseUnmountRequest } from './requests.ts';
+import {
+  parseMountPoint,
+  parseMountRequest,
+  parseTraceRequest,
+  parseUnmountRequest,
+} from './requests.ts';
+import { SLOW_READ_MS, SlowReads } from './slow-reads.ts';
 import { detachLeftovers } from './unmount.ts';
 
 export interface DaemonOptions {
@@ -29,6 +38,12 @@ export interface DaemonOptions {
   readonly sizeMaxBytes?: number;
   readonly freeFloorBytes?: number;
   readonly log: Logger;
+  /** Version of the program, for the metrics. */
+  readonly version: string;
+  /** A read that waits this long is told of in the log; default {@link SLOW_READ_MS}. */
+  readonly slowReadMs?: number;
+  /** Where to serve metrics over HTTP; default nowhere. */
+  readonly metrics?: { readonly host: string; readonly port: number };
   /** Called when the last mount is gone. */
   readonly onEmpty: () => void;
 }
@@ -38,6 +53,10 @@ export class Daemon {
   readonly #cache: ContentCache;
   readonly #images: ImageStore;
   readonly #log: Logger;
+  readonly #explainer: Explainer;
+  readonly #metrics = new MountMetrics();
+  readonly #version: string;
+  #metricsServer: MetricsServer | undefined;
   readonly #abort = new AbortController();
   #control: Server | undefined;
   #unregister: (() => Promise<void>) | undefined;
@@ -47,6 +66,7 @@ export class Daemon {
     const { cacheDir, log } = options;
     this.#cache = cache;
     this.#log = log;
+    this.#version = options.version;
     this.#images = new ImageStore({
       dir: join(cacheDir, 'flists'),
       tmp: join(cacheDir, 'tmp'),
@@ -60,7 +80,9 @@ export class Daemon {
         (await import('./fetch-flist.ts')).fetchFlist(url, fetchOptions),
     });
     const pacer = new Pacer();
-    const demand = new Demand({ cache, contents: addon(), log, pacer });
+    const slowReadMs = options.slowReadMs ?? SLOW_READ_MS;
+    const slowReads = new SlowReads({ thresholdMs: slowReadMs, log });
+    const demand = new Demand({ cache, contents: addon(), log, pacer, slowReads });
     this.mounts = new MountTable({
       images: this.#images,
       lowerDir: join(cacheDir, 'run', 'lower'),
@@ -83,8 +105,10 @@ export class Daemon {
             indexDir: image.dir,
           });
       },
+      onUnmount: (mount) => this.#metrics.onUnmount(mount),
       onEmpty: options.onEmpty,
     });
+    this.#explainer = new Explainer(this.mounts, cache, slowReadMs);
   }
 
   async #readProfile(source: string, isPlace: boolean): Promise<Profile | undefined> {
@@ -124,6 +148,7 @@ export class Daemon {
       daemon.#control = await serveControl(socket, (method, params) =>
         daemon.handle(method, params),
       );
+      await daemon.#serveMetrics(options.metrics);
       daemon.#unregister = await register(options.registryDir, {
         pid: process.pid,
         cacheDir,
@@ -153,6 +178,16 @@ export class Daemon {
         return this.mounts.prefetchStatus(parseMountPoint(params));
       case 'list':
         return this.mounts.list();
+      case 'figures':
+        return this.#explainer.figures();
+      case 'stats':
+        return this.#explainer.stats(parseMountPoint(params));
+      case 'trace': {
+        const { mountPoint, after } = parseTraceRequest(params);
+        return this.#explainer.trace(mountPoint, after);
+      }
+      case 'metrics':
+        return this.#metricsText();
       case 'cache.status':
         return this.#cache.status();
       case 'cache.gc':
@@ -165,6 +200,18 @@ export class Daemon {
     }
   }
 
+  async #metricsText(): Promise<string> {
+    const status = await this.#cache.status();
+    return this.#metrics.text(this.#version, this.mounts.served(), status);
+  }
+
+  async #serveMetrics(address: DaemonOptions['metrics']): Promise<void> {
+    if (address === undefined) return;
+    const { serveMetrics } = await import('./metrics-server.ts');
+    this.#metricsServer = await serveMetrics(address, () => this.#metricsText());
+    this.#log.info({ url: this.#metricsServer.url }, 'serving metrics');
+  }
+
   /** Unmounts everything, writes the cache's state, stops listening. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -174,6 +221,7 @@ export class Daemon {
   async #close(): Promise<void> {
     this.#abort.abort(new G8Error('ERR_ABORTED', 'The mount daemon is going away'));
     this.#control?.close();
+    await this.#metricsServer?.close();
     await this.#unregister?.();
     await this.mounts.close();
     await this.#images.collect(new Set());

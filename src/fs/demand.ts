@@ -9,21 +9,21 @@ import { startDeadline } from '../base/deadline.ts';
 import { type G8Error, toG8Error } from '../base/errors.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import type { ContentRef } from '../cache/content.ts';
-import type { FillPriority } from '../cache/fetch.ts';
+import type { FillOptions } from '../cache/fill.ts';
 import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { Need, SessionBinding } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
-import type { LogFields, Logger } from './log.ts';
+import { LimitedLog } from './limited-log.ts';
+import type { Logger } from './log.ts';
+import type { Miss } from './miss.ts';
+import type { MissLog } from './miss-log.ts';
 import type { Pacer } from './pacer.ts';
+import type { SlowReads } from './slow-reads.ts';
 
 /** The farthest that is read ahead of a sequential reader: with 512 KiB blocks, 4 MiB. */
 const READAHEAD_BLOCKS_MAX = 8;
 /** Contents whose reading position is remembered; a forgotten one only starts small again. */
 const POSITIONS_MAX = 1024;
-
-/** Failed reads that are logged within a time; the rest is counted. */
-const FAILURES_MAX = 20;
-const FAILURE_WINDOW_MS = 10_000;
 
 /** What a mount brings: where its contents are described and where their chunks are. */
 export interface DemandSource {
@@ -31,6 +31,8 @@ export interface DemandSource {
   readonly contents: ContentsReader;
   readonly store: ChunkStore;
   readonly deadlineMs: number;
+  /** Where its waits are noted. */
+  readonly misses: MissLog;
 }
 
 type Contents = Pick<SessionBinding, 'contentFail'>;
@@ -47,7 +49,9 @@ export class Demand {
   readonly #contents: Contents;
   readonly #log: Logger;
   readonly #pacer: Pick<Pacer, 'startRead'>;
-  #failures = { sinceMs: 0, count: 0 };
+  readonly #failures: LimitedLog;
+  /** Watches the waits of all mounts. */
+  readonly slowReads: SlowReads | undefined;
   readonly #positions = new Map<string, Position>();
 
   constructor(options: {
@@ -56,31 +60,48 @@ export class Demand {
     log: Logger;
     /** Is told of every read that somebody waits for. */
     pacer: Pick<Pacer, 'startRead'>;
+    slowReads?: SlowReads;
   }) {
     this.#cache = options.cache;
     this.#contents = options.contents;
     this.#log = options.log;
     this.#pacer = options.pacer;
+    this.#failures = new LimitedLog(options.log, 'failed reads');
+    this.slowReads = options.slowReads;
   }
 
   /** Answers one need of the native driver. Never throws: a failure becomes the readers' errno. */
   async answer(source: DemandSource, need: Need): Promise<void> {
     let ref: ContentRef | undefined;
+    // What only looks at a content keeps nobody waiting.
+    const miss = need.count > 0 ? source.misses.begin(need) : undefined;
+    let failure: unknown;
     try {
       ref = contentRef(source.contents, need.content);
+      if (miss !== undefined) miss.fileSize = ref.size;
       // Tells the driver what it finds: a complete file, or a partial one and its blocks.
-      await this.fill(source, ref, need.block, need.count);
+      await this.fill(source, ref, need.block, need.count, miss);
     } catch (error) {
+      failure = error;
       this.#fail(source, need, ref, error);
+    } finally {
+      if (miss !== undefined) source.misses.end(miss, failure);
     }
   }
 
   /** Makes blocks present within the mount's deadline, then reads ahead of a sequential reader. */
-  async fill(source: DemandSource, ref: ContentRef, block: number, count: number): Promise<void> {
+  async fill(
+    source: DemandSource,
+    ref: ContentRef,
+    block: number,
+    count: number,
+    miss?: Miss,
+  ): Promise<void> {
+    const watcher = source.misses.watcher('demand', miss);
     // Without blocks it is only to be looked at, and nobody waits.
     const endRead = count > 0 ? this.#pacer.startRead() : undefined;
     try {
-      await this.#load(source, ref, { block, count }, 'demand');
+      await this.#load(source, ref, { block, count }, { priority: 'demand', watcher });
     } finally {
       endRead?.();
     }
@@ -91,12 +112,12 @@ export class Demand {
     { store, deadlineMs, mountPoint }: DemandSource,
     ref: ContentRef,
     { block, count }: { readonly block: number; readonly count: number },
-    priority: FillPriority,
+    options: Pick<FillOptions, 'priority' | 'watcher'>,
   ): Promise<void> {
     // Its error is ERR_TIMEOUT; that of `AbortSignal.timeout` would tell the reader EINTR.
     const deadline = startDeadline({ timeoutMs: deadlineMs, what: `Read at ${mountPoint}` });
     try {
-      await this.#cache.load(ref, block, count, { store, priority, signal: deadline.signal });
+      await this.#cache.load(ref, block, count, { store, signal: deadline.signal, ...options });
     } finally {
       deadline.clear();
     }
@@ -118,27 +139,17 @@ export class Demand {
       if (oldest !== undefined) this.#positions.delete(oldest);
     }
     if (end <= from) return;
-    this.#load(source, ref, { block: from, count: end - from }, 'background')
+    const options = { priority: 'background', watcher: source.misses.watcher('ahead') } as const;
+    this.#load(source, ref, { block: from, count: end - from }, options)
       // Nobody waits for it: a reader that comes to these blocks asks again and gets the error.
       .catch((error: unknown) => this.#log.debug({ err: error }, 'readahead failed'));
-  }
-
-  /** A hub that is away for a day must not fill the disk with the reads that missed it. */
-  #logFailure(fields: LogFields, message: string): void {
-    const now = Date.now();
-    if (now - this.#failures.sinceMs > FAILURE_WINDOW_MS) {
-      const left = this.#failures.count - FAILURES_MAX;
-      if (left > 0) this.#log.warn({ count: left }, 'more reads failed than are listed');
-      this.#failures = { sinceMs: now, count: 0 };
-    }
-    this.#failures.count++;
-    if (this.#failures.count <= FAILURES_MAX) this.#log.error(fields, message);
   }
 
   #fail(source: DemandSource, need: Need, ref: ContentRef | undefined, error: unknown): void {
     const failure: G8Error = toG8Error(error, 'ERR_INTERNAL', 'Read failed');
     const digest = ref === undefined ? undefined : toHex(ref.digest);
-    this.#logFailure(
+    this.#failures.write(
+      'error',
       { code: failure.code, mountPoint: source.mountPoint, content: digest, block: need.block },
       failure.message,
     );

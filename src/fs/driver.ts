@@ -2,10 +2,14 @@
  * What a mount driver is: the one interface behind which the native driver and the portable one
  * (`fuse-native`) show the same tree.
  */
-import type { OpenMode } from '../native/addon.ts';
+import type { ContentsReader } from '../format/index/contents-reader.ts';
+import type { OpenedFile, OpenMode } from '../native/addon.ts';
+import type { MissLog } from './miss-log.ts';
 
 export interface DriverOptions {
   readonly mountPoint: string;
+  /** Where users see it: the mount point, or that of the overlay on top. */
+  readonly shownAt: string;
   /** Folder with the mount index. */
   readonly indexDir: string;
   /** Shown in /proc/mounts. */
@@ -15,6 +19,8 @@ export interface DriverOptions {
   readonly deadlineMs: number;
   /** Notes what is touched, in the order of the first time; costs passthrough. */
   readonly recordTouches: boolean;
+  /** Whether `user.g8ufs.*` is answered; see the addon's option of this name. */
+  readonly magicXattrs: 'off' | 'auto' | 'on';
 }
 
 /** A served mount. */
@@ -27,6 +33,16 @@ export interface DriverSession {
   stats(): Record<string, number>;
   /** What was noted, also after the end; see `OpenedSession.touches`. */
   touches?(): Uint32Array;
+  /** Requests of the kernel so far, by operation. */
+  requests(): Readonly<Record<string, number>>;
+  /** Files opened since the last call while somebody watches; see the addon's `sessionOpens`. */
+  opens(watch: boolean): OpenedFile[];
   /** Unmounts and ends all threads; idempotent. */
   close(options: { lazy: boolean }): Promise<void>;
+}
+
+/** A served mount, and what explains it. */
+export interface ExplainedSession extends DriverSession {
+  readonly contents: ContentsReader;
+  readonly misses: MissLog;
 }

@@ -51,14 +51,14 @@ export async function openFuseNativeDriver(
 ): Promise<DriverSession> {
   const Fuse = loadPackage();
   const file = openFileSource(join(options.indexDir, 'mount.erofs'));
-  let requests = 0;
+  const requests: Record<string, number> = {};
   try {
     const tree = new PathTree(new MountIndexReader(file));
     const operations = createOperations(tree, source, cache, demand);
     const counted = Object.entries(operations).map(([name, operation]) => [
       name,
       (...args: never[]) => {
-        requests++;
+        requests[name] = (requests[name] ?? 0) + 1;
         operation(...args);
       },
     ]);
@@ -74,7 +74,9 @@ export async function openFuseNativeDriver(
     return {
       driver: 'fuse-native',
       passthrough: false,
-      stats: () => ({ requests }),
+      stats: () => ({ requests: Object.values(requests).reduce((sum, count) => sum + count, 0) }),
+      requests: () => requests,
+      opens: () => [],
       close: async ({ lazy }) => {
         // Ours first: the package unmounts lazily, by a shell, whatever is open.
         if (!lazy) await unmount(options.mountPoint, false);

@@ -9,7 +9,7 @@ import { basename, join } from 'node:path';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import type { OpenMode } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
-import type { DriverOptions, DriverSession } from './driver.ts';
+import type { DriverOptions, DriverSession, ExplainedSession } from './driver.ts';
 import type { Image, ImageStore } from './images.ts';
 import type { Logger } from './log.ts';
 import { findMount, readMountinfo } from './mountinfo.ts';
@@ -28,6 +28,8 @@ export interface MountRequest {
   readonly openMode: OpenMode;
   readonly driver: 'native' | 'fuse-native';
   readonly allowOther: boolean;
+  /** Answer `user.g8ufs.*` even where the image has no xattrs and nobody would have to be asked. */
+  readonly magicXattrs?: boolean;
   /** Raw public keys in Base64, one of which must have signed the image; absent: none has to. */
   readonly requireSignature?: readonly string[];
   /** Read-write with overlayfs on top; absent for a read-only mount. */
@@ -67,7 +69,7 @@ export interface MountTableOptions {
     options: DriverOptions,
     store: ChunkStore,
     onEnd: () => void,
-  ) => Promise<DriverSession>;
+  ) => Promise<ExplainedSession>;
   /** Called with the store of a mount that answers now. */
   readonly onMounted?: (store: ChunkStore) => void;
   /** Called before the image is opened; what it gives is called when the mount answers. */
@@ -75,21 +77,27 @@ export interface MountTableOptions {
     request: MountRequest,
     prefetch: PrefetchRequest,
   ) => (image: Image, store: ChunkStore) => Prefetch;
+  /** Called before a mount is taken away; what it returns is called when that has succeeded. */
+  readonly onUnmount?: (mount: ServedMount) => () => void;
   /** Called when the last mount is gone. */
   readonly onEmpty: () => void;
 }
 
-interface Mounted {
+/** A mount as whoever explains it sees it. */
+export interface ServedMount {
   readonly request: MountRequest;
   readonly image: Image;
-  readonly store: ChunkStore;
-  readonly session: DriverSession;
+  readonly session: ExplainedSession;
   readonly since: Date;
+  readonly prefetch: Prefetch | undefined;
+}
+
+interface Mounted extends ServedMount {
+  readonly store: ChunkStore;
   /** Where the session itself is mounted when an overlay is on top. */
   readonly lower: string | undefined;
   /** Settles when the kernel has let go: after a lazy unmount that is when the last file is closed. */
   readonly ended: Promise<void>;
-  readonly prefetch: Prefetch | undefined;
   closing: Promise<void> | undefined;
   /** The start profile is written. */
   recorded: Promise<void> | undefined;
@@ -126,19 +134,18 @@ export class MountTable {
     return new Set([...this.#mounts.values()].map((mounted) => mounted.image.digest));
   }
 
+  /** The mounts of the moment. */
+  served(): ServedMount[] {
+    return [...this.#mounts.values()];
+  }
+
+  /** @throws ERR_NO_INPUT when this daemon has no such mount */
+  find(mountPoint: string): ServedMount {
+    return this.#find(mountPoint);
+  }
+
   list(): MountRecord[] {
-    return [...this.#mounts.values()].map((mounted) => ({
-      mountPoint: mounted.request.mountPoint,
-      source: mounted.request.source,
-      image: mounted.image.digest,
-      driver: mounted.session.driver,
-      passthrough: mounted.session.passthrough,
-      upper: mounted.request.upper ?? null,
-      since: mounted.since.toISOString(),
-      stats: mounted.session.stats(),
-      prefetch: mounted.prefetch?.status() ?? null,
-      record: mounted.request.record ?? null,
-    }));
+    return this.served().map(recordOf);
   }
 
   /** How far the prefetch of a mount is; `null` without one. @throws ERR_NO_INPUT without such a mount */
@@ -210,7 +217,7 @@ export class MountTable {
       request.upper === undefined
         ? undefined
         : join(this.#options.lowerDir, String(this.#nextLower++));
-    let session: DriverSession | undefined;
+    let session: ExplainedSession | undefined;
     // The kernel may end the connection while the mount is still being made.
     let mounted: Mounted | undefined;
     let ended = false;
@@ -226,12 +233,15 @@ export class MountTable {
       if (lower !== undefined) await mkdir(lower, { recursive: true, mode: 0o700 });
       const options: DriverOptions = {
         mountPoint: lower ?? request.mountPoint,
+        shownAt: request.mountPoint,
         indexDir: image.dir,
         source: sourceName(request.source),
         allowOther: request.allowOther,
         openMode: request.openMode,
         deadlineMs: request.deadlineMs,
         recordTouches: request.record !== undefined,
+        // An overlay on top shows the attributes of its layers as its own: these are none of the image's.
+        magicXattrs: lower !== undefined ? 'off' : request.magicXattrs === true ? 'on' : 'auto',
       };
       session = await this.#options.openDriver(request.driver, options, store, onEnd);
       if (ended) throw new G8Error('ERR_MOUNT', `${options.mountPoint} was unmounted from outside`);
@@ -348,8 +358,10 @@ export class MountTable {
   /** Detaches; what the mount used is closed when the kernel has let go of it. */
   async #release(mounted: Mounted, lazy: boolean): Promise<void> {
     const { mountPoint } = mounted.request;
+    const onGone = this.#options.onUnmount?.(mounted);
     await mounted.session.close({ lazy });
     this.#mounts.delete(mountPoint);
+    onGone?.();
     this.#options.log.info({ mountPoint }, 'unmounted');
     this.#releasing++;
     mounted.recorded = this.#record(mounted);
@@ -403,6 +415,23 @@ export class MountTable {
   #checkEmpty(): void {
     if (this.size === 0 && this.#releasing === 0) this.#options.onEmpty();
   }
+}
+
+/** What `list` tells of a mount. */
+export function recordOf(mount: ServedMount): MountRecord {
+  const { request, image, session, since, prefetch } = mount;
+  return {
+    mountPoint: request.mountPoint,
+    source: request.source,
+    image: image.digest,
+    driver: session.driver,
+    passthrough: session.passthrough,
+    upper: request.upper ?? null,
+    since: since.toISOString(),
+    stats: session.stats(),
+    prefetch: prefetch?.status() ?? null,
+    record: request.record ?? null,
+  };
 }
 
 // Shown in /proc/mounts: enough to recognise an image, and never a URL's credentials.

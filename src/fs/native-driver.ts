@@ -14,6 +14,8 @@ const WHOLE_BLOCKS_MAX = 1;
 export interface NativeDriverOptions extends DriverOptions {
   /** The cache's folder of complete content files. */
   readonly filesDir: string;
+  /** Where it fills files. */
+  readonly partialDir: string;
   readonly source: string;
 }
 
@@ -44,10 +46,13 @@ export async function openNativeDriver(
       readaheadBytes: READAHEAD_BYTES,
       wholeBlocksMax: WHOLE_BLOCKS_MAX,
       recordTouches,
+      partialDir: options.partialDir,
+      magicXattrs: options.magicXattrs,
     },
     (need) => void answer(demand, need),
     onEnd,
   );
+  let closed = false;
   return {
     driver: 'native',
     passthrough: info.passthrough,
@@ -58,5 +63,11 @@ export async function openNativeDriver(
     },
     ...(touches && { touches }),
     close: (closeOptions) => addon.closeSession(session, closeOptions),
+    requests: () => addon.sessionStats(session).requests,
+    opens: (watch) => (closed ? [] : addon.sessionOpens(session, watch)),
+    close: async (closeOptions) => {
+      await addon.closeSession(session, closeOptions);
+      closed = true;
+    },
   };
 }

@@ -6,9 +6,11 @@ import { type FileSource, openFileSource } from '../image/file-source.ts';
 import { addon } from '../native/load.ts';
 import type { ChunkStore } from '../store/store.ts';
 import type { Demand, DemandSource } from './demand.ts';
-import type { DriverOptions, DriverSession } from './driver.ts';
+import type { DriverOptions, DriverSession, ExplainedSession } from './driver.ts';
+import { MissLog } from './miss-log.ts';
 import type { MountRequest } from './mounts.ts';
 import { openNativeDriver } from './native-driver.ts';
+import { PathNames } from './path-names.ts';
 
 export interface OpenDriverOptions extends DriverOptions {
   readonly cache: ContentCache;
@@ -21,8 +23,9 @@ export interface OpenDriverOptions extends DriverOptions {
 export async function openDriver(
   driver: MountRequest['driver'],
   options: OpenDriverOptions,
-): Promise<DriverSession> {
+): Promise<ExplainedSession> {
   const { cache, demand, store, onEnd, ...rest } = options;
+  const names = new PathNames(options.indexDir);
   const files: FileSource[] = [];
   const openFile = (name: string): FileSource => {
     const file = openFileSource(join(options.indexDir, name));
@@ -30,23 +33,26 @@ export async function openDriver(
     return file;
   };
   const closeFiles = (): void => {
+    names.close();
     for (const file of files) file.close();
   };
   try {
     const contents = openFile('mount.contents');
     const chunks = openFile('mount.chunks');
     const source: DemandSource = {
-      mountPoint: options.mountPoint,
+      mountPoint: options.shownAt,
       contents: new ContentsReader(contents, chunks),
       store,
       deadlineMs: options.deadlineMs,
+      misses: new MissLog({ mountPoint: options.shownAt, names, slowReads: demand.slowReads }),
     };
     // A lazily detached mount reads on until its last file is closed.
     const ended = (): void => {
       closeFiles();
       onEnd();
     };
-    return await start(driver, rest, source, cache, demand, ended);
+    const session = await start(driver, rest, source, cache, demand, ended);
+    return { ...session, contents: source.contents, misses: source.misses };
   } catch (error) {
     closeFiles();
     throw error;
@@ -74,6 +80,6 @@ async function start(
     };
   }
   const answer = demand.answer.bind(demand);
-  const native = { ...options, filesDir: cache.layout.files };
+  const native = { ...options, filesDir: cache.layout.files, partialDir: cache.layout.partial };
   return openNativeDriver(addon(), native, source, answer, onEnd);
 }

@@ -35,6 +35,7 @@ export function parseMountRequest(params: unknown): MountRequest {
     openMode: oneOf(fields, 'openMode', ['auto', 'passthrough', 'none']),
     driver: oneOf(fields, 'driver', ['native', 'fuse-native']),
     allowOther: flag(fields, 'allowOther'),
+    ...(flag(fields, 'magicXattrs') ? { magicXattrs: true } : {}),
     ...(fields['requireSignature'] === undefined ? {} : { requireSignature: keys(fields) }),
     ...(fields['upper'] === undefined ? {} : { upper: path(fields, 'upper') }),
     ...(fields['prefetch'] === undefined ? {} : { prefetch: prefetch(fields['prefetch']) }),
@@ -67,6 +68,19 @@ export function parseMountPoint(params: unknown): string {
 export function parseUnmountRequest(params: unknown): { mountPoint: string; lazy: boolean } {
   const fields = asFields(params);
   return { mountPoint: path(fields, 'mountPoint'), lazy: flag(fields, 'lazy') };
+}
+
+/** @throws ERR_PROTOCOL naming the field that is wrong */
+export function parseTraceRequest(params: unknown): {
+  mountPoint: string;
+  after: number | undefined;
+} {
+  const fields = asFields(params);
+  const after = fields['after'];
+  if (after !== undefined && !(Number.isSafeInteger(after) && (after as number) >= 0)) {
+    throw wrong('after');
+  }
+  return { mountPoint: path(fields, 'mountPoint'), after: after as number | undefined };
 }
 
 /** Raw Ed25519 keys in Base64. An empty list would ask for nothing, and look as if it did. */

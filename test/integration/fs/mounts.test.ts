@@ -4,8 +4,10 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type ErrorCode, G8Error, isG8Error } from '../../../src/base/errors.ts';
-import type { DriverOptions, DriverSession } from '../../../src/fs/driver.ts';
+import type { ContentsReader } from '../../../src/format/index/contents-reader.ts';
+import type { DriverOptions, ExplainedSession } from '../../../src/fs/driver.ts';
 import type { ImageStore } from '../../../src/fs/images.ts';
+import { MissLog } from '../../../src/fs/miss-log.ts';
 import { type MountRequest, MountTable } from '../../../src/fs/mounts.ts';
 import type { ChunkStore } from '../../../src/store/store.ts';
 import { gate } from '../../support/gate.ts';
@@ -16,7 +18,7 @@ const DIGEST = 'ab'.repeat(32);
 const fails = (code: ErrorCode) => (error: unknown) => isG8Error(error, code);
 
 /** A session that is busy or broken when the test says so. */
-class FakeSession implements DriverSession {
+class FakeSession implements ExplainedSession {
   readonly driver = 'native';
   readonly passthrough = true;
   readonly options: DriverOptions;
@@ -27,12 +29,25 @@ class FakeSession implements DriverSession {
   inUse = false;
   waiting: Promise<void> = Promise.resolve();
 
+  readonly contents = {} as ContentsReader;
+  readonly misses: MissLog;
+
   constructor(options: DriverOptions, onEnd: () => void) {
+    this.misses = new MissLog({
+      mountPoint: options.shownAt,
+      names: { find: async () => undefined },
+    });
     this.options = options;
     this.onEnd = onEnd;
   }
   stats() {
     return { requests: 7 };
+  }
+  requests() {
+    return { lookup: 7 };
+  }
+  opens() {
+    return [];
   }
   async close({ lazy }: { lazy: boolean }): Promise<void> {
     this.closes.push(lazy);
@@ -84,7 +99,7 @@ class World {
     if (this.storeCloseError !== undefined) throw this.storeCloseError;
   }
 
-  async #openDriver(options: DriverOptions, onEnd: () => void): Promise<DriverSession> {
+  async #openDriver(options: DriverOptions, onEnd: () => void): Promise<ExplainedSession> {
     await this.started;
     if (this.driverError !== undefined) throw this.driverError;
     const session = new FakeSession(options, onEnd);

@@ -32,6 +32,8 @@ for (const [name, files, code] of [
     for (const file of files) writeFileSync(join(indexDir, file), new Uint8Array(4096));
     const options = {
       mountPoint: '/mnt/a',
+      shownAt: '/mnt/a',
+      magicXattrs: 'auto',
       indexDir,
       source: 'a.flist',
       allowOther: false,

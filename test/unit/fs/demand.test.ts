@@ -10,6 +10,7 @@ import { ContentsReader } from '../../../src/format/index/contents-reader.ts';
 import { bufferSource } from '../../../src/format/index/source.ts';
 import { buildMountIndex } from '../../../src/format/index/writer.ts';
 import { contentRef, Demand, type DemandSource } from '../../../src/fs/demand.ts';
+import { MissLog } from '../../../src/fs/miss-log.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
 import { directory, file } from '../../support/index-trees.ts';
 
@@ -23,7 +24,8 @@ function sourceOf(blocks: number, deadlineMs = 10_000): DemandSource {
     bufferSource(Buffer.concat([...index.contents()])),
     bufferSource(Buffer.concat([...index.chunks()])),
   );
-  return { mountPoint: '/mnt/a', contents, store: new MemoryStore(), deadlineMs };
+  const misses = new MissLog({ mountPoint: '/mnt/a', names: { find: async () => undefined } });
+  return { mountPoint: '/mnt/a', contents, store: new MemoryStore(), deadlineMs, misses };
 }
 
 /** A cache and a driver that write down what they are asked; `behave` decides how fills end. */
@@ -65,7 +67,16 @@ class World {
   }
 }
 
-const need = (block = 0, count = 1, content = 0) => ({ session: 1, content, block, count });
+const need = (block = 0, count = 1, content = 0) => ({
+  session: 1,
+  content,
+  block,
+  count,
+  nid: 36,
+  offset: block * BLOCK,
+  size: 4096,
+  waitedMs: 0,
+});
 
 test('contentRef() is the row of the content table', () => {
   const ref = contentRef(sourceOf(3).contents, 0);

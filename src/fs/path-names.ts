@@ -1,0 +1,70 @@
+/**
+ * Names of the inodes of one mount, for people: found in the mount index when the first is asked for. Reading
+ * a large index takes a while and is done in slices, so that readers who wait for data do not wait for it.
+ */
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { toHex } from '../base/bytes.ts';
+import { G8Error } from '../base/errors.ts';
+import { PathTable } from '../format/index/paths.ts';
+import { MountIndexReader } from '../format/index/reader.ts';
+import { type FileSource, openFileSource } from '../image/file-source.ts';
+
+/** For how long the event loop is held at a time. */
+const SLICE_MS = 4;
+
+export class PathNames {
+  readonly #indexDir: string;
+  #file: FileSource | undefined;
+  #table: Promise<PathTable> | undefined;
+  #closed = false;
+
+  constructor(indexDir: string) {
+    this.#indexDir = indexDir;
+  }
+
+  /**
+   * Path from the root of the image, beginning with a slash; `undefined` when it cannot be told.
+   *
+   * @throws ERR_FLIST_FORMAT when the index is broken; ERR_IO; ERR_ABORTED after the mount's end
+   */
+  async find(nid: number): Promise<Uint8Array | undefined> {
+    this.#table ??= this.#build();
+    const table = await this.#table;
+    this.#requireOpen();
+    return table.find(nid);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#file?.close();
+  }
+
+  async #build(): Promise<PathTable> {
+    this.#requireOpen();
+    this.#file = openFileSource(join(this.#indexDir, 'mount.erofs'));
+    const table = new PathTable(new MountIndexReader(this.#file));
+    let sliceEnd = performance.now() + SLICE_MS;
+    for (const _step of table.build()) {
+      if (performance.now() < sliceEnd) continue;
+      await nextTurn();
+      this.#requireOpen();
+      sliceEnd = performance.now() + SLICE_MS;
+    }
+    return table;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new G8Error('ERR_ABORTED', 'The mount has ended');
+  }
+}
+
+/** A path for JSON: text, and hex where the bytes are no UTF-8. Without one, the inode's number stands in. */
+export function fieldsOfPath(
+  path: Uint8Array | undefined,
+  nid: number,
+): { path: string; pathHex?: string } {
+  if (path === undefined) return { path: `inode ${nid}` };
+  const text = Buffer.from(path).toString();
+  return Buffer.from(text).equals(path) ? { path: text } : { path: text, pathHex: toHex(path) };
+}
