@@ -16,6 +16,8 @@ const { values } = parseArgs({
     cache: { type: 'string' },
     'cache-size': { type: 'string' },
     'cache-free': { type: 'string' },
+    metrics: { type: 'string' },
+    'slow-read': { type: 'string' },
     debug: { type: 'boolean' },
     'notify-fd': { type: 'string' },
   },
@@ -32,6 +34,8 @@ const flags: DaemonFlags = {
   ...(values.cache === undefined ? {} : { cache: values.cache }),
   ...(values['cache-size'] === undefined ? {} : { cacheSize: values['cache-size'] }),
   ...(values['cache-free'] === undefined ? {} : { cacheFree: values['cache-free'] }),
+  ...(values.metrics === undefined ? {} : { metrics: values.metrics }),
+  ...(values['slow-read'] === undefined ? {} : { slowRead: values['slow-read'] }),
 };
 const surroundings = { env: process.env, signal: ending.signal, debug: values.debug === true };
 try {

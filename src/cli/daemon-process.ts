@@ -2,15 +2,19 @@
 
 import { registryDir } from '../base/paths.ts';
 import { loadConfig } from '../config/config.ts';
+import { parseListen } from '../config/schema.ts';
 import { Daemon } from '../fs/daemon.ts';
 import { createLogger } from '../fs/log.ts';
 import type { Context } from './context.ts';
 import { endWithoutHelp } from './exit.ts';
+import { packageVersion } from './version.ts';
 
 export interface DaemonFlags {
   readonly cache?: string;
   readonly cacheSize?: string;
   readonly cacheFree?: string;
+  readonly metrics?: string;
+  readonly slowRead?: string;
 }
 
 export interface DaemonProcess {
@@ -34,7 +38,10 @@ export async function startDaemon(
     cacheDir: flags.cache,
     cacheSize: flags.cacheSize,
     cacheFree: flags.cacheFree,
+    metricsListen: flags.metrics,
+    slowRead: flags.slowRead,
   });
+  const metrics = parseListen(config.get('metricsListen'));
   let end: () => void = () => {};
   const asked = new Promise<void>((resolve) => {
     end = resolve;
@@ -44,6 +51,9 @@ export async function startDaemon(
     registryDir: registryDir(context.env, process.getuid?.() ?? 0),
     sizeMaxBytes: config.get('cacheSize'),
     freeFloorBytes: config.get('cacheFree'),
+    slowReadMs: config.get('slowRead'),
+    ...(metrics === undefined ? {} : { metrics }),
+    version: packageVersion(),
     log: createLogger(context.debug ? 'debug' : (options.logLevel ?? 'info')),
     onEmpty: () => end(),
   });

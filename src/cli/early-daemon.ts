@@ -13,7 +13,8 @@ import type { Context } from './context.ts';
 export { dropExpectedDaemon } from '../fs/client.ts';
 
 /** Flags whose meaning only the command knows, or that need no daemon in the background. */
-const UNPLAIN = /^(-h|--help|-f|--foreground|--debug|--cache-(size|free)(=|$)|-[a-z]{2,})/;
+const UNPLAIN =
+  /^(-h|--help|-f|--foreground|--debug|--(cache-(size|free)|metrics|slow-read)(=|$)|-[a-z]{2,})/;
 
 /** The command that runs the daemon of a cache in the background. */
 export function daemonCommand(cacheDir: string, flags: readonly string[] = []): DaemonCommand {

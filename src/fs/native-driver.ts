@@ -62,7 +62,6 @@ export async function openNativeDriver(
       return { requests: total, ...counters };
     },
     ...(touches && { touches }),
-    close: (closeOptions) => addon.closeSession(session, closeOptions),
     requests: () => addon.sessionStats(session).requests,
     opens: (watch) => (closed ? [] : addon.sessionOpens(session, watch)),
     close: async (closeOptions) => {

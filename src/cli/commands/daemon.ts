@@ -7,6 +7,8 @@ interface Flags {
   readonly cache?: string;
   readonly cacheSize?: string;
   readonly cacheFree?: string;
+  readonly metrics?: string;
+  readonly slowRead?: string;
 }
 
 export function command(context: Context): Command {
@@ -15,10 +17,15 @@ export function command(context: Context): Command {
     .option('--cache <dir>', 'folder of the content cache')
     .option('--cache-size <size>', 'size the cache may have')
     .option('--cache-free <size>', 'space to leave free on its file system')
+    .option('--metrics <host:port>', 'loopback address to serve metrics at (default: nowhere)')
+    .option('--slow-read <time>', 'log what a read waits for after this time (default: 5s)')
     .action((flags: Flags) => run(context, flags));
   return addHelpSections(daemon, {
-    examples: [['daemon --cache /var/cache/g8ufs', 'for a service manager; logs to stderr']],
-    settings: ['cacheDir', 'cacheSize', 'cacheFree'],
+    examples: [
+      ['daemon --cache /var/cache/g8ufs', 'for a service manager; logs to stderr'],
+      ['daemon --metrics 127.0.0.1:9469', 'metrics at http://127.0.0.1:9469/metrics'],
+    ],
+    settings: ['cacheDir', 'cacheSize', 'cacheFree', 'slowRead', 'metricsListen'],
     failures: ['ERR_CACHE_LOCKED', 'ERR_PERMISSION', 'ERR_IO', 'ERR_CONFIG'],
   });
 }

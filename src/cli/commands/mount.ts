@@ -12,6 +12,8 @@ interface Flags {
   readonly cache?: string;
   readonly cacheSize?: string;
   readonly cacheFree?: string;
+  readonly metrics?: string;
+  readonly slowRead?: string;
   readonly deadline?: string;
   readonly rw?: boolean;
   readonly upper?: string;
@@ -19,6 +21,7 @@ interface Flags {
   readonly driver: MountRequest['driver'];
   readonly openMode: MountRequest['openMode'];
   readonly allowOther?: boolean;
+  readonly magicXattrs?: boolean;
   readonly requireSignature: readonly string[];
   readonly prefetch?: PrefetchMode;
   readonly profile?: string;
@@ -37,6 +40,12 @@ export function command(context: Context): Command {
     .option('--cache-size <size>', 'size the cache may have, when this starts its daemon')
     .option('--cache-free <size>', 'space to leave free, when this starts its daemon')
     .option('--deadline <time>', 'how long a read waits for data before EIO (default: 30s)')
+    .option(
+      '--slow-read <time>',
+      'log what a read waits for after this time, when this starts its daemon',
+    )
+    .option('--metrics <host:port>', 'serve metrics there, when this starts its daemon')
+    .option('--magic-xattrs', 'tell user.g8ufs.* also where the image has no xattrs')
     .option('--rw', 'read-write: changes go to --upper, the image stays as it is')
     .option('--upper <dir>', 'folder that keeps the changes of --rw; made when absent')
     .option('-f, --foreground', 'stay in the foreground; Ctrl-C unmounts')
@@ -78,7 +87,16 @@ export function command(context: Context): Command {
       ['mount debian.flist /mnt --record debian.flist.profile', 'learn what a start reads'],
       ['mount debian.flist /mnt --until-local --rate-limit 20MiB', 'all of it, not too fast'],
     ],
-    settings: ['stores', 'cacheDir', 'cacheSize', 'cacheFree', 'deadline', 'requireSignature'],
+    settings: [
+      'stores',
+      'cacheDir',
+      'cacheSize',
+      'cacheFree',
+      'deadline',
+      'slowRead',
+      'metricsListen',
+      'requireSignature',
+    ],
     failures: [
       'ERR_FLIST_FORMAT',
       'ERR_NO_INPUT',
@@ -138,6 +156,7 @@ async function toRequest(
     openMode: flags.openMode,
     driver: flags.driver,
     allowOther: flags.allowOther === true || process.getuid?.() === 0,
+    ...(flags.magicXattrs === true ? { magicXattrs: true } : {}),
     ...(await requiredKeys(config.get('requireSignature'))),
     ...(flags.upper === undefined ? {} : { upper: resolve(flags.upper) }),
     ...(await prefetchOf(flags)),
@@ -199,6 +218,8 @@ async function mountInBackground(
   const daemonFlags: string[] = [];
   if (flags.cacheSize !== undefined) daemonFlags.push('--cache-size', flags.cacheSize);
   if (flags.cacheFree !== undefined) daemonFlags.push('--cache-free', flags.cacheFree);
+  if (flags.metrics !== undefined) daemonFlags.push('--metrics', flags.metrics);
+  if (flags.slowRead !== undefined) daemonFlags.push('--slow-read', flags.slowRead);
   if (context.debug) daemonFlags.push('--debug');
   const client = await connectOrStartDaemon(daemonCommand(cacheDir, daemonFlags));
   try {

@@ -152,6 +152,8 @@ test('MountTable.mount() gives the record that list() shows', async (t) => {
     passthrough: true,
     upper: null,
     stats: { requests: 7 },
+    prefetch: null,
+    record: null,
   });
   assert.deepEqual([w.table.size, w.table.images()], [1, new Set([DIGEST])]);
   assert.equal(w.empty, 0);
