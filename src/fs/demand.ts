@@ -19,9 +19,10 @@ import type { Miss } from './miss.ts';
 import type { MissLog } from './miss-log.ts';
 import type { Pacer } from './pacer.ts';
 import type { SlowReads } from './slow-reads.ts';
+import { Sweep } from './sweep.ts';
 
-/** The farthest that is read ahead of a sequential reader: with 512 KiB blocks, 4 MiB. */
-const READAHEAD_BLOCKS_MAX = 8;
+/** The farthest that is read ahead of a sequential reader: 20 ms at 6 Gbit/s. */
+const READAHEAD_BYTES_MAX = 16 * 1024 * 1024;
 /** Contents whose reading position is remembered; a forgotten one only starts small again. */
 const POSITIONS_MAX = 1024;
 
@@ -53,6 +54,7 @@ export class Demand {
   /** Watches the waits of all mounts. */
   readonly slowReads: SlowReads | undefined;
   readonly #positions = new Map<string, Position>();
+  readonly #sweeps = new WeakMap<DemandSource, Sweep>();
 
   constructor(options: {
     cache: ContentCache;
@@ -80,13 +82,46 @@ export class Demand {
       ref = contentRef(source.contents, need.content);
       if (miss !== undefined) miss.fileSize = ref.size;
       // Tells the driver what it finds: a complete file, or a partial one and its blocks.
-      await this.fill(source, ref, need.block, need.count, miss);
+      const loaded = this.fill(source, ref, need.block, need.count, miss);
+      if (need.block === 0 && need.count > 0) this.#followSweep(source, need.content);
+      await loaded;
     } catch (error) {
       failure = error;
       this.#fail(source, need, ref, error);
     } finally {
       if (miss !== undefined) source.misses.end(miss, failure);
     }
+  }
+
+  /** Fetches the files ahead of a reader that goes through the tree in order. */
+  #followSweep(source: DemandSource, content: number): void {
+    const sweep = this.#sweeps.get(source) ?? new Sweep(source.contents);
+    this.#sweeps.set(source, sweep);
+    const { store, mountPoint, deadlineMs } = source;
+    let refs: ContentRef[];
+    try {
+      refs = sweep.miss(content).map((index) => contentRef(source.contents, index));
+    } catch (error) {
+      // The index is broken somewhere else: whoever reads there gets the error.
+      sweep.stop();
+      this.#log.debug({ err: error }, 'readahead failed');
+      return;
+    }
+    if (refs.length === 0) return;
+    const what = `Readahead at ${mountPoint}`;
+    const deadline = startDeadline({ timeoutMs: deadlineMs, what });
+    const watcher = source.misses.watcher('ahead');
+    const options = { store, priority: 'profile', signal: deadline.signal, watcher } as const;
+    const loads = refs.map((ref) => this.#cache.prefetch(ref, options));
+    // Nobody waits for it: a reader that comes to these files asks again and gets the error.
+    void Promise.allSettled(loads).then((results) => {
+      deadline.clear();
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed === undefined) return;
+      // Without room or a store, what comes behind would fail as well.
+      sweep.stop();
+      this.#log.debug({ err: failed.reason }, 'readahead failed');
+    });
   }
 
   /** Makes blocks present within the mount's deadline, then reads ahead of a sequential reader. */
@@ -128,7 +163,8 @@ export class Demand {
     const before = this.#positions.get(key) ?? { reader: 0, next: 0, window: 1 };
     // A reader that is faster than the network waits for blocks that are on their way already.
     const sequential = block >= before.reader && block <= before.next;
-    const window = sequential ? Math.min(before.window * 2, READAHEAD_BLOCKS_MAX) : 1;
+    const windowMax = Math.max(2, Math.floor(READAHEAD_BYTES_MAX / ref.blockSize));
+    const window = sequential ? Math.min(before.window * 2, windowMax) : 1;
     const reader = block + count;
     const from = sequential ? Math.max(reader, before.next) : reader;
     const end = window > 1 ? Math.min(reader + window, ref.chunkCount) : reader;
@@ -139,7 +175,7 @@ export class Demand {
       if (oldest !== undefined) this.#positions.delete(oldest);
     }
     if (end <= from) return;
-    const options = { priority: 'background', watcher: source.misses.watcher('ahead') } as const;
+    const options = { priority: 'profile', watcher: source.misses.watcher('ahead') } as const;
     this.#load(source, ref, { block: from, count: end - from }, options)
       // Nobody waits for it: a reader that comes to these blocks asks again and gets the error.
       .catch((error: unknown) => this.#log.debug({ err: error }, 'readahead failed'));

@@ -81,7 +81,9 @@ export class HttpStore implements WritableChunkStore {
     ids.forEach(assertChunkId);
     throwIfAborted(options.signal);
     const distinct = [...new Set(ids)];
-    if (distinct.length >= BATCH_COUNT_MIN && (await this.#kindSoon()) === 'hub') {
+    // Two requests cost more than one, once it is known that it can be one.
+    const countMin = this.#kind === 'hub' ? 2 : BATCH_COUNT_MIN;
+    if (distinct.length >= countMin && (await this.#kindSoon()) === 'hub') {
       yield* this.#getBatches(distinct, options);
     } else {
       yield* getEach(distinct, CONCURRENCY, options, (id, inner) => this.get(id, inner));

@@ -26,6 +26,8 @@ import { ContentsScan } from './contents-scan.ts';
 import { type ByteSource, getUint64, IndexFile } from './source.ts';
 
 const NO_BYTES = new Uint8Array(0);
+/** Rows of the inode table read at a time: 64 KiB. */
+const INODE_ROWS_PER_READ = 16 * 1024;
 
 export type { ContentsTotals };
 
@@ -80,6 +82,22 @@ export class ContentsReader {
     const value = this.#contents.view(offset, INODE_ROW_SIZE).getUint32(0, true);
     if (value > this.#totals.contents) throw this.#contents.fail(offset, 'bad content index');
     return value === 0 ? undefined : value - 1;
+  }
+
+  /** For each content the first inode that has it, by `i_ino`; 0 for one that none has. */
+  firstInodes(): Uint32Array {
+    const { inodes, contents } = this.#totals;
+    const first = new Uint32Array(contents);
+    for (let from = 1; from <= inodes; from += INODE_ROWS_PER_READ) {
+      const count = Math.min(INODE_ROWS_PER_READ, inodes - from + 1);
+      const offset = CONTENTS_HEADER_SIZE + INODE_ROW_SIZE * from;
+      const view = this.#contents.view(offset, INODE_ROW_SIZE * count);
+      for (let i = 0; i < count; i++) {
+        const row = view.getUint32(INODE_ROW_SIZE * i, true);
+        if (row > 0 && row <= contents && first[row - 1] === 0) first[row - 1] = from + i;
+      }
+    }
+    return first;
   }
 
   /** @throws ERR_FLIST_FORMAT also for an index that no content has */

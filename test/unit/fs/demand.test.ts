@@ -15,7 +15,8 @@ import { MemoryStore } from '../../../src/store/memory.ts';
 import { directory, file } from '../../support/index-trees.ts';
 
 const BLOCK = 512 * 1024;
-const READAHEAD_BLOCKS_MAX = 8;
+/** 16 MiB. */
+const READAHEAD_BLOCKS_MAX = 32;
 
 /** A source with one content of that many blocks. */
 function sourceOf(blocks: number, deadlineMs = 10_000): DemandSource {
@@ -154,10 +155,10 @@ test('Demand.answer() logs a need for a content that the index does not have', a
 
 test('Demand.fill() reads ahead of a sequential reader, twice as far each time up to the limit', async () => {
   const w = new World();
-  const source = sourceOf(100);
+  const source = sourceOf(200);
   // The reader asks for the block behind what was read ahead: 0, then 0 + 1 + 2, and so on.
   let block = 0;
-  for (const window of [2, 4, 8, 8]) {
+  for (const window of [2, 4, 8, 16, 32, 32]) {
     await w.read(source, block);
     assert.deepEqual(w.ahead.at(-1), [block + 1, window]);
     block += 1 + window;
@@ -167,14 +168,16 @@ test('Demand.fill() reads ahead of a sequential reader, twice as far each time u
 
 test('Demand.fill() stays ahead of a reader that waits for what is on its way', async () => {
   const w = new World();
-  await w.read(sourceOf(100), 0, 1, 2, 3, 4);
+  await w.read(sourceOf(100), 0, 1, 2, 3, 4, 5, 6);
   // Each block is asked for once, and at last the distance is the limit.
   assert.deepEqual(w.ahead, [
     [1, 2],
     [3, 3],
     [6, 5],
-    [11, 1],
-    [12, 1],
+    [11, 9],
+    [20, 17],
+    [37, 1],
+    [38, 1],
   ]);
 });
 
