@@ -55,6 +55,7 @@ class CondVar {
     condition_.wait_until(lock, time);
     lock.release();
   }
+  void NotifyOne() { condition_.notify_one(); }
   void NotifyAll() { condition_.notify_all(); }
 
  private:

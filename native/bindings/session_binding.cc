@@ -32,9 +32,8 @@ SessionTable& TableOf(const Napi::CallbackInfo& info) {
 OpenMode ToOpenMode(Napi::Env env, Napi::Value value) {
   const std::string text = ToText(env, value, "openMode");
   if (text == "none") return OpenMode::kNone;
-  // `auto` is passthrough where it can be had, as `passthrough` is: small files opened again and
-  // again are the only thing that `none` is better at, and nobody can tell that beforehand.
-  if (text == "auto" || text == "passthrough") return OpenMode::kPassthrough;
+  if (text == "auto") return OpenMode::kAuto;
+  if (text == "passthrough") return OpenMode::kPassthrough;
   throw Napi::RangeError::New(env, "openMode must be passthrough, none or auto");
 }
 

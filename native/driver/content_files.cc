@@ -1,16 +1,55 @@
 #include "driver/content_files.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
+#include <tuple>
 
-#include "base/bytes.h"
+#include "fuse/session.h"
 
 namespace g8ufs {
 namespace {
 
 constexpr time_t kSealSeconds = 1;
+
+// `aa/bb/<digest>`.
+class ContentPath {
+ public:
+  explicit ContentPath(const Digest& digest) {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    char* out = text_ + 6;
+    for (const uint8_t byte : digest) {
+      *out++ = kDigits[byte >> 4];
+      *out++ = kDigits[byte & 15];
+    }
+    *out = 0;
+    std::memcpy(text_, text_ + 6, 2);
+    std::memcpy(text_ + 3, text_ + 8, 2);
+    text_[2] = text_[5] = '/';
+  }
+  const char* c_str() const { return text_; }
+
+ private:
+  char text_[6 + 2 * std::tuple_size_v<Digest> + 1];
+};
+
+// Opens what the kernel finds without a disk at once; else another worker listens meanwhile.
+int OpenFile(int directory, const char* path) {
+  // O_NONBLOCK: a fifo in its place must not hold the server up. Regular files ignore it.
+  constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  open_how how{};
+  how.flags = kFlags;
+  how.resolve = RESOLVE_CACHED;
+  const long fd = ::syscall(SYS_openat2, directory, path, &how, sizeof(how));
+  if (fd >= 0 || errno == ENOENT) return static_cast<int>(fd);
+  fuse::BeforeWait();
+  return ::openat(directory, path, kFlags);
+}
 
 }  // namespace
 
@@ -26,11 +65,7 @@ Status ContentFiles::Open(const std::string& directory, const std::string& parti
 }
 
 int ContentFiles::Find(const Digest& digest, uint64_t size, Found* found, UniqueFd* file) const {
-  const std::string hex = ToHex(digest);
-  const std::string path = hex.substr(0, 2) + "/" + hex.substr(2, 2) + "/" + hex;
-  // O_NONBLOCK: a fifo in its place must not hold the server up. Regular files ignore it.
-  const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  file->Reset(::openat(directory_.get(), path.c_str(), flags));
+  file->Reset(OpenFile(directory_.get(), ContentPath(digest).c_str()));
   if (!file->ok()) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) return errno;
     *found = errno == ENOENT || errno == ENOTDIR ? Found::kAbsent : Found::kUnsealed;

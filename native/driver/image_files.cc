@@ -1,6 +1,7 @@
 // The part of ImageServer that opens, reads and seeks in regular files.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -219,8 +220,14 @@ void ImageServer::ReadFile(const Call& call, const ServedFile& file, uint64_t of
 void ImageServer::ReadFrom(const Call& call, int fd, uint64_t offset, uint32_t size) {
   size_t done = 0;
   while (done < size) {
-    const ssize_t count =
-        ::pread(fd, call.buffer.data() + done, size - done, static_cast<off_t>(offset + done));
+    const iovec rest{call.buffer.data() + done, size - done};
+    const auto place = static_cast<off_t>(offset + done);
+    // What is in memory needs no waiting; not all file systems can tell.
+    ssize_t count = ::preadv2(fd, &rest, 1, place, RWF_NOWAIT);
+    if (count < 0 && (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS)) {
+      fuse::BeforeWait();
+      count = ::pread(fd, rest.iov_base, rest.iov_len, place);
+    }
     if (count < 0 && errno == EINTR) continue;
     // A file that ends early has been tampered with; zeros in its place would be a lie.
     if (count <= 0) return AnswerError(call, EIO);

@@ -26,6 +26,7 @@ namespace g8ufs {
 
 // How files are opened; passthrough may be lost later, when the kernel refuses a file.
 enum class OpenMode {
+  kAuto,         // a wish only: kPassthrough where it can be had, else kNone
   kPassthrough,  // OPEN is served; complete files are handed to the kernel
   kCached,       // OPEN is served; all reads come here
   kNone,         // the first OPEN ends OPEN: all reads come here, by inode

@@ -26,8 +26,8 @@ uint64_t WantedFlags(OpenMode mode, const MountIndex& index) {
   flags |= fuse::kExportSupport;
   // Only where there are any: with ACLs every permission check leaves the kernel's fast walk.
   if (index.has_acls()) flags |= fuse::kPosixAcl;
-  if (mode == OpenMode::kNone) flags |= fuse::kNoOpenSupport;
-  if (mode == OpenMode::kPassthrough) flags |= fuse::kPassthrough;
+  if (mode == OpenMode::kNone || mode == OpenMode::kAuto) flags |= fuse::kNoOpenSupport;
+  if (mode == OpenMode::kPassthrough || mode == OpenMode::kAuto) flags |= fuse::kPassthrough;
   return flags;
 }
 
@@ -135,7 +135,7 @@ Status MountSession::Handshake(const SessionOptions& options) {
   info_.max_read_bytes = negotiated_.max_read_bytes;
   info_.device_minor = mounted_.device_minor;
   info_.open_mode = OpenMode::kCached;
-  if (options.open_mode == OpenMode::kNone && negotiated_.has(fuse::kNoOpenSupport)) {
+  if (negotiated_.has(fuse::kNoOpenSupport)) {
     info_.open_mode = OpenMode::kNone;
   }
   if (negotiated_.has(fuse::kPassthrough)) ProbePassthrough();

@@ -32,7 +32,7 @@ struct SessionOptions {
   std::string files_dir;
   std::string source;
   bool allow_other = false;
-  // kPassthrough becomes kCached where it cannot be had.
+  // kPassthrough becomes kCached where it cannot be had, kAuto then becomes kNone.
   OpenMode open_mode = OpenMode::kPassthrough;
   size_t workers = 2;
   std::chrono::milliseconds deadline{30'000};

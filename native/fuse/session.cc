@@ -24,6 +24,10 @@ constexpr uint16_t kMaxBackground = 512;
 constexpr uint16_t kCongestionThreshold = 384;
 // INIT with a newer major version is answered with ours, then asked again: once is normal.
 constexpr int kHandshakeRoundsMax = 4;
+// Requests in a row that were there already: more than one reader keeps busy.
+constexpr int kBacklogRequests = 8;
+// Copying more than this takes longer than waking another worker.
+constexpr uint32_t kLongReadBytes = 128 * 1024;
 // How often Stop() repeats its signal: it may hit a worker just before that enters read(2).
 constexpr auto kStopSignalPeriod = std::chrono::milliseconds(5);
 
@@ -61,6 +65,16 @@ uint16_t MaxPages() {
   const auto page_size = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   return static_cast<uint16_t>(std::max<size_t>(kMaxReadBytes / page_size, 1));
 }
+
+bool TakesLong(const Request& request) {
+  if (request.opcode() != Opcode::READ) return false;
+  Cursor body = request.body;
+  ReadIn in;
+  return body.Take(&in) && in.size >= kLongReadBytes;
+}
+
+// The session whose listener this thread is.
+thread_local Session* listens_for = nullptr;
 
 InitOut AnswerInit(const InitIn& init, const HandshakeOptions& options, Negotiated* negotiated) {
   uint64_t offered = init.flags;
@@ -178,17 +192,44 @@ void Session::Run(Worker& worker) {
   BlockOtherSignals();
   Buffer buffer;
   buffer.Resize(kRequestBufferSize);
+  int ready_in_a_row = 0;
   while (!stopping_.load(std::memory_order_acquire)) {
+    if (listens_for == nullptr && !worker.device.WaitReadable(0) && !TakeTurn()) break;
+    const bool was_ready = listens_for != nullptr && idle_.Look(worker.device);
     size_t size = 0;
     const Device::Outcome outcome = worker.device.Read(buffer.span(), &size);
     if (outcome == Device::Outcome::kInterrupted) continue;
     if (outcome == Device::Outcome::kEnd) break;
+    if (listens_for != nullptr) idle_.OnRequest();
+    ready_in_a_row = was_ready ? ready_in_a_row + 1 : 0;
     // The kernel sends whole messages; anything else cannot even be answered.
     if (const auto request = DecodeRequest(buffer.span().first(size))) {
+      if (ready_in_a_row >= kBacklogRequests || TakesLong(*request)) BeforeWait();
       handler_.Handle(*request, worker);
     }
   }
+  BeforeWait();
   Leave();
+}
+
+void BeforeWait() {
+  if (listens_for != nullptr) listens_for->GiveTurn();
+}
+
+bool Session::TakeTurn() {
+  MutexLock lock(mutex_);
+  while (listening_ && !stopping_.load(std::memory_order_acquire)) turn_changed_.Wait(mutex_);
+  if (stopping_.load(std::memory_order_acquire)) return false;
+  listening_ = true;
+  listens_for = this;
+  return true;
+}
+
+void Session::GiveTurn() {
+  MutexLock lock(mutex_);
+  listening_ = false;
+  listens_for = nullptr;
+  turn_changed_.NotifyOne();
 }
 
 void Session::Leave() {
@@ -207,6 +248,10 @@ void Session::Leave() {
 
 void Session::Stop() {
   stopping_.store(true, std::memory_order_release);
+  {
+    MutexLock lock(mutex_);
+    turn_changed_.NotifyAll();
+  }
   while (true) {
     for (std::thread& thread : threads_) pthread_kill(thread.native_handle(), StopSignal());
     if (JoinUntil(std::chrono::steady_clock::now() + kStopSignalPeriod)) return;

@@ -1,6 +1,11 @@
 // A served connection: the handshake, then one thread per device that reads requests and hands them
 // to a Handler until the connection ends or the session is stopped.
 //
+// One worker listens, the others are in reserve: two that wait in the kernel would be woken in
+// turn, each on another core, and the kernel wakes one even when another is just looking. The
+// listener gives its turn away before anything that takes long (BeforeWait, a large READ) or when
+// requests pile up; it then takes what is there and goes into reserve when nothing is.
+//
 // Teardown rules:
 //  * The kernel ends a connection when its last mount goes away, or when it is aborted. Every
 //  worker
@@ -22,6 +27,7 @@
 
 #include "base/mutex.h"
 #include "fuse/device.h"
+#include "fuse/idle_wait.h"
 #include "fuse/protocol.h"
 
 namespace g8ufs::fuse {
@@ -57,6 +63,10 @@ struct Worker {
   MutableByteSpan reply_buffer;
 };
 
+// To be called by a handler before it waits for a disk: another worker listens meanwhile. Does
+// nothing on threads that do not listen.
+void BeforeWait();
+
 // Serves requests. Called by all workers at the same time; must answer each request that wants a
 // reply exactly once, now or later.
 class Handler {
@@ -86,7 +96,12 @@ class Session {
   const Device& device() const { return workers_.front()->device; }
 
  private:
+  friend void BeforeWait();
+
   void Run(Worker& worker);
+  // Waits until nobody listens; false when it is time to leave.
+  bool TakeTurn() EXCLUDES_LOCK(mutex_);
+  void GiveTurn() EXCLUDES_LOCK(mutex_);
   void Leave();
   void JoinThreads();
 
@@ -99,6 +114,9 @@ class Session {
 
   Mutex mutex_;
   CondVar left_changed_;
+  CondVar turn_changed_;
+  bool listening_ GUARDED_BY(mutex_) = false;
+  IdleWait idle_;  // the listener's
   size_t running_ GUARDED_BY(mutex_) = 0;
   bool ended_ GUARDED_BY(mutex_) = false;
 };

@@ -350,7 +350,7 @@ export interface OpenedFile {
 /**
  * `passthrough` hands complete files to the kernel (Linux 6.9, root, cache on a plain file system) and
  * serves opens itself where that cannot be had. `none` ends OPEN for the mount: best for small
- * files that are opened again and again. `auto` is `passthrough`.
+ * files that are opened again and again. `auto` is `passthrough` where it can be had, else `none`.
  */
 export type OpenMode = 'passthrough' | 'none' | 'auto';
 
