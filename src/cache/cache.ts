@@ -355,7 +355,7 @@ export class ContentCache {
   /** How much of these contents is local. Takes as long as there are contents. */
   async survey(contents: Iterable<SurveyedContent>): Promise<Survey> {
     this.#requireOpen();
-    return await surveyContents(this.#parts, contents);
+    return await surveyContents(this.#parts, contents, (key) => this.#lander.isLanding(key));
   }
 
   /** Ends fills with `ERR_ABORTED`, makes everything durable and gives the directory up. */

@@ -95,6 +95,11 @@ export class Lander {
     }
   }
 
+  /** Whether it is on its way: its record says complete before its file is there. */
+  isLanding(key: string): boolean {
+    return this.#flights.find(key) !== undefined;
+  }
+
   /** Whether {@link land} would fetch it. */
   async fits(ref: ContentRef): Promise<boolean> {
     const chunk = this.#fittingChunk(toHex(ref.digest), ref);

@@ -23,9 +23,11 @@ export interface Survey {
   readonly totalFiles: number;
 }
 
+/** @param isLanding whether the content with this key is still being fetched, whatever its record says */
 export async function surveyContents(
   parts: Pick<CacheParts, 'catalog' | 'partials'>,
   contents: Iterable<SurveyedContent>,
+  isLanding: (key: string) => boolean,
 ): Promise<Survey> {
   const sums = { localBytes: 0, totalBytes: 0, localFiles: 0, totalFiles: 0 };
   let batch: SurveyedContent[] = [];
@@ -33,13 +35,15 @@ export async function surveyContents(
     const records = await parts.catalog.findMany(batch.map(({ digest }) => digest));
     for (const [index, { digest, dataBytes }] of batch.entries()) {
       const record = records[index];
+      const key = toHex(digest);
       sums.totalBytes += dataBytes;
+      if (isLanding(key)) continue;
       if (record?.complete === true) {
         sums.localBytes += dataBytes;
         sums.localFiles++;
         continue;
       }
-      const partial = parts.partials.find(toHex(digest));
+      const partial = parts.partials.find(key);
       // Of what an earlier process left, what it takes on disk; it is verified before its first use.
       const bytes = partial === undefined ? (record?.bytes ?? 0) : presentBytes(partial);
       sums.localBytes += Math.min(bytes, dataBytes);

@@ -9,6 +9,7 @@ import {
   RecordingStore,
   type TestContent,
 } from '../../support/cache-fixture.ts';
+import { gate } from '../../support/gate.ts';
 
 /** A content as a mount index lists it: its bytes without holes. */
 function surveyed(file: TestContent) {
@@ -49,6 +50,25 @@ test('survey() counts what is complete, blocks of what is not, and no holes', as
   await cache.fill(sparse, 0, 4, { store, priority: 'demand' });
   const { localBytes, localFiles } = await cache.survey(image);
   assert.deepEqual([localBytes, localFiles], [5 * BLOCK + 100, 2]);
+});
+
+test('survey() does not count what is still being fetched', async (t) => {
+  const { cache } = await openCache(t);
+  const file = content(1, 5);
+  const store = new RecordingStore([file]);
+  const asked = gate();
+  const held = gate();
+  store.intercept = async (_id, bytes) => {
+    asked.open();
+    await held.opened;
+    return bytes;
+  };
+  const loaded = cache.load(file, 0, 1, { store, priority: 'demand' });
+  await asked.opened;
+  assert.equal((await cache.survey([surveyed(file)])).localBytes, 0);
+  held.open();
+  await loaded;
+  assert.equal((await cache.survey([surveyed(file)])).localBytes, BLOCK);
 });
 
 test('survey() of more contents than one look-up has', async (t) => {
