@@ -1,6 +1,7 @@
 /**
  * A link with a round trip time and a rate, as a TCP proxy on loopback: for machines without `tc netem`. Both
- * directions are delayed by half the round trip; all connections share the rate. Counts bytes and HTTP requests.
+ * directions are delayed by half the round trip, a connection takes one to open; all share the rate. TCP's slow start
+ * is not there. Counts bytes and HTTP requests.
  *
  * Concurrency: lives in the process that measures, which has nothing else to do while its children run.
  */
@@ -81,8 +82,9 @@ export class SlowLink {
           upstream.destroy();
         });
       }
-      pass(client, upstream, up, delayMs, countRequests(totals));
-      pass(upstream, client, down, delayMs, (piece) => {
+      const opensAt = performance.now() + options.roundTripMs;
+      pass(client, upstream, { line: up, delayMs, opensAt }, countRequests(totals));
+      pass(upstream, client, { line: down, delayMs, opensAt: 0 }, (piece) => {
         totals.bytes += piece.length;
       });
     });
@@ -108,35 +110,40 @@ export class SlowLink {
 function pass(
   from: Socket,
   to: Socket,
-  line: Line,
-  delayMs: number,
+  { line, delayMs, opensAt }: { line: Line; delayMs: number; opensAt: number },
   count: (piece: Buffer) => void,
 ): void {
-  let held = 0;
+  // In their order: a timer that is late must not be overtaken by a piece that needs none.
+  const held: { readonly piece: Buffer; readonly at: number }[] = [];
+  let heldBytes = 0;
   let ended = false;
-  const finish = (): void => {
-    if (ended && held === 0) to.end();
+  let timer: NodeJS.Timeout | undefined;
+  const deliver = (): void => {
+    timer = undefined;
+    const now = performance.now();
+    for (let next = held[0]; next !== undefined && next.at - now < 0.5; next = held[0]) {
+      held.shift();
+      heldBytes -= next.piece.length;
+      to.write(next.piece);
+    }
+    if (heldBytes < HELD_BYTES_MAX / 2) from.resume();
+    const next = held[0];
+    if (next !== undefined) timer = setTimeout(deliver, next.at - now);
+    else if (ended) to.end();
   };
   from.on('data', (data: Buffer) => {
     count(data);
     for (let at = 0; at < data.length; at += PIECE_BYTES) {
       const piece = data.subarray(at, at + PIECE_BYTES);
-      held += piece.length;
-      const waitMs = line.send(piece.length) + delayMs - performance.now();
-      const deliver = (): void => {
-        held -= piece.length;
-        to.write(piece);
-        if (held < HELD_BYTES_MAX / 2) from.resume();
-        finish();
-      };
-      if (waitMs < 0.5) deliver();
-      else setTimeout(deliver, waitMs);
+      heldBytes += piece.length;
+      held.push({ piece, at: Math.max(line.send(piece.length), opensAt) + delayMs });
     }
-    if (held > HELD_BYTES_MAX) from.pause();
+    if (heldBytes > HELD_BYTES_MAX) from.pause();
+    if (timer === undefined) deliver();
   });
   from.on('end', () => {
     ended = true;
-    finish();
+    if (timer === undefined) deliver();
   });
 }
 
