@@ -51,7 +51,9 @@ SessionOptions ToSessionOptions(Napi::Env env, Napi::Value value) {
   const Napi::Object object = ToObject(env, value, "options");
   SessionOptions options;
   options.mount_point = ToText(env, object.Get("mountPoint"), "mountPoint");
-  options.index_dir = ToText(env, object.Get("indexDir"), "indexDir");
+  if (const Napi::Value dir = object.Get("indexDir"); !dir.IsUndefined()) {
+    options.index_dir = ToText(env, dir, "indexDir");
+  }
   options.files_dir = ToText(env, object.Get("filesDir"), "filesDir");
   options.source = ToText(env, object.Get("source"), "source");
   options.allow_other = object.Get("allowOther").ToBoolean();
@@ -161,6 +163,37 @@ class CloseWorker : public PromiseWorker {
   std::shared_ptr<JsSession> session_;
   const bool lazy_;
 };
+
+class AddImageWorker : public PromiseWorker {
+ public:
+  AddImageWorker(Napi::Env env, std::shared_ptr<JsSession> session, std::string index_dir)
+      : PromiseWorker(env), session_(std::move(session)), index_dir_(std::move(index_dir)) {}
+
+ protected:
+  Status Execute() override { return session_->session().AddImage(index_dir_, &number_); }
+  Napi::Value Result(Napi::Env env) override { return Napi::Number::New(env, number_); }
+
+ private:
+  std::shared_ptr<JsSession> session_;
+  const std::string index_dir_;
+  uint32_t number_ = 0;
+};
+
+Napi::Value AddImage(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  std::shared_ptr<JsSession> session = TableOf(info).Find(ToBlock(env, info[0], "session"));
+  std::string index_dir = ToText(env, info[1], "indexDir");
+  if (session == nullptr) throw Napi::RangeError::New(env, "session is not open");
+  return PromiseWorker::Start(
+      std::make_unique<AddImageWorker>(env, std::move(session), std::move(index_dir)));
+}
+
+void RemoveImage(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<JsSession> session = TableOf(info).Find(ToBlock(env, info[0], "session"));
+  const uint32_t number = ToBlock(env, info[1], "image");
+  if (session != nullptr) session->session().RemoveImage(number);
+}
 
 Napi::Value OpenSession(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -287,6 +320,8 @@ void RegisterSession(Napi::Env env, Napi::Object exports) {
   exports.Set("closeSession", Napi::Function::New(env, CloseSession, "closeSession", table));
   exports.Set("sessionStats", Napi::Function::New(env, SessionStatsCall, "sessionStats", table));
   exports.Set("sessionOpens", Napi::Function::New(env, SessionOpens, "sessionOpens", table));
+  exports.Set("addImage", Napi::Function::New(env, AddImage, "addImage", table));
+  exports.Set("removeImage", Napi::Function::New(env, RemoveImage, "removeImage", table));
   exports.Set("contentAttach", Napi::Function::New(env, ContentAttach, "contentAttach"));
   exports.Set("contentPresent", Napi::Function::New(env, ContentPresent, "contentPresent"));
   exports.Set("contentComplete", Napi::Function::New(env, ContentComplete, "contentComplete"));

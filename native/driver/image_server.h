@@ -12,14 +12,12 @@
 
 #include "driver/content.h"
 #include "driver/content_files.h"
-#include "driver/counters.h"
+#include "driver/content_server.h"
 #include "driver/file_cache.h"
 #include "driver/first_touches.h"
 #include "driver/magic_xattrs.h"
-#include "driver/miss_table.h"
 #include "driver/open_log.h"
 #include "driver/served_file.h"
-#include "fuse/session.h"
 #include "tree/mount_index.h"
 
 namespace g8ufs {
@@ -32,7 +30,7 @@ enum class OpenMode {
   kNone,         // the first OPEN ends OPEN: all reads come here, by inode
 };
 
-class ImageServer : public fuse::Handler, public WaiterHandler {
+class ImageServer : public ContentServer {
  public:
   struct Options {
     OpenMode open_mode = OpenMode::kCached;
@@ -48,19 +46,15 @@ class ImageServer : public fuse::Handler, public WaiterHandler {
   ImageServer(const MountIndex& index, const ContentFiles& files, ContentRegistry& registry,
               MissTable& misses, const Options& options);
 
-  // A device of the connection, for backing ids: they are the connection's. Before the first
-  // request.
-  void SetDevice(const fuse::Device& device) { device_ = &device; }
+  // For backing ids: they are the connection's.
+  void SetDevice(const fuse::Device& device) override { device_ = &device; }
 
   void Handle(const fuse::Request& request, const fuse::Worker& worker) override;
   void Resume(Waiter waiter) override;
   void Fail(Waiter waiter, int error) override;
-  // Lets go of a file that is kept only in case it is read again.
-  void ForgetContent(const Digest& digest) { recent_files_.EraseContent(digest); }
-
-  // One per worker, and one for the table's thread.
-  const std::vector<Counters>& counters() const { return counters_; }
-  uint64_t open_files() const { return open_files_.open_count(); }
+  void ForgetContent(const Digest& digest) override { recent_files_.EraseContent(digest); }
+  const std::vector<Counters>& counters() const override { return counters_; }
+  uint64_t open_files() const override { return open_files_.open_count(); }
   OpenLog& open_log() { return open_log_; }
 
  private:

@@ -228,13 +228,15 @@ void MissTable::QueueNeeds(const Waiter& waiter, Waits& waits) {
   const Content& content = *waiter.content;
   const uint32_t end = waiter.block + waiter.block_count;
   uint32_t block = waiter.block;
+  // Where several images are served, the inode is none of theirs.
+  const uint64_t nid = waiter.image == 0 ? waiter.nid : 0;
   // JS takes nothing: the deadline ends the wait, and then the next reader asks.
   while (block < end && needs_.size() < kWaitersMax) {
     const uint32_t first = block;
     while (block < end && !content.HasBlock(block) && waits.asked.insert(block).second) ++block;
     if (block > first) {
-      needs_.push_back({waiter.content_row, first, block - first, waiter.nid, waiter.offset,
-                        waiter.size, waiter.since});
+      needs_.push_back({waiter.content_row, first, block - first, nid, waiter.offset,
+                        waiter.size, waiter.since, waiter.image});
     }
     if (block < end) ++block;  // present, or asked for already
   }

@@ -41,6 +41,7 @@ struct Need {
   uint64_t offset = 0;
   uint32_t size = 0;
   std::chrono::steady_clock::time_point since{};
+  uint32_t image = 0;  // whose content table; only where a session has several
 };
 
 // A request that waits. Holds one user of its content.
@@ -56,6 +57,7 @@ struct Waiter {
   uint32_t size = 0;
   std::shared_ptr<Content> content;
   uint32_t content_row = 0;
+  uint32_t image = 0;
   // The blocks it waits for. READ goes on when they are present, OPEN when the content is complete.
   uint32_t block = 0;
   uint32_t block_count = 0;

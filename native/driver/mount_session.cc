@@ -1,5 +1,7 @@
 #include "driver/mount_session.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <vector>
 
@@ -17,15 +19,17 @@ constexpr auto kEndWait = std::chrono::seconds(1);
 // Detached while busy: it lives on, unless what made it busy was gone right after.
 constexpr auto kLazyEndWait = std::chrono::milliseconds(50);
 
-uint64_t WantedFlags(OpenMode mode, const MountIndex& index) {
+uint64_t WantedFlags(OpenMode mode, const MountIndex* index) {
   uint64_t flags = fuse::kAsyncRead | fuse::kParallelDirops | fuse::kExplicitInvalData |
                    fuse::kDoReaddirplus | fuse::kCacheSymlinks | fuse::kNoOpendirSupport |
                    fuse::kHasResend | fuse::kHasExpireOnly;
+  // Overlays look for contents by name, and read them by inode.
+  if (index == nullptr) return flags | fuse::kNoOpenSupport;
   // Node ids are a function of the index, so a handle can be turned into a file at any time: NFS,
   // and the inode numbers that overlayfs keeps over a copy-up.
   flags |= fuse::kExportSupport;
   // Only where there are any: with ACLs every permission check leaves the kernel's fast walk.
-  if (index.has_acls()) flags |= fuse::kPosixAcl;
+  if (index->has_acls()) flags |= fuse::kPosixAcl;
   if (mode == OpenMode::kNone || mode == OpenMode::kAuto) flags |= fuse::kNoOpenSupport;
   if (mode == OpenMode::kPassthrough || mode == OpenMode::kAuto) flags |= fuse::kPassthrough;
   return flags;
@@ -74,29 +78,15 @@ void DetachAllMounts() {
   }
 }
 
-namespace {
-
-Status OpenContentFiles(const SessionOptions& options, ContentFiles* files) {
-  return ContentFiles::Open(options.files_dir, options.partial_dir, files);
-}
-
-}  // namespace
-
 Status MountSession::Open(const SessionOptions& options, ContentRegistry& registry,
                           Callbacks callbacks, std::unique_ptr<MountSession>* session) {
   std::unique_ptr<MountSession> opened(new MountSession());
-  Status status = MountIndex::Open(options.index_dir, &opened->index_);
-  if (status.ok()) status = OpenContentFiles(options, &opened->files_);
-  if (!status.ok()) return status;
-  Attributes root;
-  if (opened->index_->GetAttributes(erofs::kRootNid, &root) != 0) {
-    return Status(Code::ERR_FLIST_FORMAT, "Mount index has no root directory");
-  }
   fuse::MountOptions mount;
+  Status status = opened->OpenFiles(options, &mount.root_mode);
+  if (!status.ok()) return status;
   mount.mount_point = options.mount_point;
   mount.source = options.source;
   mount.allow_other = options.allow_other;
-  mount.root_mode = root.mode;
   mount.max_read_bytes = fuse::kMaxReadBytes;
   status = fuse::Mount(mount, &opened->mounted_);
   if (!status.ok()) return status;
@@ -114,8 +104,8 @@ Status MountSession::Serve(const SessionOptions& options, ContentRegistry& regis
                            Callbacks callbacks, fuse::Mounted connection,
                            std::unique_ptr<MountSession>* session) {
   std::unique_ptr<MountSession> opened(new MountSession());
-  Status status = MountIndex::Open(options.index_dir, &opened->index_);
-  if (status.ok()) status = OpenContentFiles(options, &opened->files_);
+  uint32_t root_mode = 0;
+  Status status = opened->OpenFiles(options, &root_mode);
   if (!status.ok()) return status;
   opened->mounted_ = std::move(connection);
   status = opened->Start(options, registry, std::move(callbacks));
@@ -124,9 +114,22 @@ Status MountSession::Serve(const SessionOptions& options, ContentRegistry& regis
   return {};
 }
 
+Status MountSession::OpenFiles(const SessionOptions& options, uint32_t* root_mode) {
+  *root_mode = S_IFDIR | 0500;
+  Status status = ContentFiles::Open(options.files_dir, options.partial_dir, &files_);
+  if (!status.ok() || options.index_dir.empty()) return status;
+  status = MountIndex::Open(options.index_dir, &index_);
+  Attributes root;
+  if (status.ok() && index_->GetAttributes(erofs::kRootNid, &root) != 0) {
+    status = Status(Code::ERR_FLIST_FORMAT, "Mount index has no root directory");
+  }
+  if (status.ok()) *root_mode = root.mode;
+  return status;
+}
+
 Status MountSession::Handshake(const SessionOptions& options) {
   fuse::HandshakeOptions handshake;
-  handshake.flags = WantedFlags(options.open_mode, *index_);
+  handshake.flags = WantedFlags(options.open_mode, index_.get());
   handshake.max_readahead_bytes = static_cast<uint32_t>(options.readahead_bytes);
   handshake.max_stack_depth = kMaxStackDepth;
   Status status = fuse::Handshake(mounted_.device, handshake, &negotiated_);
@@ -165,13 +168,21 @@ Status MountSession::Start(const SessionOptions& options, ContentRegistry& regis
   }
   misses_ = std::make_unique<MissTable>(
       registry, MissTable::Options{options.deadline, std::move(callbacks.send_need)});
-  ImageServer::Options server;
-  server.open_mode = info_.open_mode;
-  server.workers = devices.size();
-  server.whole_blocks_max = options.whole_blocks_max;
-  server.touches = options.touches;
-  server.magic_xattrs = options.magic_xattrs;
-  server_ = std::make_unique<ImageServer>(*index_, files_, registry, *misses_, server);
+  if (index_ != nullptr) {
+    ImageServer::Options server;
+    server.open_mode = info_.open_mode;
+    server.workers = devices.size();
+    server.whole_blocks_max = options.whole_blocks_max;
+    server.touches = options.touches;
+    server.magic_xattrs = options.magic_xattrs;
+    auto image = std::make_unique<ImageServer>(*index_, files_, registry, *misses_, server);
+    image_ = image.get();
+    server_ = std::move(image);
+  } else {
+    auto server = std::make_unique<ObjectServer>(files_, registry, *misses_, devices.size());
+    objects_ = server.get();
+    server_ = std::move(server);
+  }
   misses_->on_unwanted = [this](const Digest& digest) { server_->ForgetContent(digest); };
   connection_ =
       std::make_unique<fuse::Session>(std::move(devices), *server_, std::move(callbacks.on_end));
@@ -228,17 +239,30 @@ void MountSession::FinishLocked() {
   if (connection_ != nullptr) connection_->Join();
   if (misses_ != nullptr) misses_->Stop();
   std::unique_ptr<MissTable> misses;
-  std::unique_ptr<ImageServer> server;
+  std::unique_ptr<ContentServer> server;
   {
     MutexLock lock(parts_mutex_);
     final_stats_ = CountStats();
     misses = std::move(misses_);
     server = std::move(server_);
+    image_ = nullptr;
+    objects_ = nullptr;
   }
   server.reset();
   misses.reset();
   connection_.reset();
   index_.reset();
+}
+
+Status MountSession::AddImage(const std::string& index_dir, uint32_t* number) {
+  MutexLock lock(parts_mutex_);
+  if (objects_ == nullptr) return Status(Code::ERR_MOUNT, "Mount of contents has ended");
+  return objects_->AddImage(index_dir, number);
+}
+
+void MountSession::RemoveImage(uint32_t number) {
+  MutexLock lock(parts_mutex_);
+  if (objects_ != nullptr) objects_->RemoveImage(number);
 }
 
 SessionStats MountSession::Stats() {
@@ -248,8 +272,8 @@ SessionStats MountSession::Stats() {
 
 std::vector<OpenLog::Entry> MountSession::TakeOpens(bool watch) {
   MutexLock lock(parts_mutex_);
-  if (server_ == nullptr) return {};
-  return server_->open_log().Take(watch);
+  if (image_ == nullptr) return {};
+  return image_->open_log().Take(watch);
 }
 
 SessionStats MountSession::CountStats() {

@@ -1,4 +1,4 @@
-// MountSession: one image mounted and served. Joins the mount, the connection, the server and the
+// MountSession: one image, or the contents of all, mounted and served. Joins the mount, the connection, the server and the
 // table of waiting requests, and takes them down in the right order.
 //
 // Life: Open; then either Close (unmount) or an unmount from outside, which is told by `on_end`;
@@ -20,6 +20,7 @@
 #include "driver/content_files.h"
 #include "driver/image_server.h"
 #include "driver/miss_table.h"
+#include "driver/object_server.h"
 #include "fuse/mount.h"
 #include "fuse/session.h"
 #include "tree/mount_index.h"
@@ -28,6 +29,8 @@ namespace g8ufs {
 
 struct SessionOptions {
   std::string mount_point;
+  // Mount index of the image that is shown; empty for the contents of all images, which are added
+  // by AddImage.
   std::string index_dir;
   std::string files_dir;
   std::string source;
@@ -92,6 +95,11 @@ class MountSession {
   // After the end: joins threads and lets everything go but the numbers. Idempotent.
   void Finish() EXCLUDES_LOCK(life_mutex_);
 
+  // Lets a session without an index of its own serve the contents of an image; see ObjectServer.
+  // ERR_MOUNT once the session has ended.
+  Status AddImage(const std::string& index_dir, uint32_t* number) EXCLUDES_LOCK(parts_mutex_);
+  void RemoveImage(uint32_t number) EXCLUDES_LOCK(parts_mutex_);
+
   const SessionInfo& info() const { return info_; }
   SessionStats Stats() EXCLUDES_LOCK(parts_mutex_);
   // See OpenLog::Take. Empty after the end.
@@ -100,6 +108,8 @@ class MountSession {
  private:
   MountSession() = default;
 
+  // Opens what the session serves from.
+  Status OpenFiles(const SessionOptions& options, uint32_t* root_mode);
   Status Handshake(const SessionOptions& options);
   Status Start(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks);
   void ProbePassthrough();
@@ -121,7 +131,10 @@ class MountSession {
   // Guards the parts against Stats() while they go away.
   Mutex parts_mutex_;
   std::unique_ptr<MissTable> misses_;
-  std::unique_ptr<ImageServer> server_;
+  std::unique_ptr<ContentServer> server_;
+  // One of them is server_, the other is null.
+  ImageServer* image_ = nullptr;
+  ObjectServer* objects_ = nullptr;
   SessionStats final_stats_ GUARDED_BY(parts_mutex_);
 };
 

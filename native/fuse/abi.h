@@ -251,6 +251,19 @@ struct GetxattrOut {
 };
 static_assert(sizeof(GetxattrOut) == 8);
 
+struct ForgetOne {
+  uint64_t nodeid;
+  uint64_t nlookup;
+};
+static_assert(sizeof(ForgetOne) == 16);
+
+// As many ForgetOne follow.
+struct BatchForgetIn {
+  uint32_t count;
+  uint32_t dummy;
+};
+static_assert(sizeof(BatchForgetIn) == 8);
+
 struct InterruptIn {
   uint64_t unique;
 };

@@ -260,22 +260,52 @@ int MountIndex::ContentOf(const Attributes& attributes,
   if (entry == 0) return attributes.size == 0 ? 0 : EIO;
   if (entry > content_count_) return EIO;
   ContentRecord record;
-  record.row = entry - 1;
-  const uint8_t* row = content_table_ + size_t{record.row} * kContentRowSize;
-  std::memcpy(record.digest.data(), row, record.digest.size());
-  record.size = LoadLe64(row + 32);
-  record.first_chunk = LoadLe64(row + 40);
-  record.block_count = LoadLe32(row + 48);
-  record.block_size_bits = row[52];
-  record.data_bytes = LoadLe64(row + 56);
-  if (record.size != attributes.size || record.size == 0 ||
-      record.block_size_bits < kBlockBitsMin || record.block_size_bits > kBlockBitsMax ||
-      record.first_chunk > chunk_count_ || record.block_count > chunk_count_ - record.first_chunk ||
-      ((record.size - 1) >> record.block_size_bits) + 1 != record.block_count) {
-    return EIO;
-  }
+  if (const int error = ReadContent(entry - 1, &record); error != 0) return error;
+  if (record.size != attributes.size) return EIO;
   *content = record;
   return 0;
+}
+
+int MountIndex::FindContent(const Digest& digest, std::optional<ContentRecord>* content) const {
+  content->reset();
+  uint64_t low = 0;
+  uint64_t high = content_count_;
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    const int order =
+        std::memcmp(content_table_ + middle * kContentRowSize, digest.data(), digest.size());
+    if (order == 0) {
+      ContentRecord record;
+      if (const int error = ReadContent(static_cast<uint32_t>(middle), &record); error != 0) {
+        return error;
+      }
+      *content = record;
+      return 0;
+    }
+    if (order < 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return 0;
+}
+
+int MountIndex::ReadContent(uint32_t number, ContentRecord* record) const {
+  const uint8_t* row = content_table_ + size_t{number} * kContentRowSize;
+  record->row = number;
+  std::memcpy(record->digest.data(), row, record->digest.size());
+  record->size = LoadLe64(row + 32);
+  record->first_chunk = LoadLe64(row + 40);
+  record->block_count = LoadLe32(row + 48);
+  record->block_size_bits = row[52];
+  record->data_bytes = LoadLe64(row + 56);
+  const bool is_sound =
+      record->size > 0 && record->block_size_bits >= kBlockBitsMin &&
+      record->block_size_bits <= kBlockBitsMax && record->first_chunk <= chunk_count_ &&
+      record->block_count <= chunk_count_ - record->first_chunk &&
+      ((record->size - 1) >> record->block_size_bits) + 1 == record->block_count;
+  return is_sound ? 0 : EIO;
 }
 
 BlockKind MountIndex::KindOf(const ContentRecord& content, uint32_t block) const {

@@ -82,6 +82,8 @@ class MountIndex {
 
   // Content of a regular file; nothing in `content` for an empty one.
   int ContentOf(const Attributes& attributes, std::optional<ContentRecord>* content) const;
+  // The content with this digest; nothing in `content` when there is none.
+  int FindContent(const Digest& digest, std::optional<ContentRecord>* content) const;
   // REQUIRES: block < content.block_count, a record of this index.
   BlockKind KindOf(const ContentRecord& content, uint32_t block) const;
 
@@ -110,6 +112,8 @@ class MountIndex {
   Status ReadContentsHeader();
   Status CheckRoot() const;
   bool FindInode(uint64_t nid, Inode* inode) const;
+  // REQUIRES: number < content_count_.
+  int ReadContent(uint32_t number, ContentRecord* record) const;
   // Block of a directory's or symlink's data; empty when it lies outside the file.
   ByteSpan DataBlock(const Inode& inode, uint64_t block) const;
 

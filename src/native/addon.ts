@@ -345,6 +345,8 @@ export interface OpenedFile {
   /** Its content was all in the cache. */
   readonly complete: boolean;
   readonly agoMs: number;
+  /** Number of {@link SessionBinding.addImage} whose table it is; nothing in the session of one image. */
+  readonly image?: number;
 }
 
 /**
@@ -356,8 +358,11 @@ export type OpenMode = 'passthrough' | 'none' | 'auto';
 
 export interface SessionOptions {
   readonly mountPoint: string;
-  /** Directory with `mount.erofs`, `mount.contents`, `mount.chunks`. */
-  readonly indexDir: string;
+  /**
+   * Directory with `mount.erofs`, `mount.contents`, `mount.chunks` of the image that is shown. Absent: the
+   * mount has the contents of all images that are added, as `/aa/bb/<digest>`, for overlays to look into.
+   */
+  readonly indexDir?: string;
   /** Directory of complete content files, `aa/bb/<digest>` below it. */
   readonly filesDir: string;
   /** Source name shown in /proc/mounts. */
@@ -472,6 +477,18 @@ export interface SessionBinding {
   sessionOpens(session: number, watch: boolean): OpenedFile[];
 
   /**
+   * Lets a session that was opened without `indexDir` give the contents of an image. Costs the same for
+   * any number of them.
+   *
+   * @returns the image's number in {@link Need}
+   * @throws ERR_FLIST_FORMAT (also when it contradicts an image that is mounted), ERR_FLIST_VERSION,
+   *   ERR_NO_INPUT, ERR_MOUNT when the session has ended
+   */
+  addImage(session: number, indexDir: string): Promise<number>;
+  /** Nobody reads the image's contents any more. Unknown numbers are ignored. */
+  removeImage(session: number, image: number): void;
+
+  /**
    * Hands a partial content file over. The addon duplicates the descriptor.
    * Contents are shared by all sessions of the process and named by digest. The same file may be
    * handed over again: blocks are only ever added.
@@ -505,10 +522,45 @@ export interface SessionBinding {
   contentTouched(): Uint8Array;
 }
 
+/** An overlay of a metadata image and folders that have contents. */
+export interface OverlayMount {
+  /** Where the metadata image is mounted. */
+  readonly metadata: string;
+  /** Folders that have contents by the paths in the metadata, asked in this order. */
+  readonly data: readonly string[];
+  /** Folder that keeps changes; absent for a read-only mount. */
+  readonly upper?: string;
+  /** With `upper`: empty folder of the same file system. */
+  readonly work?: string;
+  /** Source name shown in /proc/mounts. */
+  readonly source: string;
+  readonly target: string;
+}
+
+/** The part of the addon that mounts with the kernel's own file systems. Needs root. */
+export interface LayersBinding {
+  /**
+   * Mounts an EROFS image read-only, straight from its file (Linux 6.12). The kernel trusts what it
+   * reads: only for images that were made or verified here.
+   *
+   * @throws ERR_NO_INPUT, ERR_PERMISSION, ERR_MOUNT with the kernel's reason
+   */
+  mountImage(image: string, target: string): Promise<void>;
+  /** @throws ERR_NO_INPUT, ERR_PERMISSION, ERR_MOUNT with the kernel's reason */
+  mountOverlay(options: OverlayMount): Promise<void>;
+  /**
+   * Unmounts what is on top at a path; no failure when nothing is.
+   *
+   * @throws ERR_MOUNT when it is busy and not `lazy`; ERR_PERMISSION
+   */
+  unmountPath(path: string, options: { lazy: boolean }): Promise<void>;
+}
+
 export interface Addon
   extends CodecBinding,
     ScanBinding,
     PackBinding,
+    LayersBinding,
     RestoreBinding,
     StreamBinding,
     SessionBinding {

@@ -1,0 +1,81 @@
+// LayersBinding: arguments are checked and copied here, the work is in layers/.
+#include "bindings/layers_binding.h"
+
+#include <utility>
+
+#include "bindings/convert.h"
+#include "layers/kernel_mount.h"
+
+namespace g8ufs {
+namespace {
+
+OverlayOptions ToOverlayOptions(Napi::Env env, Napi::Value value) {
+  const Napi::Object object = ToObject(env, value, "options");
+  OverlayOptions options;
+  options.metadata = ToText(env, object.Get("metadata"), "metadata");
+  const Napi::Value data = object.Get("data");
+  if (!data.IsArray()) throw Napi::TypeError::New(env, "data must be an array");
+  const auto folders = data.As<Napi::Array>();
+  for (uint32_t index = 0; index < folders.Length(); ++index) {
+    options.data.push_back(ToText(env, folders.Get(index), "data"));
+  }
+  if (const Napi::Value upper = object.Get("upper"); !upper.IsUndefined()) {
+    options.upper = ToText(env, upper, "upper");
+    options.work = ToText(env, object.Get("work"), "work");
+  }
+  options.source = ToText(env, object.Get("source"), "source");
+  options.target = ToText(env, object.Get("target"), "target");
+  return options;
+}
+
+class MountImageWorker final : public PromiseWorker {
+ public:
+  explicit MountImageWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()),
+        image_(ToText(info.Env(), info[0], "image")),
+        target_(ToText(info.Env(), info[1], "target")) {}
+
+ private:
+  Status Execute() override { return MountImage(image_, target_); }
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
+
+  const std::string image_;
+  const std::string target_;
+};
+
+class MountOverlayWorker final : public PromiseWorker {
+ public:
+  explicit MountOverlayWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()), options_(ToOverlayOptions(info.Env(), info[0])) {}
+
+ private:
+  Status Execute() override { return MountOverlay(options_); }
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
+
+  const OverlayOptions options_;
+};
+
+class UnmountWorker final : public PromiseWorker {
+ public:
+  explicit UnmountWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()),
+        path_(ToText(info.Env(), info[0], "path")),
+        lazy_(ToObject(info.Env(), info[1], "options").Get("lazy").ToBoolean()) {}
+
+ private:
+  Status Execute() override { return UnmountPath(path_, lazy_); }
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
+
+  const std::string path_;
+  const bool lazy_;
+};
+
+}  // namespace
+
+void RegisterLayers(Napi::Env /*env*/, Napi::Object exports) {
+  SetAsyncFunction<MountImageWorker>(exports, "mountImage");
+  SetAsyncFunction<MountOverlayWorker>(exports, "mountOverlay");
+  SetAsyncFunction<UnmountWorker>(exports, "unmountPath");
+}
+
+}  // namespace g8ufs
