@@ -14,6 +14,7 @@ import { serveControl } from './control.ts';
 import { Demand } from './demand.ts';
 import { Explainer } from './explain.ts';
 import { ImageStore } from './images.ts';
+import { KernelTier } from './kernel/tier.ts';
 import type { Logger } from './log.ts';
 import { MountMetrics } from './metrics.ts';
 import type { MetricsServer } from './metrics-server.ts';
@@ -52,6 +53,7 @@ export class Daemon {
   readonly mounts: MountTable;
   readonly #cache: ContentCache;
   readonly #images: ImageStore;
+  readonly #kernel: KernelTier;
   readonly #log: Logger;
   readonly #explainer: Explainer;
   readonly #metrics = new MountMetrics();
@@ -83,9 +85,16 @@ export class Daemon {
     const slowReadMs = options.slowReadMs ?? SLOW_READ_MS;
     const slowReads = new SlowReads({ thresholdMs: slowReadMs, log });
     const demand = new Demand({ cache, contents: addon(), log, pacer, slowReads });
+    this.#kernel = new KernelTier({
+      cacheDir,
+      filesDir: cache.layout.files,
+      addon: addon(),
+      demand,
+    });
     this.mounts = new MountTable({
       images: this.#images,
       lowerDir: join(cacheDir, 'run', 'lower'),
+      cacheDir,
       log,
       openStore: (request, image) => openMountStore({ ...request, image }),
       // The first miss should not wait for the HTTP client. What fails here fails again there.
@@ -94,6 +103,7 @@ export class Daemon {
       },
       openDriver: (driver, driverOptions, store, onEnd) =>
         openDriver(driver, { ...driverOptions, cache, demand, store, onEnd }),
+      openKernel: this.#kernel.open.bind(this.#kernel),
       preparePrefetch: (request, { profile: place, ...rest }) => {
         const { mountPoint } = request;
         // Read while the image is opened: both may be far away.
@@ -224,6 +234,7 @@ export class Daemon {
     await this.#metricsServer?.close();
     await this.#unregister?.();
     await this.mounts.close();
+    await this.#kernel.close();
     await this.#images.collect(new Set());
     await this.#cache.close();
     this.#log.info({}, 'stopped');

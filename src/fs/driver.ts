@@ -27,6 +27,8 @@ export interface DriverOptions {
 export interface DriverSession {
   /** What this driver is called in `g8ufs ps`. */
   readonly driver: 'native' | 'fuse-native';
+  /** Whether the tree is a FUSE mount, or the kernel's own file systems show it. */
+  readonly tier: 'fuse' | 'kernel';
   /** Whether complete files are read by the kernel without asking this process. */
   readonly passthrough: boolean;
   /** Counters, flat, in the driver's own words. */

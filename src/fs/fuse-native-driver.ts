@@ -73,6 +73,7 @@ export async function openFuseNativeDriver(
     await call((callback) => fuse.mount(callback), options.mountPoint);
     return {
       driver: 'fuse-native',
+      tier: 'fuse',
       passthrough: false,
       stats: () => ({ requests: Object.values(requests).reduce((sum, count) => sum + count, 0) }),
       requests: () => requests,

@@ -4,16 +4,17 @@
  *
  * Calls may overlap; two requests for one mount point are kept apart by a reservation.
  */
-import { mkdir, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { G8Error, toG8Error } from '../base/errors.ts';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { G8Error } from '../base/errors.ts';
 import type { OpenMode } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
-import type { DriverOptions, DriverSession, ExplainedSession } from './driver.ts';
+import type { ExplainedSession } from './driver.ts';
 import type { Image, ImageStore } from './images.ts';
-import type { Logger } from './log.ts';
+import { type MadeMount, type MountMakers, makeMount } from './make-mount.ts';
+import { prepareMountPoint } from './mount-point.ts';
 import { findMount, readMountinfo } from './mountinfo.ts';
-import { mountOverlay, removeWorkDir } from './overlay.ts';
+import { removeWorkDir } from './overlay.ts';
 import type { Prefetch, PrefetchRequest, PrefetchStatus } from './prefetch.ts';
 import { unmount } from './unmount.ts';
 
@@ -27,6 +28,8 @@ export interface MountRequest {
   readonly deadlineMs: number;
   readonly openMode: OpenMode;
   readonly driver: 'native' | 'fuse-native';
+  /** `auto` is the kernel tier where it can be had. */
+  readonly tier: 'fuse' | 'kernel' | 'auto';
   readonly allowOther: boolean;
   /** Answer `user.g8ufs.*` even where the image has no xattrs and nobody would have to be asked. */
   readonly magicXattrs?: boolean;
@@ -34,6 +37,8 @@ export interface MountRequest {
   readonly requireSignature?: readonly string[];
   /** Read-write with overlayfs on top; absent for a read-only mount. */
   readonly upper?: string;
+  /** Work folder of that overlay; default the upper folder's name with `.work`, removed at the end. */
+  readonly work?: string;
   /** What to fetch before it is asked for; absent: nothing. */
   readonly prefetch?: PrefetchRequest;
   /** File to write a start profile to when the mount ends. */
@@ -46,7 +51,10 @@ export interface MountRecord {
   readonly source: string;
   /** Digest of the packed flist in hex. */
   readonly image: string;
-  readonly driver: DriverSession['driver'];
+  readonly driver: ExplainedSession['driver'];
+  readonly tier: ExplainedSession['tier'];
+  /** Why `auto` did not take the kernel tier. */
+  readonly fallback: string | null;
   readonly passthrough: boolean;
   readonly upper: string | null;
   /** ISO 8601. */
@@ -58,18 +66,12 @@ export interface MountRecord {
 }
 
 /** What the table needs from the daemon to make a mount. */
-export interface MountTableOptions {
+export interface MountTableOptions extends MountMakers {
   readonly images: ImageStore;
   /** Folder for the hidden lower mounts of read-write mounts. */
   readonly lowerDir: string;
-  readonly log: Logger;
+  readonly cacheDir: string;
   readonly openStore: (request: MountRequest, image: Image) => ChunkStore;
-  readonly openDriver: (
-    driver: MountRequest['driver'],
-    options: DriverOptions,
-    store: ChunkStore,
-    onEnd: () => void,
-  ) => Promise<ExplainedSession>;
   /** Called with the store of a mount that answers now. */
   readonly onMounted?: (store: ChunkStore) => void;
   /** Called before the image is opened; what it gives is called when the mount answers. */
@@ -90,12 +92,12 @@ export interface ServedMount {
   readonly session: ExplainedSession;
   readonly since: Date;
   readonly prefetch: Prefetch | undefined;
+  /** Why the kernel tier was not taken although it was preferred. */
+  readonly fallback: string | undefined;
 }
 
-interface Mounted extends ServedMount {
+interface Mounted extends ServedMount, MadeMount {
   readonly store: ChunkStore;
-  /** Where the session itself is mounted when an overlay is on top. */
-  readonly lower: string | undefined;
   /** Settles when the kernel has let go: after a lazy unmount that is when the last file is closed. */
   readonly ended: Promise<void>;
   closing: Promise<void> | undefined;
@@ -179,7 +181,7 @@ export class MountTable {
   async #mount(request: MountRequest, signal: AbortSignal): Promise<MountRecord> {
     const { mountPoint, prefetch, record } = request;
     try {
-      await prepareMountPoint(mountPoint);
+      await prepareMountPoint(mountPoint, this.#options.cacheDir);
       if (record !== undefined) {
         const { checkRecording } = await import('./recording.ts');
         await checkRecording(record, mountPoint);
@@ -213,80 +215,34 @@ export class MountTable {
     startPrefetch: ((image: Image, store: ChunkStore) => Prefetch) | undefined,
   ): Promise<void> {
     const store = this.#options.openStore(request, image);
-    const lower =
-      request.upper === undefined
-        ? undefined
-        : join(this.#options.lowerDir, String(this.#nextLower++));
-    let session: ExplainedSession | undefined;
-    // The kernel may end the connection while the mount is still being made.
+    const lower = join(this.#options.lowerDir, String(this.#nextLower++));
+    // The kernel may let go of the mount before it is entered.
     let mounted: Mounted | undefined;
-    let ended = false;
+    let isOver = false;
     let onEnd: () => void = () => {};
-    const end = new Promise<void>((resolve) => {
+    const ended = new Promise<void>((resolve) => {
       onEnd = () => {
-        ended = true;
+        isOver = true;
         resolve();
         if (mounted !== undefined) this.#ended(mounted);
       };
     });
     try {
-      if (lower !== undefined) await mkdir(lower, { recursive: true, mode: 0o700 });
-      const options: DriverOptions = {
-        mountPoint: lower ?? request.mountPoint,
-        shownAt: request.mountPoint,
-        indexDir: image.dir,
-        source: sourceName(request.source),
-        allowOther: request.allowOther,
-        openMode: request.openMode,
-        deadlineMs: request.deadlineMs,
-        recordTouches: request.record !== undefined,
-        // An overlay on top shows the attributes of its layers as its own: these are none of the image's.
-        magicXattrs: lower !== undefined ? 'off' : request.magicXattrs === true ? 'on' : 'auto',
-      };
-      session = await this.#options.openDriver(request.driver, options, store, onEnd);
-      if (ended) throw new G8Error('ERR_MOUNT', `${options.mountPoint} was unmounted from outside`);
-      if (lower !== undefined && request.upper !== undefined) {
-        const { upper, mountPoint } = request;
-        await mountOverlay({ lower, upper, mountPoint, source: options.source });
-      }
+      const made = await makeMount(this.#options, { request, image, store, lower, onEnd });
       const since = new Date();
-      mounted = {
-        request,
-        image,
-        store,
-        session,
-        lower,
-        since,
-        ended: end,
-        prefetch: startPrefetch?.(image, store),
-        closing: undefined,
-        recorded: undefined,
-        finished: undefined,
-      };
+      const life = { since, ended, closing: undefined, recorded: undefined, finished: undefined };
+      const prefetch = startPrefetch?.(image, store);
+      mounted = { request, image, store, prefetch, ...made, ...life };
       this.#mounts.set(request.mountPoint, mounted);
-      if (ended) this.#ended(mounted);
+      if (isOver) this.#ended(mounted);
       this.#options.onMounted?.(store);
     } catch (error) {
-      await this.#discard(session, store, lower);
+      await store
+        .close()
+        .catch((failure: unknown) =>
+          this.#options.log.error({ err: failure }, 'clean-up of a failed mount failed'),
+        );
       throw error;
-    }
-  }
-
-  /** Takes apart what a mount that failed has made. Why it failed matters more than what is left. */
-  async #discard(
-    session: DriverSession | undefined,
-    store: ChunkStore,
-    lower: string | undefined,
-  ): Promise<void> {
-    try {
-      try {
-        await session?.close({ lazy: true });
-        if (lower !== undefined) await rm(lower, { recursive: true, force: true });
-      } finally {
-        await store.close();
-      }
-    } catch (error) {
-      this.#options.log.error({ err: error }, 'clean-up of a failed mount failed');
     }
   }
 
@@ -384,14 +340,15 @@ export class MountTable {
   }
 
   async #finish(mounted: Mounted): Promise<void> {
-    const { upper } = mounted.request;
+    const { upper, work } = mounted.request;
     try {
       await mounted.ended;
       await mounted.prefetch?.close();
       await mounted.recorded?.catch(() => {});
       await mounted.store.close();
       if (mounted.lower !== undefined) await rm(mounted.lower, { recursive: true, force: true });
-      if (upper !== undefined) await removeWorkDir(upper);
+      // A folder that the user has named is the user's.
+      if (upper !== undefined && work === undefined) await removeWorkDir(upper);
     } finally {
       this.#releasing--;
       this.#checkEmpty();
@@ -419,12 +376,14 @@ export class MountTable {
 
 /** What `list` tells of a mount. */
 export function recordOf(mount: ServedMount): MountRecord {
-  const { request, image, session, since, prefetch } = mount;
+  const { request, image, session, since, prefetch, fallback } = mount;
   return {
     mountPoint: request.mountPoint,
     source: request.source,
     image: image.digest,
     driver: session.driver,
+    tier: session.tier,
+    fallback: fallback ?? null,
     passthrough: session.passthrough,
     upper: request.upper ?? null,
     since: since.toISOString(),
@@ -432,28 +391,4 @@ export function recordOf(mount: ServedMount): MountRecord {
     prefetch: prefetch?.status() ?? null,
     record: request.record ?? null,
   };
-}
-
-// Shown in /proc/mounts: enough to recognise an image, and never a URL's credentials.
-function sourceName(source: string): string {
-  return basename(source.split(/[?#]/, 1)[0] ?? '') || 'g8ufs';
-}
-
-/** Makes sure a mount can go here: a folder, and what a daemon that died has left there is detached. */
-async function prepareMountPoint(mountPoint: string): Promise<void> {
-  try {
-    const status = await stat(mountPoint);
-    if (!status.isDirectory()) throw new G8Error('ERR_MOUNT', `${mountPoint} is not a folder`);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOTCONN') {
-      throw toG8Error(error, 'ERR_MOUNT', `Mount point ${mountPoint} cannot be used`);
-    }
-    await unmount(mountPoint, true);
-    await prepareMountPoint(mountPoint);
-    return;
-  }
-  const top = findMount(mountPoint);
-  if (top?.type === 'fuse.g8ufs') {
-    throw new G8Error('ERR_MOUNT', `${mountPoint} is already a g8ufs mount`);
-  }
 }

@@ -55,6 +55,7 @@ export async function openNativeDriver(
   let closed = false;
   return {
     driver: 'native',
+    tier: 'fuse',
     passthrough: info.passthrough,
     stats: () => {
       const { requests, ...counters } = addon.sessionStats(session);

@@ -14,6 +14,8 @@ export interface OverlayOptions {
   readonly lower: string;
   /** Folder that keeps the changes; made when absent. Must not be on overlayfs itself. */
   readonly upper: string;
+  /** Folder beside the upper one; default {@link workDir}. */
+  readonly work?: string | undefined;
   readonly mountPoint: string;
   readonly source: string;
 }
@@ -30,7 +32,8 @@ export function workDir(upper: string): string {
  *   ERR_MOUNT with the kernel's reason
  */
 export async function mountOverlay(options: OverlayOptions): Promise<void> {
-  for (const path of [options.lower, options.upper]) {
+  const work = options.work ?? workDir(options.upper);
+  for (const path of [options.lower, options.upper, work]) {
     if (/[,:\\"]/.test(path)) {
       throw new G8Error('ERR_USAGE', `${path} contains one of , : \\ " and cannot be a layer`);
     }
@@ -41,11 +44,11 @@ export async function mountOverlay(options: OverlayOptions): Promise<void> {
       'A read-write mount needs root: overlayfs is mounted on top',
     );
   }
-  const work = workDir(options.upper);
-  await mkdir(options.upper, { recursive: true });
-  await mkdir(work, { recursive: true, mode: 0o700 });
+  await makeUpperFolders(options.upper, work);
   const layers = `lowerdir=${options.lower},upperdir=${options.upper},workdir=${work}`;
-  const args = ['-i', '-t', 'overlay', '-o', layers, options.source, options.mountPoint];
+  // As in the kernel tier, so that changes made in one tier can be seen in the other.
+  const list = `${layers},metacopy=on,redirect_dir=on`;
+  const args = ['-i', '-t', 'overlay', '-o', list, options.source, options.mountPoint];
   try {
     await run('mount', args, { timeout: TIMEOUT_MS, cwd: '/' });
   } catch (error) {
@@ -54,6 +57,12 @@ export async function mountOverlay(options: OverlayOptions): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** Makes the folders of a writable overlay; what is in them stays. */
+export async function makeUpperFolders(upper: string, work: string): Promise<void> {
+  await mkdir(upper, { recursive: true });
+  await mkdir(work, { recursive: true, mode: 0o700 });
 }
 
 /** Removes the work folder after the overlay is gone; the upper folder stays, it is the user's. */

@@ -33,11 +33,13 @@ export function parseMountRequest(params: unknown): MountRequest {
     }),
     deadlineMs,
     openMode: oneOf(fields, 'openMode', ['auto', 'passthrough', 'none']),
+    tier: fields['tier'] === undefined ? 'fuse' : oneOf(fields, 'tier', ['fuse', 'kernel', 'auto']),
     driver: oneOf(fields, 'driver', ['native', 'fuse-native']),
     allowOther: flag(fields, 'allowOther'),
     ...(flag(fields, 'magicXattrs') ? { magicXattrs: true } : {}),
     ...(fields['requireSignature'] === undefined ? {} : { requireSignature: keys(fields) }),
     ...(fields['upper'] === undefined ? {} : { upper: path(fields, 'upper') }),
+    ...(fields['work'] === undefined ? {} : { work: path(fields, 'work') }),
     ...(fields['prefetch'] === undefined ? {} : { prefetch: prefetch(fields['prefetch']) }),
     ...(fields['record'] === undefined ? {} : { record: path(fields, 'record') }),
   };

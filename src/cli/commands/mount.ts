@@ -17,6 +17,8 @@ interface Flags {
   readonly deadline?: string;
   readonly rw?: boolean;
   readonly upper?: string;
+  readonly work?: string;
+  readonly tier: MountRequest['tier'];
   readonly foreground?: boolean;
   readonly driver: MountRequest['driver'];
   readonly openMode: MountRequest['openMode'];
@@ -48,6 +50,7 @@ export function command(context: Context): Command {
     .option('--magic-xattrs', 'tell user.g8ufs.* also where the image has no xattrs')
     .option('--rw', 'read-write: changes go to --upper, the image stays as it is')
     .option('--upper <dir>', 'folder that keeps the changes of --rw; made when absent')
+    .option('--work <dir>', 'work folder of --upper, on its file system (default: UPPER.work)')
     .option('-f, --foreground', 'stay in the foreground; Ctrl-C unmounts')
     .option(
       '--require-signature <file>',
@@ -72,6 +75,11 @@ export function command(context: Context): Command {
         .default('auto'),
     )
     .addOption(
+      new Option('--tier <tier>', 'what shows the tree: FUSE, or EROFS and overlayfs (root)')
+        .choices(['fuse', 'kernel', 'auto'])
+        .default('fuse'),
+    )
+    .addOption(
       new Option('--driver <name>', 'what serves the mount')
         .choices(['native', 'fuse-native'])
         .default('native'),
@@ -86,6 +94,7 @@ export function command(context: Context): Command {
       ['mount debian.flist /mnt --rw --upper /var/changes', 'writable; changes in /var/changes'],
       ['mount debian.flist /mnt --record debian.flist.profile', 'learn what a start reads'],
       ['mount debian.flist /mnt --until-local --rate-limit 20MiB', 'all of it, not too fast'],
+      ['mount debian.flist /mnt --tier auto', 'by the kernel itself where it can, else by FUSE'],
     ],
     settings: [
       'stores',
@@ -144,6 +153,12 @@ async function toRequest(
   if (flags.record !== undefined && flags.driver !== 'native') {
     throw new G8Error('ERR_USAGE', '--record needs the native driver');
   }
+  if (flags.work !== undefined && flags.upper === undefined) {
+    throw new G8Error('ERR_USAGE', '--work needs --upper');
+  }
+  if (flags.tier === 'kernel' && flags.driver !== 'native') {
+    throw new G8Error('ERR_USAGE', '--tier kernel goes with --driver native only');
+  }
   const { realpath } = await import('node:fs/promises');
   const mountPoint = resolve(dir);
   return {
@@ -155,10 +170,12 @@ async function toRequest(
     deadlineMs: config.get('deadline'),
     openMode: flags.openMode,
     driver: flags.driver,
+    tier: flags.tier,
     allowOther: flags.allowOther === true || process.getuid?.() === 0,
     ...(flags.magicXattrs === true ? { magicXattrs: true } : {}),
     ...(await requiredKeys(config.get('requireSignature'))),
     ...(flags.upper === undefined ? {} : { upper: resolve(flags.upper) }),
+    ...(flags.work === undefined ? {} : { work: resolve(flags.work) }),
     ...(await prefetchOf(flags)),
     ...(flags.record === undefined ? {} : { record: resolve(flags.record) }),
   };
@@ -264,7 +281,12 @@ async function report(
   const elapsedMs = Math.round(performance.now());
   const isSilent = context.json || context.quiet;
   if (!isSilent) {
-    context.stdout.write(`Mounted ${record.source} at ${record.mountPoint} in ${elapsedMs} ms\n`);
+    if (record.fallback !== null) {
+      context.stderr.write(`Mounted by FUSE, not in the kernel tier: ${record.fallback}\n`);
+    }
+    const tier = record.tier === 'kernel' ? ' in the kernel tier' : '';
+    const { source, mountPoint } = record;
+    context.stdout.write(`Mounted ${source} at ${mountPoint}${tier} in ${elapsedMs} ms\n`);
   }
   let { prefetch } = record;
   if (flags.untilLocal === true) {

@@ -32,7 +32,7 @@ async function run(context: Context): Promise<void> {
     return;
   }
   const { printTable } = await import('../ui/table.ts');
-  const columns = ['PID', 'MOUNT POINT', 'FLIST', 'MODE', 'DRIVER', 'SINCE'];
+  const columns = ['PID', 'MOUNT POINT', 'FLIST', 'MODE', 'TIER', 'DRIVER', 'SINCE'];
   await printTable(
     context,
     columns.map((title) => ({ title })),
@@ -41,7 +41,8 @@ async function run(context: Context): Promise<void> {
       row.mountPoint,
       row.source,
       row.upper === null ? 'ro' : 'rw',
-      row.passthrough ? `${row.driver}, passthrough` : row.driver,
+      row.tier,
+      row.passthrough && row.tier === 'fuse' ? `${row.driver}, passthrough` : row.driver,
       row.since,
     ]),
   );

@@ -23,6 +23,7 @@ async function run(context: Context, dirs: readonly string[], lazy: boolean): Pr
   const { withDaemons } = await import('../daemons.ts');
   const { G8Error } = await import('../../base/errors.ts');
   const { findMount } = await import('../../fs/mountinfo.ts');
+  const { overlayCache } = await import('../../fs/kernel/overlay.ts');
   const { unmount } = await import('../../fs/unmount.ts');
   const { realpath } = await import('node:fs/promises');
   for (const dir of dirs) {
@@ -36,10 +37,13 @@ async function run(context: Context, dirs: readonly string[], lazy: boolean): Pr
     });
     if (found) continue;
     // No daemon has it: what one that died has left.
-    if (findMount(mountPoint)?.type !== 'fuse.g8ufs') {
+    const left = findMount(mountPoint);
+    const isOverlay = left !== undefined && overlayCache(left) !== undefined;
+    if (left?.type !== 'fuse.g8ufs' && !isOverlay) {
       throw new G8Error('ERR_NO_INPUT', `${mountPoint} is not mounted by g8ufs`);
     }
-    await unmount(mountPoint, true);
+    // An overlay of the kernel tier may be in use without its daemon; a dead FUSE mount is not.
+    await unmount(mountPoint, lazy || !isOverlay);
   }
   if (context.json) {
     const { printJson } = await import('../ui/json.ts');

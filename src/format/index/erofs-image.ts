@@ -67,7 +67,7 @@ class Window {
 export interface ImageSource {
   readonly order: TreeOrder;
   readonly layout: ImageLayout;
-  readonly table: ContentTable;
+  readonly table: Pick<ContentTable, 'contentOfInode' | 'digests'>;
 }
 
 /** Pieces of `mount.erofs`, all of 1 MiB but the last. */

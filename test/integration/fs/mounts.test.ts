@@ -20,6 +20,7 @@ const fails = (code: ErrorCode) => (error: unknown) => isG8Error(error, code);
 /** A session that is busy or broken when the test says so. */
 class FakeSession implements ExplainedSession {
   readonly driver = 'native';
+  readonly tier = 'fuse';
   readonly passthrough = true;
   readonly options: DriverOptions;
   readonly onEnd: () => void;
@@ -68,6 +69,7 @@ class World {
   opened: Promise<void> = Promise.resolve();
   started: Promise<void> = Promise.resolve();
   driverError: unknown;
+  kernelError: unknown;
   storeCloseError: unknown;
   endWhileOpening = false;
 
@@ -89,7 +91,20 @@ class World {
         this.storesOpen++;
         return { close: async () => this.#closeStore() } as unknown as ChunkStore;
       },
+      cacheDir: join(this.dir, 'cache'),
       openDriver: (_driver, options, _store, onEnd) => this.#openDriver(options, onEnd),
+      openKernel: async ({ mountPoint }, _image, _store, onEnd) => {
+        if (this.kernelError !== undefined) throw this.kernelError;
+        const options = { mountPoint } as DriverOptions;
+        const session = new FakeSession(options, onEnd);
+        this.sessions.push(session);
+        return {
+          ...session,
+          stats: () => ({}),
+          close: session.close.bind(session),
+          tier: 'kernel',
+        };
+      },
       onEmpty: () => this.empty++,
     });
   }
@@ -122,6 +137,7 @@ class World {
       deadlineMs: 1000,
       openMode: 'auto',
       driver: 'native',
+      tier: 'fuse',
       allowOther: false,
       ...more,
     };
@@ -149,6 +165,8 @@ test('MountTable.mount() gives the record that list() shows', async (t) => {
     source: request.source,
     image: DIGEST,
     driver: 'native',
+    tier: 'fuse',
+    fallback: null,
     passthrough: true,
     upper: null,
     stats: { requests: 7 },
@@ -157,6 +175,37 @@ test('MountTable.mount() gives the record that list() shows', async (t) => {
   });
   assert.deepEqual([w.table.size, w.table.images()], [1, new Set([DIGEST])]);
   assert.equal(w.empty, 0);
+});
+
+test('MountTable.mount() takes the kernel tier where it can be had', async (t) => {
+  const w = new World(t);
+  const request = w.request('a', { tier: 'auto', upper: join(w.dir, 'upper') });
+  const record = await w.table.mount(request, signal);
+  assert.deepEqual([record.tier, record.fallback], ['kernel', null]);
+  // The upper folder is part of the one overlay: nothing is mounted below it.
+  assert.equal(w.sessions[0]?.options.mountPoint, request.mountPoint);
+  assert.equal(existsSync(w.lowerDir), false);
+  await w.table.unmount(request.mountPoint, false);
+  assert.deepEqual([w.mountPoints(), w.storesOpen, w.empty], [[], 0, 1]);
+});
+
+test('MountTable.mount() says why it mounts by FUSE instead', async (t) => {
+  const w = new World(t);
+  w.kernelError = new G8Error('ERR_MOUNT', 'No EROFS here');
+  const record = await w.table.mount(w.request('a', { tier: 'auto' }), signal);
+  assert.deepEqual([record.tier, record.fallback], ['fuse', 'No EROFS here']);
+  assert.ok(w.lines.includes('mounted by FUSE'));
+});
+
+test('MountTable.mount() fails when only the kernel tier will do', async (t) => {
+  const w = new World(t);
+  w.kernelError = new G8Error('ERR_MOUNT', 'No EROFS here');
+  const failed = w.table.mount(w.request('a', { tier: 'kernel' }), signal);
+  await assert.rejects(failed, {
+    code: 'ERR_MOUNT',
+    message: 'The kernel tier cannot be used: No EROFS here',
+  });
+  assert.deepEqual([w.sessions.length, w.storesOpen, w.empty], [0, 0, 1]);
 });
 
 test('MountTable.mount() shows the kernel no credentials', async (t) => {

@@ -9,8 +9,10 @@ const REQUEST = {
   deadlineMs: 30_000,
   openMode: 'auto',
   driver: 'native',
+  tier: 'auto',
   allowOther: true,
   upper: '/var/upper',
+  work: '/var/work',
   prefetch: { mode: 'profile', profile: '/images/a.flist.profile', rateBytes: 1_000_000 },
   record: '/images/b.flist.profile',
 };
@@ -20,9 +22,14 @@ test('parseMountRequest() takes a whole request as it is', () => {
 });
 
 test('parseMountRequest() takes a URL, no upper folder and no stores', () => {
-  const { upper: _, allowOther: __, prefetch: ___, record: ____, ...rest } = REQUEST;
+  const { upper: _, work: _work, allowOther: __, prefetch: ___, record: ____, ...rest } = REQUEST;
   const request = { ...rest, source: 'http://hub.example/a/b.flist', stores: [] };
   assert.deepEqual(parseMountRequest(request), { ...request, allowOther: false });
+});
+
+test('parseMountRequest() takes a request that names no tier for FUSE', () => {
+  const { tier: _, ...request } = REQUEST;
+  assert.equal(parseMountRequest(request).tier, 'fuse');
 });
 
 test('parseMountRequest() leaves fields out that it does not know', () => {

@@ -1,0 +1,176 @@
+/**
+ * The object mount: one FUSE connection of a daemon that has the contents of all images in the kernel tier,
+ * for overlays to look into when a content is not whole in the cache. Made with the first image.
+ */
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { G8Error } from '../../base/errors.ts';
+import { ContentsReader } from '../../format/index/contents-reader.ts';
+import { type FileSource, openFileSource } from '../../image/file-source.ts';
+import type { SessionBinding } from '../../native/addon.ts';
+import type { ChunkStore } from '../../store/store.ts';
+import type { Demand, DemandSource } from '../demand.ts';
+import { MissLog } from '../miss-log.ts';
+import { PathNames } from '../path-names.ts';
+
+/** As for mounts of one image, see native-driver.ts. */
+const WORKERS = 2;
+const READAHEAD_BYTES = 1024 * 1024;
+/** Each mount keeps its own deadline in the demand; this one is for a need that nobody answers. */
+const DEADLINE_MS = 3_600_000;
+/** See `kProbeName` in native/driver/object_server.cc. */
+const PROBE_NAME = 'probe';
+
+export interface ObjectMountOptions {
+  readonly addon: SessionBinding;
+  /** Where it is mounted. */
+  readonly dir: string;
+  /** The cache's folder of complete content files. */
+  readonly filesDir: string;
+  readonly demand: Demand;
+}
+
+export interface ObjectImage {
+  readonly mountPoint: string;
+  /** Folder with the mount index. */
+  readonly indexDir: string;
+  readonly store: ChunkStore;
+  readonly deadlineMs: number;
+}
+
+/** An image whose contents can be had. */
+export interface ObjectSource {
+  readonly source: DemandSource;
+  /** Takes them away again, when no overlay of the image is left. */
+  readonly remove: () => void;
+}
+
+export class ObjectMount {
+  readonly dir: string;
+  readonly #options: ObjectMountOptions;
+  readonly #images = new Map<number, DemandSource>();
+  #opening: Promise<number> | undefined;
+  #session: number | undefined;
+
+  constructor(options: ObjectMountOptions) {
+    this.#options = options;
+    this.dir = options.dir;
+  }
+
+  /**
+   * Lets overlays find the contents of an image here.
+   *
+   * @throws ERR_NO_FUSE, ERR_MOUNT, ERR_PERMISSION, ERR_FLIST_FORMAT
+   */
+  async add(image: ObjectImage): Promise<ObjectSource> {
+    const { addon, demand } = this.#options;
+    const { mountPoint, indexDir, store, deadlineMs } = image;
+    const names = new PathNames(indexDir);
+    const files: FileSource[] = [];
+    const openFile = (name: string): FileSource => {
+      const file = openFileSource(join(indexDir, name));
+      files.push(file);
+      return file;
+    };
+    const closeFiles = (): void => {
+      names.close();
+      for (const file of files) file.close();
+    };
+    try {
+      const contents = new ContentsReader(openFile('mount.contents'), openFile('mount.chunks'));
+      const misses = new MissLog({ mountPoint, names, slowReads: demand.slowReads });
+      const source: DemandSource = { mountPoint, contents, store, deadlineMs, misses };
+      const session = await this.#open();
+      const number = await addon.addImage(session, indexDir);
+      // Nobody can ask before this: the overlay is mounted afterwards.
+      this.#images.set(number, source);
+      const remove = (): void => {
+        this.#images.delete(number);
+        addon.removeImage(session, number);
+        closeFiles();
+      };
+      return { source, remove };
+    } catch (error) {
+      closeFiles();
+      throw error;
+    }
+  }
+
+  /** Counters of the connection; none before there is one. */
+  stats(): Record<string, number> {
+    if (this.#session === undefined) return {};
+    const { requests, ...counters } = this.#options.addon.sessionStats(this.#session);
+    const total = Object.values(requests).reduce((sum, count) => sum + count, 0);
+    return { requests: total, ...counters };
+  }
+
+  /** Requests of the connection by operation. */
+  requests(): Readonly<Record<string, number>> {
+    if (this.#session === undefined) return {};
+    return this.#options.addon.sessionStats(this.#session).requests;
+  }
+
+  /** Detaches it; overlays that are still in use lose what is not in the cache. */
+  async close(): Promise<void> {
+    const session = await this.#opening?.catch(() => undefined);
+    if (session === undefined) return;
+    this.#opening = undefined;
+    this.#session = undefined;
+    await this.#options.addon.closeSession(session, { lazy: true });
+  }
+
+  #open(): Promise<number> {
+    this.#opening ??= this.#mount().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #mount(): Promise<number> {
+    const { addon, dir, filesDir, demand } = this.#options;
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    const { session } = await addon.openSession(
+      {
+        mountPoint: dir,
+        filesDir,
+        source: 'g8ufs',
+        allowOther: true,
+        openMode: 'none',
+        workers: WORKERS,
+        deadlineMs: DEADLINE_MS,
+        readaheadBytes: READAHEAD_BYTES,
+        wholeBlocksMax: 0,
+        recordTouches: false,
+      },
+      (need) => {
+        const source = this.#images.get(need.image ?? 0);
+        // Of an image that has just gone: its last reader has, too.
+        if (source !== undefined) void demand.answer(source, need);
+      },
+      () => {
+        this.#opening = undefined;
+        this.#session = undefined;
+      },
+    );
+    this.#session = session;
+    await this.#settleOpens();
+    return session;
+  }
+
+  /**
+   * Opens and closes a file, so that the kernel learns now that neither OPEN nor FLUSH is served: files
+   * that are in the cache's memory can then be opened and closed when this process is no more.
+   */
+  async #settleOpens(): Promise<void> {
+    try {
+      const file = await open(join(this.dir, PROBE_NAME), 'r');
+      await file.close();
+    } catch (error) {
+      await this.#options.addon.closeSession(this.#session as number, { lazy: true });
+      throw new G8Error('ERR_MOUNT', `Mount of contents at ${this.dir} does not answer`, {
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The kernel tier of a daemon: finds out once whether the machine can do it, keeps the object mount and
+ * mounts images. Decision: docs/decisions/0011-kernel-tier.md. Calls may overlap.
+ */
+import { join } from 'node:path';
+import { G8Error } from '../../base/errors.ts';
+import type { Addon } from '../../native/addon.ts';
+import type { ChunkStore } from '../../store/store.ts';
+import type { Demand } from '../demand.ts';
+import type { ExplainedSession } from '../driver.ts';
+import type { Image } from '../images.ts';
+import { sourceName } from '../make-mount.ts';
+import type { MountRequest } from '../mounts.ts';
+import { makeUpperFolders, workDir } from '../overlay.ts';
+import { kernelImagePath } from './image.ts';
+import { ObjectMount } from './objects.ts';
+import { mountKernelOverlay, objectsDir } from './overlay.ts';
+import { probeKernel } from './probe.ts';
+
+export interface KernelTierOptions {
+  readonly cacheDir: string;
+  /** The cache's folder of complete content files. */
+  readonly filesDir: string;
+  readonly addon: Addon;
+  readonly demand: Demand;
+}
+
+export class KernelTier {
+  readonly #options: KernelTierOptions;
+  readonly #objects: ObjectMount;
+  #probe: Promise<void> | undefined;
+  #nextMetadata = 1;
+
+  constructor(options: KernelTierOptions) {
+    const { addon, cacheDir, filesDir, demand } = options;
+    this.#options = options;
+    this.#objects = new ObjectMount({ addon, dir: objectsDir(cacheDir), filesDir, demand });
+  }
+
+  /**
+   * Mounts an image; it is gone when `onEnd` is called.
+   *
+   * @throws ERR_MOUNT and ERR_PERMISSION with why the tier cannot be used; ERR_FLIST_FORMAT, ERR_IO
+   */
+  async open(
+    request: MountRequest,
+    image: Image,
+    store: ChunkStore,
+    onEnd: () => void,
+  ): Promise<ExplainedSession> {
+    const { addon, cacheDir, filesDir } = this.#options;
+    const { mountPoint, deadlineMs, upper } = request;
+    if (request.driver !== 'native') {
+      throw new G8Error('ERR_USAGE', `The driver ${request.driver} serves FUSE mounts only`);
+    }
+    if (request.record !== undefined) {
+      throw new G8Error('ERR_USAGE', 'A start profile is recorded by FUSE mounts only');
+    }
+    await this.#check();
+    const metadataImage = await kernelImagePath(image.dir);
+    const objectImage = { mountPoint, indexDir: image.dir, store, deadlineMs };
+    const objects = await this.#objects.add(objectImage);
+    try {
+      const work = request.work ?? (upper === undefined ? undefined : workDir(upper));
+      const isWritable = upper !== undefined && work !== undefined;
+      if (isWritable) await makeUpperFolders(upper, work);
+      const overlay = await mountKernelOverlay(addon, {
+        image: metadataImage,
+        metadata: join(cacheDir, 'run', 'metadata', String(this.#nextMetadata++)),
+        data: [filesDir, this.#objects.dir],
+        upper: isWritable ? { dir: upper, work } : undefined,
+        source: sourceName(request.source),
+        target: mountPoint,
+        onEnd: () => {
+          objects.remove();
+          onEnd();
+        },
+      });
+      return {
+        driver: 'native',
+        tier: 'kernel',
+        passthrough: true,
+        stats: () => this.#objects.stats(),
+        requests: () => this.#objects.requests(),
+        // What the kernel opens by itself nobody sees.
+        opens: () => [],
+        contents: objects.source.contents,
+        misses: objects.source.misses,
+        close: (options) => overlay.close(options),
+      };
+    } catch (error) {
+      objects.remove();
+      throw error;
+    }
+  }
+
+  /** After all mounts were closed. Overlays that are still in use keep what is in the cache. */
+  async close(): Promise<void> {
+    await this.#objects.close();
+  }
+
+  #check(): Promise<void> {
+    const { addon, cacheDir } = this.#options;
+    // Once: what a kernel cannot do it will not learn while it runs.
+    this.#probe ??= probeKernel(join(cacheDir, 'run', 'probe'), addon);
+    return this.#probe;
+  }
+}
