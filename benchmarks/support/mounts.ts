@@ -7,7 +7,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { daemonCommand } from '../../src/cli/early-daemon.ts';
 import { connectOrStartDaemon } from '../../src/fs/client.ts';
-import type { MountRequest } from '../../src/fs/mounts.ts';
+import type { MountRecord, MountRequest } from '../../src/fs/mounts.ts';
 import { run } from '../harness.ts';
 
 /** A mount that was given up for a reader's last descriptor is retried so often. */
@@ -56,19 +56,36 @@ export class Mounts {
     openMode: MountRequest['openMode'],
     stores: readonly string[],
   ): Promise<string> {
+    return await this.#mount({ source, stores, openMode, tier: 'fuse' });
+  }
+
+  /** Mounts a flist in the kernel tier, with a folder of its own for changes; the mount point. */
+  async mountKernel(source: string, stores: readonly string[]): Promise<string> {
+    const [upper, work] = [this.#newFolder(), this.#newFolder()];
+    return await this.#mount({ source, stores, openMode: 'auto', tier: 'kernel', upper, work });
+  }
+
+  async #mount(
+    part: Pick<MountRequest, 'source' | 'stores' | 'openMode' | 'tier' | 'upper' | 'work'>,
+  ): Promise<string> {
     const mountPoint = this.#newFolder();
     const request: MountRequest = {
-      source,
+      ...part,
       mountPoint,
-      stores,
       deadlineMs: 60_000,
-      openMode,
       driver: 'native',
       allowOther: true,
     };
     await this.#client.request('mount', request);
     this.#undo.push(() => this.#client.request('unmount', { mountPoint, lazy: false }));
     return mountPoint;
+  }
+
+  /** FUSE requests that a mount has had; in the kernel tier all mounts together. */
+  async requests(mountPoint: string): Promise<number> {
+    const records = await this.#client.request<MountRecord[]>('list', {});
+    const record = records.find((candidate) => candidate.mountPoint === mountPoint);
+    return record?.stats['requests'] ?? Number.NaN;
   }
 
   /** Mounts a folder again, read-only: what is measured there cannot change it. */

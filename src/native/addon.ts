@@ -337,6 +337,8 @@ export interface Need {
   readonly size: number;
   /** For how long it has waited already. */
   readonly waitedMs: number;
+  /** Number of {@link SessionBinding.addImage} whose table it is; nothing in the session of one image. */
+  readonly image?: number;
 }
 
 /** A file that was opened while somebody watches. */
@@ -345,8 +347,6 @@ export interface OpenedFile {
   /** Its content was all in the cache. */
   readonly complete: boolean;
   readonly agoMs: number;
-  /** Number of {@link SessionBinding.addImage} whose table it is; nothing in the session of one image. */
-  readonly image?: number;
 }
 
 /**

@@ -40,13 +40,14 @@ function readTree(
   /** Folders from the root down to where the walk is. */
   const folders: Dentry[][] = [];
   let root: Inode | undefined;
-  for (const { name, nid, type, depth, inode: found, path } of index.walk()) {
+  for (const entry of index.walk()) {
+    const { name, nid, type, depth, inode: found } = entry;
     let inode = inodes.get(nid);
     if (inode === undefined) {
       if (found.type === 'character-device' && found.rdevMajor === 0 && found.rdevMinor === 0) {
         throw new G8Error(
           'ERR_MOUNT',
-          `The image has a device 0:0 (${printable(path())}), which overlayfs takes for a deleted name`,
+          `The image has a device 0:0 (${printable(entry.path())}), which overlayfs takes for a deleted name`,
         );
       }
       inode = toInode(index, found);

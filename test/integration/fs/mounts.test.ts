@@ -20,7 +20,7 @@ const fails = (code: ErrorCode) => (error: unknown) => isG8Error(error, code);
 /** A session that is busy or broken when the test says so. */
 class FakeSession implements ExplainedSession {
   readonly driver = 'native';
-  readonly tier = 'fuse';
+  readonly tier: 'fuse' | 'kernel';
   readonly passthrough = true;
   readonly options: DriverOptions;
   readonly onEnd: () => void;
@@ -33,7 +33,8 @@ class FakeSession implements ExplainedSession {
   readonly contents = {} as ContentsReader;
   readonly misses: MissLog;
 
-  constructor(options: DriverOptions, onEnd: () => void) {
+  constructor(options: DriverOptions, onEnd: () => void, tier: 'fuse' | 'kernel' = 'fuse') {
+    this.tier = tier;
     this.misses = new MissLog({
       mountPoint: options.shownAt,
       names: { find: async () => undefined },
@@ -95,15 +96,10 @@ class World {
       openDriver: (_driver, options, _store, onEnd) => this.#openDriver(options, onEnd),
       openKernel: async ({ mountPoint }, _image, _store, onEnd) => {
         if (this.kernelError !== undefined) throw this.kernelError;
-        const options = { mountPoint } as DriverOptions;
-        const session = new FakeSession(options, onEnd);
+        const options = { mountPoint, shownAt: mountPoint } as DriverOptions;
+        const session = new FakeSession(options, onEnd, 'kernel');
         this.sessions.push(session);
-        return {
-          ...session,
-          stats: () => ({}),
-          close: session.close.bind(session),
-          tier: 'kernel',
-        };
+        return session;
       },
       onEmpty: () => this.empty++,
     });
