@@ -15,10 +15,10 @@ const TIERS = [
   'native',
   'mount',
   'gate',
-  'conformance',
+  'recipes',
 ];
 // Tiers that mount or measure processes run alone: the machine may have two cores.
-const SERIAL = new Set(['native', 'mount', 'gate', 'conformance']);
+const SERIAL = new Set(['native', 'mount', 'gate', 'recipes']);
 const TIMEOUT_MS = 300_000;
 
 const tiers = process.argv.length > 2 ? process.argv.slice(2) : TIERS;

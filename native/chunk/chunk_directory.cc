@@ -80,11 +80,14 @@ Status ChunkDirectoryWriter::Write(const NamedChunk& chunk, bool& written) {
             !(has_flat_chunks_ && IsThere(chunk.id, chunk.stored.size()));
   if (!written) return {};
   const std::string folder = chunk.id.substr(0, 2);
-  const std::string temporary = chunk.id + temporary_suffix_;
-  Status status = WriteFile(temporary, chunk.stored);
-  if (status.ok()) status = Rename(temporary, folder, path);
+  Linked outcome = Linked::kNotPossible;
+  Status status;
+  if (can_link_) status = WriteLinked(folder, path, chunk.stored, outcome);
+  // Somebody else wrote it meanwhile, unless it is the damaged file that was no chunk above.
+  written = !(outcome == Linked::kExists && IsThere(path, chunk.stored.size()));
+  if (!written) return {};
+  if (status.ok() && outcome != Linked::kDone) status = WriteRenamed(chunk, folder, path);
   if (!status.ok()) {
-    ::unlinkat(temporary_.get(), temporary.c_str(), 0);
     const std::string context = "Cannot write chunk " + chunk.id + " to " + directory_.root;
     return Status::FromErrno(context, status.error());
   }
@@ -107,12 +110,59 @@ bool ChunkDirectoryWriter::IsThere(const std::string& path, size_t size) const {
   return IsFile(root_.get(), path, found) && found.st_size == static_cast<off_t>(size);
 }
 
+// The file has no name until it is whole. So it lies near its folder, where there is room, instead of all new
+// chunks near `tmp`, and one directory changes instead of two.
+Status ChunkDirectoryWriter::WriteLinked(const std::string& folder, const std::string& path,
+                                         ByteSpan bytes, Linked& outcome) {
+  outcome = Linked::kNotPossible;
+  const auto open = [&] {
+    return ::openat(root_.get(), folder.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, kChunkMode);
+  };
+  UniqueFd fd(open());
+  if (!fd.ok() && errno == ENOENT) {
+    if (::mkdirat(root_.get(), folder.c_str(), kFolderMode) != 0 && errno != EEXIST) return {};
+    fd.Reset(open());
+  }
+  if (!fd.ok()) {
+    // EOPNOTSUPP and its kin; whatever else it is, the other way says so in its own words.
+    can_link_ = false;
+    return {};
+  }
+  if (Status status = WriteBytes(fd.get(), bytes); !status.ok()) return status;
+  const std::string open_file = "/proc/self/fd/" + std::to_string(fd.get());
+  if (::linkat(AT_FDCWD, open_file.c_str(), root_.get(), path.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    outcome = Linked::kDone;
+  } else if (errno == EEXIST) {
+    outcome = Linked::kExists;
+  } else {
+    can_link_ = false;
+    return {};
+  }
+  // Network filesystems may tell only now that there was no room; they have no files without names.
+  fd.Reset();
+  return {};
+}
+
+Status ChunkDirectoryWriter::WriteRenamed(const NamedChunk& chunk, const std::string& folder,
+                                          const std::string& path) {
+  const std::string temporary = chunk.id + temporary_suffix_;
+  Status status = WriteFile(temporary, chunk.stored);
+  if (status.ok()) status = Rename(temporary, folder, path);
+  if (!status.ok()) ::unlinkat(temporary_.get(), temporary.c_str(), 0);
+  return status;
+}
+
+Status ChunkDirectoryWriter::WriteBytes(int fd, ByteSpan bytes) const {
+  if (Status status = WriteAt(fd, 0, bytes); !status.ok()) return status;
+  if (directory_.fsync && ::fsync(fd) != 0) return Status::FromErrno("fsync", errno);
+  return {};
+}
+
 Status ChunkDirectoryWriter::WriteFile(const std::string& name, ByteSpan bytes) const {
   UniqueFd fd(::openat(temporary_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
                        kChunkMode));
   if (!fd.ok()) return Status::FromErrno("open", errno);
-  if (Status status = WriteAt(fd.get(), 0, bytes); !status.ok()) return status;
-  if (directory_.fsync && ::fsync(fd.get()) != 0) return Status::FromErrno("fsync", errno);
+  if (Status status = WriteBytes(fd.get(), bytes); !status.ok()) return status;
   // Network filesystems may tell only now that there was no room.
   if (::close(fd.Release()) != 0 && errno != EINTR) return Status::FromErrno("close", errno);
   return {};

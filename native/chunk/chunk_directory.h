@@ -1,5 +1,5 @@
 // Writes many chunks into a chunk directory in one call: `<root>/<first two digits>/<id>`. A chunk appears
-// by rename, complete or not at all, so any number of processes may write one directory. Any thread.
+// by link or rename, complete or not at all, so any number of processes may write one directory. Any thread.
 #ifndef G8UFS_NATIVE_CHUNK_CHUNK_DIRECTORY_H_
 #define G8UFS_NATIVE_CHUNK_CHUNK_DIRECTORY_H_
 
@@ -41,7 +41,14 @@ class ChunkDirectoryWriter {
   Status Flush();
 
  private:
+  // What a try to write without a temporary name came to.
+  enum class Linked { kDone, kExists, kNotPossible };
+
   bool IsThere(const std::string& path, size_t size) const;
+  Status WriteLinked(const std::string& folder, const std::string& path, ByteSpan bytes,
+                     Linked& outcome);
+  Status WriteRenamed(const NamedChunk& chunk, const std::string& folder, const std::string& path);
+  Status WriteBytes(int fd, ByteSpan bytes) const;
   Status WriteFile(const std::string& name, ByteSpan bytes) const;
   Status Rename(const std::string& temporary, const std::string& folder,
                 const std::string& path) const;
@@ -50,6 +57,8 @@ class ChunkDirectoryWriter {
   UniqueFd root_;
   UniqueFd temporary_;
   bool has_flat_chunks_ = false;
+  // Until the filesystem says no.
+  bool can_link_ = true;
   std::string temporary_suffix_;
   std::set<std::string> folders_;
 };

@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { G8Error, toG8Error } from '../base/errors.ts';
-import type { ByteSource } from '../format/index/source.ts';
+import { type ByteSource, bufferSource } from '../format/index/source.ts';
 
 /** Large enough that a walk in file order reads in big steps. */
 export const PAGE_SIZE = 64 * 1024;
@@ -25,6 +25,25 @@ export function openFileSource(path: string, pageSize = PAGE_SIZE): FileSource {
     return new PagedFile(path, fd, fstatSync(fd).size, pageSize);
   } catch (error) {
     throw toG8Error(error, 'ERR_IO', `${path} cannot be opened`);
+  }
+}
+
+/** Above this even a file that is wanted in memory is read in pages. */
+const RESIDENT_SIZE_MAX = 512 * 1024 * 1024;
+
+/**
+ * A file as a whole in memory, for those who read all of it in no order.
+ *
+ * @throws ERR_NO_INPUT, ERR_IO
+ */
+export function openResidentSource(path: string): FileSource {
+  const file = openFileSource(path, SMALL_PAGE_SIZE);
+  if (file.size > RESIDENT_SIZE_MAX) return file;
+  try {
+    const bytes = file.read(0, file.size);
+    return { ...bufferSource(bytes), close: () => undefined };
+  } finally {
+    file.close();
   }
 }
 

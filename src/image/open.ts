@@ -14,7 +14,13 @@ import { MountIndexReader } from '../format/index/reader.ts';
 import type { CodecBinding, StreamBinding } from '../native/addon.ts';
 import { decodeStream } from './decompress.ts';
 import { fetchPackage, isUrl } from './fetch.ts';
-import { type FileSource, openFileSource, PAGE_SIZE, SMALL_PAGE_SIZE } from './file-source.ts';
+import {
+  type FileSource,
+  openFileSource,
+  openResidentSource,
+  PAGE_SIZE,
+  SMALL_PAGE_SIZE,
+} from './file-source.ts';
 import { fileStream } from './file-stream.ts';
 import { INDEX_FILES, METADATA_FILE, ROUTER_FILE } from './index-files.ts';
 import { namedError } from './named-error.ts';
@@ -32,6 +38,8 @@ export interface OpenImageOptions {
    * section 2.2) no more than those on the way are read then. Default `all`.
    */
   readonly scope?: 'paths' | 'all' | undefined;
+  /** All of it is read, in no order: the mount index is kept in memory. Default false. */
+  readonly isResident?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -85,10 +93,9 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
       : await unpackFile(source, dir, options);
     const [erofs, contents, chunks] = INDEX_FILES.map((name) => {
       // Contents lie in the order of their digests, which is none for who walks the tree.
-      const file = openFileSource(
-        join(dir, name),
-        name === INDEX_FILES[0] ? PAGE_SIZE : SMALL_PAGE_SIZE,
-      );
+      const pageSize = name === INDEX_FILES[0] ? PAGE_SIZE : SMALL_PAGE_SIZE;
+      const path = join(dir, name);
+      const file = options.isResident ? openResidentSource(path) : openFileSource(path, pageSize);
       opened.push(file);
       return file;
     }) as [FileSource, FileSource, FileSource];

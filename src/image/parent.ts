@@ -48,7 +48,8 @@ export async function reuseContents(
     }
     const missing = await uploader.claim(known.flatMap(([, { chunks }]) => chunks));
     for (const [file, content] of known) {
-      if (content.chunks.some(({ id }) => missing.has(toHex(id)))) changed.push(file);
+      const isLacking = missing.size > 0 && content.chunks.some(({ id }) => missing.has(toHex(id)));
+      if (isLacking) changed.push(file);
       else file.inode.content = content;
     }
   }

@@ -121,7 +121,10 @@ async function openFolder(path: string, options: OpenSourceOptions): Promise<Ima
     path,
     excludedPaths,
     oneFileSystem,
-    parent: parent === undefined ? undefined : await openImage(parent, { codec, tmpDir, signal }),
+    parent:
+      parent === undefined
+        ? undefined
+        : await openImage(parent, { codec, tmpDir, isResident: true, signal }),
   });
 }
 
