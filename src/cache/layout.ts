@@ -2,8 +2,8 @@
  * Where things lie below the cache directory. Names only; who may touch what is said by the modules
  * that do.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../base/make-folder.ts';
 
 export class CacheLayout {
   readonly dir: string;
@@ -51,11 +51,11 @@ export class CacheLayout {
   /** @returns whether there was no folder of complete files yet */
   async createFolders(): Promise<boolean> {
     // 0700: what an image contains is not for every user of the machine to read.
-    await mkdir(this.dir, { recursive: true, mode: 0o700 });
-    const created = await mkdir(this.files, { recursive: true });
+    await makeFolder(this.dir, { mode: 0o700 });
+    const isNew = await makeFolder(this.files);
     const folders = [this.partial, this.flists, this.tmp, this.run, this.quarantine, this.trash];
-    await Promise.all(folders.map((folder) => mkdir(folder, { recursive: true })));
-    return created !== undefined;
+    await Promise.all(folders.map((folder) => makeFolder(folder)));
+    return isNew;
   }
 }
 

@@ -14,6 +14,7 @@ import { mkdir, open, opendir, readdir, readFile, rename, rm, unlink } from 'nod
 import { dirname, join } from 'node:path';
 import { fromHex, toHex } from '../base/bytes.ts';
 import type { DigestAlgorithm } from '../base/codec.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import { countBits } from './bitmap.ts';
 import { type CacheLayout, contentPath } from './layout.ts';
 import type { CacheParts } from './parts.ts';
@@ -37,7 +38,7 @@ export async function moveIntoPlace(from: string, to: string): Promise<void> {
     await rename(from, to);
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
-    await mkdir(dirname(to), { recursive: true });
+    await makeFolder(dirname(to));
     await rename(from, to);
   }
 }

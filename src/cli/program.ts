@@ -131,7 +131,10 @@ async function addGroup(
 ): Promise<void> {
   if (files.length === 0) return;
   const facts = GROUPS[name] as (typeof GROUPS)[string];
-  const group = new Command(name).description(facts.description).copyInheritedSettings(program);
+  const group = new Command(name)
+    .description(facts.description)
+    .copyInheritedSettings(program)
+    .helpCommand('help [command]', 'show the page of a command');
   for (const file of files) await addFile(program, group, context, file);
   addHelpSections(group, { examples: facts.examples });
   program.addCommand(group);

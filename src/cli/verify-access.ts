@@ -63,12 +63,13 @@ async function verifySignature(
   try {
     const rootDigest = Buffer.from(await image.rootDigest(), 'hex');
     const identity = { rootDigest, metadata: image.metadata };
-    report.signedBy = await requireImageSignature(identity, {
+    const { keyId } = await requireImageSignature(identity, {
       source: image.source,
       place,
       keys,
       signal: context.signal,
     });
+    report.signedBy = keyId;
   } catch (error) {
     if (!isG8Error(error, 'ERR_PERMISSION')) throw error;
     report.findings.add({ kind: 'signature', message: error.message });

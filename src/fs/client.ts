@@ -2,12 +2,13 @@
  * Finds the mount daemon of a cache, or starts it: what every command that touches mounts begins with.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import { closeSync, openSync, renameSync, statSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CODES, type ErrorCode, G8Error, toG8Error } from '../base/errors.ts';
+import { makeFolderSync } from '../base/make-folder.ts';
 import { ControlClient } from './control.ts';
 
 /** A daemon that starts answers within this: opening a large cache takes a fraction of it. */
@@ -152,7 +153,7 @@ function openLog(cacheDir: string): number {
   const runDir = join(cacheDir, 'run');
   const path = join(runDir, 'daemon.log');
   try {
-    mkdirSync(runDir, { recursive: true, mode: 0o700 });
+    makeFolderSync(runDir, { mode: 0o700 });
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     if (size > LOG_SIZE_MAX) renameSync(path, `${path}.1`);
     return openSync(path, 'a', 0o600);

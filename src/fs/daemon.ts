@@ -2,10 +2,10 @@
  * The mount daemon: owns one cache and all mounts that read through it. Commands talk to it over the
  * control socket; it ends by itself when its last mount is gone.
  */
-import { mkdir } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { G8Error } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import { ContentCache } from '../cache/cache.ts';
 import type { Profile } from '../format/profile.ts';
 import { addon } from '../native/load.ts';
@@ -134,7 +134,7 @@ export class Daemon {
   static async start(options: DaemonOptions): Promise<Daemon> {
     const { cacheDir } = options;
     const runDir = join(cacheDir, 'run');
-    await mkdir(runDir, { recursive: true, mode: 0o700 });
+    await makeFolder(runDir, { mode: 0o700 });
     const binding = addon();
     const cache = await ContentCache.open({
       dir: cacheDir,

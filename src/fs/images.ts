@@ -1,7 +1,7 @@
 /**
  * The images a node knows: finds the mount index of a flist, fetching and unpacking it on first use.
  *
- *   <cache>/flists/<digest>/            mount.erofs, mount.contents, mount.chunks, router.yaml
+ *   <cache>/flists/<digest>/            mount.erofs, mount.contents, mount.chunks, router.yaml, image.sig
  *   <cache>/flists/sources/<key>.json   what a path or URL was when it was last looked at
  *
  * A flist that was seen before and has not changed costs two small file reads, whatever its size. One
@@ -9,11 +9,12 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import { INDEX_FILES, ROUTER_FILE } from '../image/index-files.ts';
 import { addon } from '../native/load.ts';
 
@@ -80,7 +81,7 @@ export class ImageStore {
   }
 
   async #open(source: string, signal: AbortSignal): Promise<Image> {
-    await mkdir(join(this.#dir, 'sources'), { recursive: true });
+    await makeFolder(join(this.#dir, 'sources'));
     const known = await this.#recall(source);
     return /^https?:\/\//.test(source)
       ? this.#openRemote(source, known, signal)
@@ -161,7 +162,7 @@ export class ImageStore {
     const present = await this.#load(digest);
     if (present !== undefined) return present;
     const staging = join(this.#tmp, randomUUID());
-    await mkdir(staging, { recursive: true });
+    await makeFolder(staging);
     try {
       // An image that was unpacked before must not wait for the tar and RocksDB code to load.
       const { unpackIndex } = await import('../image/unpack.ts');

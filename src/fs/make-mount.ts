@@ -2,9 +2,10 @@
  * Makes one mount: in the kernel tier, or by a driver, with an overlay on top when it shall be writable.
  * What fails leaves nothing behind. The table of mounts decides whether and when.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import type { ChunkStore } from '../store/store.ts';
 import type { DriverOptions, ExplainedSession } from './driver.ts';
 import type { Image } from './images.ts';
@@ -77,7 +78,7 @@ async function makeFuseMount(
   // The kernel may end the connection while the mount is still being made.
   let ended = false;
   try {
-    if (upper !== undefined) await mkdir(lower, { recursive: true, mode: 0o700 });
+    if (upper !== undefined) await makeFolder(lower, { mode: 0o700 });
     const options: DriverOptions = {
       mountPoint: upper === undefined ? mountPoint : lower,
       shownAt: mountPoint,

@@ -3,9 +3,10 @@
  * this file only finds the folders and asks for the mount.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 10_000;
@@ -61,8 +62,8 @@ export async function mountOverlay(options: OverlayOptions): Promise<void> {
 
 /** Makes the folders of a writable overlay; what is in them stays. */
 export async function makeUpperFolders(upper: string, work: string): Promise<void> {
-  await mkdir(upper, { recursive: true });
-  await mkdir(work, { recursive: true, mode: 0o700 });
+  await makeFolder(upper);
+  await makeFolder(work, { mode: 0o700 });
 }
 
 /** Removes the work folder after the overlay is gone; the upper folder stays, it is the user's. */

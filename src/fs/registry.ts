@@ -2,9 +2,10 @@
  * Which daemons run on this machine: one small file for each, so that `ps` and `umount` find a mount
  * without knowing its cache. A file whose process is gone is removed by whoever meets it.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { toG8Error } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 
 export interface DaemonRecord {
   readonly pid: number;
@@ -14,7 +15,7 @@ export interface DaemonRecord {
 
 /** Registers this process; the returned function takes the record away again. */
 export async function register(dir: string, record: DaemonRecord): Promise<() => Promise<void>> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir, { mode: 0o700 });
   const path = join(dir, `${record.pid}.json`);
   await writeFile(`${path}.tmp`, JSON.stringify(record), { mode: 0o600 });
   await rename(`${path}.tmp`, path);

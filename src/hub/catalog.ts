@@ -8,7 +8,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import {
   type FileHandle,
-  mkdir,
   open,
   readdir,
   readFile,
@@ -24,6 +23,7 @@ import { LRUCache } from 'lru-cache';
 import { blake2b256Stream } from '../base/blake2b.ts';
 import { toHex } from '../base/bytes.ts';
 import { G8Error } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import type { FlistEntry, FlistReceipt } from '../store/hub-protocol.ts';
 import { flistFile, isRepositoryName, parseFlistName } from './names.ts';
 
@@ -73,8 +73,9 @@ export class Catalog {
     const path = this.#path(repository, name);
     try {
       const written = await writeFlist(temporary, source, limit);
-      await mkdir(join(this.#root, repository), { recursive: true });
+      await makeFolder(join(this.#root, repository));
       const created = (await stat(path).catch(() => undefined)) === undefined;
+      await this.#dropSignature(repository, name, written.md5);
       await rename(temporary, path);
       return { receipt: { repository, name: flistFile(name), ...written }, created };
     } catch (error) {
@@ -175,6 +176,15 @@ export class Catalog {
       }
     }
     return { entries, next: undefined };
+  }
+
+  /** Signatures are of one flist: those of the one that is to be replaced are not of the next. */
+  async #dropSignature(repository: string, name: string, nextMd5: string): Promise<void> {
+    const signature = this.#besidePath('sig', repository, name);
+    if ((await stat(signature).catch(() => undefined)) === undefined) return;
+    const present = await this.open(repository, name);
+    await present?.handle.close();
+    if (present?.md5 !== nextMd5) await rm(signature, { force: true });
   }
 
   #besidePath(kind: BesideKind, repository: string, name: string): string {

@@ -6,7 +6,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import fastify, {
@@ -17,6 +17,7 @@ import fastify, {
 import pino from 'pino';
 import { blake2bReady } from '../base/blake2b.ts';
 import { toG8Error } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import type { DigestFunction } from '../store/chunk-id.ts';
 import { DirectoryStore } from '../store/directory.ts';
 import { JSON_SIZE_MAX } from '../store/hub-protocol.ts';
@@ -128,8 +129,8 @@ async function createContext(
 ): Promise<HubContext> {
   const temporary = join(options.dataDir, 'tmp');
   const flists = join(options.dataDir, 'flists');
-  await mkdir(temporary, { recursive: true });
-  await mkdir(flists, { recursive: true });
+  await makeFolder(temporary);
+  await makeFolder(flists);
   const chunks = new DirectoryStore({
     path: join(options.dataDir, 'chunks'),
     create: true,

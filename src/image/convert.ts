@@ -47,7 +47,10 @@ export interface ConvertOptions {
 
 export interface ConvertSummary extends Partial<Stored> {
   readonly flistSize: number;
-  /** What readers of that form do not see. In `g1` it is in the file, for us to read. */
+  /**
+   * What readers of that form do not see, of the flist's records too. In `g1` most of it is in the file, for us
+   * to read.
+   */
   readonly lost: readonly Loss[];
 }
 
@@ -66,7 +69,7 @@ export async function convertFlist(options: ConvertOptions): Promise<ConvertSumm
   const { progress = createProgress() } = options;
   if (target === undefined && compat !== 'none') throw new TypeError(`${compat} needs a target`);
   await checkOutput(output);
-  const lost = compat === 'none' ? [] : historicalLosses(flist.root);
+  const lost = [...flist.unread, ...(compat === 'none' ? [] : historicalLosses(flist.root))];
   if (options.strict === true && lost.length > 0) throw notAll(flist.source, lost);
   const stored = target && (await recode(options, target, progress));
   progress.phase = 'writing';

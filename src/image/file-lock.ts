@@ -16,6 +16,8 @@ const POLL_MS = 50;
 /** A lock of a process that cannot be seen counts for this long. */
 const UNSEEN_AGE_MS_MAX = 3_600_000;
 
+const ATTEMPT = /^(.*\.lock)\.[0-9a-f]{12}$/s;
+
 /** What a lock says of its owner. */
 interface Owner {
   readonly pid: number;
@@ -36,6 +38,11 @@ export interface FileLock {
 /** Where the lock of a file is. */
 export function lockPathOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.lock`);
+}
+
+/** The lock that a file is an attempt at, or was until it was taken away; `undefined` for other files. */
+export function lockOfAttempt(path: string): string | undefined {
+  return ATTEMPT.exec(path)?.[1];
 }
 
 /**

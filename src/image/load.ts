@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { blake2bReady } from '../base/blake2b.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import type { Loss, Unread } from '../format/flist/losses.ts';
 import type { Metadata } from '../format/flist/metadata.ts';
 import { readFlist } from '../format/flist/open.ts';
 import { ownerNames } from '../format/flist/owner-names.ts';
@@ -38,6 +39,8 @@ export interface LoadedFlist {
   readonly router: string | undefined;
   /** Names that a historical flist gives to owners, for writing it back. */
   readonly names?: WriteRecordsOptions | undefined;
+  /** What its records say and the tree does not. */
+  readonly unread: readonly Loss[];
 }
 
 /**
@@ -55,10 +58,13 @@ export async function loadFlist(source: string, options: LoadFlistOptions): Prom
     const members = await collectFile(path, source, codec, signal);
     await blake2bReady();
     const { generation, database, metadata, router, tree } = await readFlist(members);
+    const unread = new Map<Unread, number>();
+    const onUnread = (what: Unread) => unread.set(what, (unread.get(what) ?? 0) + 1);
     return {
       source,
       generation,
-      root: tree(),
+      root: tree({ onUnread }),
+      unread: [...unread].map(([what, count]) => ({ what, count })),
       metadata,
       router: router === undefined ? undefined : Buffer.from(router).toString(),
       ...(generation !== 'ours' && { names: ownerNames(database, generation) }),

@@ -21,14 +21,14 @@ export interface RequireSignatureOptions {
 }
 
 /**
- * @returns id of the key that has signed
+ * @returns id of the key that has signed, and all signatures that were found
  * @throws ERR_PERMISSION when there is no signature, or none that holds; ERR_STORE_UNAVAILABLE and its kin
  *   when the signature cannot be fetched
  */
 export async function requireImageSignature(
   identity: ImageIdentity,
   options: RequireSignatureOptions,
-): Promise<string> {
+): Promise<{ readonly keyId: string; readonly signatures: readonly Signature[] }> {
   const { source, keys, signal, place } = options;
   let signatures: readonly Signature[] | undefined;
   try {
@@ -43,7 +43,7 @@ export async function requireImageSignature(
   }
   if (signatures === undefined) throw refused(source, 'it is not signed');
   try {
-    return requireSignature(identity, signatures, keys);
+    return { keyId: requireSignature(identity, signatures, keys), signatures };
   } catch (error) {
     throw isG8Error(error, 'ERR_PERMISSION') ? refused(source, error.message, error) : error;
   }

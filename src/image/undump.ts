@@ -1,9 +1,10 @@
 /** Reads a dump from a file or a stream, line by line. */
 
 import { throwIfAborted } from '../base/abort.ts';
-import { G8Error, toG8Error } from '../base/errors.ts';
+import { G8Error } from '../base/errors.ts';
 import { parseDump } from '../format/flist/parse-dump.ts';
 import type { Inode } from '../format/tree.ts';
+import { namedError } from './named-error.ts';
 
 /** A file of 800 GiB in chunks of 512 KiB has a line of this length. */
 const LINE_SIZE_MAX = 256 * 1024 * 1024;
@@ -22,7 +23,7 @@ export async function readDump(
   try {
     return await parseDump(linesOf(source, signal));
   } catch (error) {
-    throw toG8Error(error, 'ERR_IO', `${name} cannot be read`);
+    throw namedError(error, name);
   }
 }
 

@@ -16,6 +16,7 @@ import {
   S_IFREG,
 } from '../format/tree.ts';
 import type { ScanBinding, ScannedEntry } from '../native/addon.ts';
+import { lockOfAttempt } from './file-lock.ts';
 import type { PathMatcher } from './glob.ts';
 
 /** Folders read at a time: enough to keep libuv's four threads busy. */
@@ -130,7 +131,10 @@ class Walker {
     const { exclude } = this.#options;
     if (exclude === undefined && this.#excludedPaths.size === 0) return false;
     const text = Buffer.from(path).toString();
-    return this.#excludedPaths.has(text) || exclude?.(text, isDirectory) === true;
+    if (exclude?.(text, isDirectory) === true || this.#excludedPaths.has(text)) return true;
+    // Whoever else waits for the lock of an excluded file has one of these beside it.
+    const lock = lockOfAttempt(text);
+    return lock !== undefined && this.#excludedPaths.has(lock);
   }
 
   /** The entry's inode: the one it already has when this is another name of a known file. */

@@ -6,21 +6,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import {
-  access,
-  type FileHandle,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  unlink,
-} from 'node:fs/promises';
+import { access, type FileHandle, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { withDeadline } from '../base/deadline.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import { plural } from '../base/plural.ts';
 import { forEachParallel } from '../base/workers.ts';
 import { assertChunkId, chunkPath, corruptError, isChunkId, missingError } from './chunk-id.ts';
@@ -153,7 +144,7 @@ export class DirectoryStore implements PrunableChunkStore {
   async chunkFolder(): Promise<ChunkFolder> {
     try {
       if (!this.#create) await this.#assertRoot();
-      await mkdir(join(this.#root, TEMPORARY), { recursive: true });
+      await makeFolder(join(this.#root, TEMPORARY));
     } catch (error) {
       throw toG8Error(error, 'ERR_IO', `Cannot write chunks to ${this.name}`);
     }
@@ -317,8 +308,8 @@ export class DirectoryStore implements PrunableChunkStore {
   async #write(id: ChunkId, bytes: Uint8Array): Promise<void> {
     const path = join(this.#root, chunkPath(id));
     const temporary = join(this.#root, TEMPORARY, `${id}.${randomBytes(6).toString('hex')}`);
-    await mkdir(dirname(temporary), { recursive: true });
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(temporary));
+    await makeFolder(dirname(path));
     try {
       const handle = await open(temporary, 'wx', 0o644);
       try {

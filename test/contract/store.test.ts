@@ -1,8 +1,10 @@
 /** The store contract, run by every backend and wrapper. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { blake2b } from '../../src/base/blake2b.ts';
 import { createHub } from '../../src/hub/server.ts';
+import { writeBundle } from '../../src/image/bundle.ts';
+import { BundleStore } from '../../src/store/bundle.ts';
 import { DirectoryStore } from '../../src/store/directory.ts';
 import { HttpStore } from '../../src/store/http.ts';
 import { HubClient } from '../../src/store/hub-client.ts';
@@ -10,6 +12,7 @@ import { MemoryStore } from '../../src/store/memory.ts';
 import { openRoutedStore, openStore } from '../../src/store/open.ts';
 import { withRetry } from '../../src/store/retry.ts';
 import { ALL_IDS, RouteStore } from '../../src/store/route.ts';
+import type { ChunkStore } from '../../src/store/store.ts';
 import { withVerify } from '../../src/store/verify.ts';
 import { FaultyStore, failFirst } from '../support/faulty-store.ts';
 import { startServer } from '../support/http-server.ts';
@@ -72,6 +75,47 @@ storeContract('HubClient chunks', async (t) => {
     await hub.close();
   });
   return { store: client.chunks, source: client.chunks };
+});
+
+/** A bundle is written whole: what was put is in it from the next read on. */
+storeContract('BundleStore', async (t) => {
+  const folder = temporaryDirectory(t);
+  const [flist, path] = [join(folder, 'flist'), join(folder, 'some.bundle')];
+  await writeFile(flist, 'stands for a flist');
+  const source = new MemoryStore();
+  const chunks = new Set<string>();
+  const { put } = source;
+  let bundle: BundleStore | undefined;
+  source.put = async (id, bytes, options) => {
+    await put.call(source, id, bytes, options);
+    chunks.add(id);
+    await bundle?.close();
+    bundle = undefined;
+  };
+  const opened = async (): Promise<BundleStore> => {
+    if (bundle !== undefined) return bundle;
+    const info = { rootDigest: '', chunks: chunks.size, absentChunks: 0, bases: [] };
+    await writeBundle(path, {
+      flist,
+      signature: undefined,
+      chunks: [...chunks],
+      info,
+      store: source,
+    });
+    bundle = new BundleStore(path);
+    return bundle;
+  };
+  t.after(async () => await bundle?.close());
+  const store: ChunkStore = {
+    name: path,
+    get: async (id, options) => await (await opened()).get(id, options),
+    missing: async (ids, options) => await (await opened()).missing(ids, options),
+    getMany: async function* (ids, options) {
+      yield* (await opened()).getMany(ids, options);
+    },
+    close: async () => await (await opened()).close(),
+  };
+  return { store, source };
 });
 
 const clock = { now: () => 0, sleep: async () => {}, random: () => 0 };

@@ -53,6 +53,37 @@ test('mount shows an image that the wanted key has signed, from a file and from 
   await world.unmount(mnt);
 });
 
+test('mount needs no hub for a signature that it has seen, and no other key gets by with it', async (context) => {
+  const { world, flist, require } = await signedWorld(context);
+  const other = world.path('other');
+  await world.json('flist', 'keygen', other);
+  const { url } = await world.json<{ url: string }>(
+    ...['flist', 'push', flist, `${world.hubUrl}/demo/image`],
+  );
+  const first = await world.mount(url, ...require);
+  assert.equal((await run('cat', join(first, 'file'))).stdout, 'signed content\n');
+  await world.unmount(first);
+  await world.stopHub();
+  const again = await world.mount(url, ...require);
+  assert.equal((await run('cat', join(again, 'file'))).stdout, 'signed content\n');
+  await world.unmount(again);
+
+  const [image = ''] = readdirSync(join(world.cache, 'flists')).filter(
+    (name) => name !== 'sources',
+  );
+  const kept = join(world.cache, 'flists', image, 'image.sig');
+  const text = readFileSync(kept, 'utf8');
+  const refused = world.folder('refused');
+  const attempt = async (key: string) =>
+    await world.cli('mount', url, refused, '--cache', world.cache, '--require-signature', key);
+  assert.equal((await attempt(`${other}.pub`)).code, 69);
+  writeFileSync(kept, text.replace(/ed25519 ..../, 'ed25519 AAAA'));
+  assert.equal((await attempt(require[1] as string)).code, 69);
+  writeFileSync(kept, 'no signature');
+  assert.equal((await attempt(require[1] as string)).code, 69);
+  assert.equal((await run('mountpoint', '-q', refused)).code, 32);
+});
+
 test('mount refuses an image without a signature, and one of another key', async (context) => {
   const { world, flist, require } = await signedWorld(context);
   const other = world.path('other');

@@ -10,11 +10,16 @@ export interface Loss {
     | 'times before 1970'
     | 'times after 2106'
     | 'hard links'
-    | 'lost chunks';
+    | 'lost chunks'
+    | 'creation times'
+    | 'owner names';
   readonly count: number;
 }
 
 const TIME_MAX = 2 ** 32 - 1;
+
+/** What the records of a historical flist say and its tree does not, counted while it is read. */
+export type Unread = Extract<Loss['what'], 'creation times' | 'owner names'>;
 
 /** Empty when the records say all that the tree does. */
 export function historicalLosses(root: Inode): Loss[] {

@@ -9,6 +9,8 @@ export interface Owner {
   readonly gid: number;
   /** `st_mode` without its type. */
   readonly permissions: number;
+  /** Whether its user or group has a name that nobody could find a number for. */
+  readonly isUnresolved: boolean;
   /** Type bits of the record. Unreliable: files of several types may share one. 0 when unknown. */
   readonly type: number;
 }
@@ -27,20 +29,25 @@ export const OWNER_UNKNOWN: Owner = {
   uid: ID_UNKNOWN,
   gid: ID_UNKNOWN,
   permissions: 0o400,
+  isUnresolved: false,
   type: 0,
 };
 
 /** Numeric ids win over names, names of digits are numbers, and what remains is looked up. */
 export function ownerFromAci(aci: AciRecord, userId?: IdLookup, groupId?: IdLookup): Owner {
+  const uid = idOf(aci.uid, aci.uname, userId);
+  const gid = idOf(aci.gid, aci.gname, groupId);
+  const hasLost = (id: number | undefined, name: string) => id === undefined && name !== '';
   return {
-    uid: idOf(aci.uid, aci.uname, userId),
-    gid: idOf(aci.gid, aci.gname, groupId),
+    uid: uid ?? ID_UNKNOWN,
+    gid: gid ?? ID_UNKNOWN,
+    isUnresolved: hasLost(uid, aci.uname) || hasLost(gid, aci.gname),
     permissions: aci.mode & PERMISSIONS,
     type: aci.mode & S_IFMT,
   };
 }
 
-function idOf(id: bigint, name: string, lookup: IdLookup | undefined): number {
+function idOf(id: bigint, name: string, lookup: IdLookup | undefined): number | undefined {
   if (id !== -1n) return Number(BigInt.asUintN(32, id));
   // Some tools printed ids above 2^31 as negative numbers.
   if (/^-?\d{1,10}$/.test(name)) {
@@ -48,5 +55,5 @@ function idOf(id: bigint, name: string, lookup: IdLookup | undefined): number {
     if (number >= ID_SIGNED_MIN && number < ID_COUNT) return number >>> 0;
   }
   // Every system has root, and historical flists name it without its number.
-  return lookup?.(name) ?? (name === 'root' ? 0 : ID_UNKNOWN);
+  return lookup?.(name) ?? (name === 'root' ? 0 : undefined);
 }

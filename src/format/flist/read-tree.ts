@@ -20,6 +20,7 @@ import {
 import { escapeBytes } from './escape.ts';
 import { contentFromRecord } from './file-record.ts';
 import { keyBytes, ROOT_KEYS } from './keys.ts';
+import type { Unread } from './losses.ts';
 import { type IdLookup, OWNER_UNKNOWN, type Owner, ownerFromAci } from './owner.ts';
 import {
   type Attributes,
@@ -38,6 +39,8 @@ export interface ReadTreeOptions {
   /** Numbers of users and groups that only have a name. Default: `root` is 0, others are 1000. */
   readonly userId?: IdLookup;
   readonly groupId?: IdLookup;
+  /** Told for each file of which a record says more than the tree can. */
+  readonly onUnread?: (what: Unread) => void;
 }
 
 /** Four times the components that a path of PATH_MAX (4096 bytes) can have. */
@@ -193,7 +196,13 @@ class TreeReader {
   /** @param type type bits that the record's other fields ask for */
   #stat(record: DirRecord | InodeRecord, type: number): Stat {
     if (record.attributes !== undefined) return statFromAttributes(record.attributes, type);
-    const { uid, gid, permissions } = this.#owner(record.aciKey);
+    const { uid, gid, permissions, isUnresolved } = this.#owner(record.aciKey);
+    const { onUnread } = this.#options;
+    if (isUnresolved) onUnread?.('owner names');
+    // Tools that knew of one time only have put 0 here, or the same.
+    if (record.creationTime !== 0 && record.creationTime !== record.modificationTime) {
+      onUnread?.('creation times');
+    }
     return {
       mode: type | permissions,
       uid,

@@ -8,6 +8,7 @@ import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promi
 import { basename, dirname, join, resolve } from 'node:path';
 import { throwIfAborted } from '../../base/abort.ts';
 import { G8Error, toG8Error } from '../../base/errors.ts';
+import { makeFolder } from '../../base/make-folder.ts';
 import { Digester } from '../../format/oci/digest.ts';
 import { DOCUMENT_SIZE_MAX } from '../../format/oci/json.ts';
 import {
@@ -48,7 +49,7 @@ export class LayoutWriter {
     const hidden = `.${basename(full)}.${randomBytes(6).toString('hex')}.tmp`;
     const root = present === undefined ? join(dirname(full), hidden) : full;
     if (present === undefined) await created(path, mkdir(root));
-    await created(path, mkdir(join(root, 'blobs/sha256'), { recursive: true }));
+    await created(path, makeFolder(join(root, 'blobs/sha256')));
     return new LayoutWriter(full, root, present ?? []);
   }
 

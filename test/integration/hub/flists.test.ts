@@ -326,9 +326,12 @@ for (const [word, suffix, text] of [
     const answer = await fetch(place);
     assert.deepEqual([answer.status, await answer.text()], [200, text]);
     assert.equal(answer.headers.get('cache-control'), 'no-cache');
-    // Whether it still fits, the reader finds out.
-    assert.equal((await put('bob/app.flist', flistOf('other'))).status, 200);
+    // The same flist again is no other one.
+    assert.equal((await put('bob/app.flist', FLIST)).status, 200);
     assert.equal((await fetch(place)).status, 200);
+    // A signature is of one flist alone; whether a profile still fits, the reader finds out.
+    assert.equal((await put('bob/app.flist', flistOf('other'))).status, 200);
+    assert.equal((await fetch(place)).status, word === 'signature' ? 404 : 200);
     await fetch(`${url}/api/v1/flists/bob/app.flist`, { method: 'DELETE' });
     assert.equal((await fetch(place)).status, 404);
     assert.deepEqual(await readdir(join(dataDir, 'flists/bob')), []);

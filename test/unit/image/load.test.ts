@@ -27,7 +27,7 @@ test('loadFlist() gives back what packTree() was given', async (context) => {
   assert.deepEqual([...dumpTree(loaded.root)], [...dumpTree(root)]);
   assert.deepEqual(
     { ...loaded, root: 0 },
-    { source: path, generation: 'ours', router, metadata, root: 0 },
+    { source: path, generation: 'ours', router, metadata, unread: [], root: 0 },
   );
 });
 

@@ -5,7 +5,7 @@ import { toHex } from '../../../src/base/bytes.ts';
 import { CODEC, DIGEST } from '../../../src/base/codec.ts';
 import { isG8Error } from '../../../src/base/errors.ts';
 import type { Chunk, Content } from '../../../src/format/content.ts';
-import { readContent } from '../../../src/image/read.ts';
+import { readContent, readRange } from '../../../src/image/read.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
 import { FakeCodec } from '../../support/fake-codec.ts';
 
@@ -91,5 +91,36 @@ test('readContent() ends when its signal is aborted', async () => {
   const { store, content } = await prepare([1, 2]);
   await assert.rejects(readAll(content, store, AbortSignal.abort()), (error) =>
     isG8Error(error, 'ERR_ABORTED'),
+  );
+});
+
+test('readRange() gives any part, and what exceeds the content is left out', async () => {
+  const { store, content, plain } = await prepare([1, 0, 3, 4]);
+  const ends = [0, 1, BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 3 * BLOCK_SIZE, plain.length];
+  for (const offset of [...ends, plain.length + 1]) {
+    for (const length of [...ends, Number.POSITIVE_INFINITY]) {
+      const pieces: Uint8Array[] = [];
+      const options = { store, codec: new FakeCodec() };
+      for await (const piece of readRange(content, { offset, length }, options)) pieces.push(piece);
+      const expected = plain.subarray(offset, offset + length);
+      assert.deepEqual(Buffer.concat(pieces), expected, `${length} bytes at ${offset}`);
+    }
+  }
+});
+
+test('readRange() fetches no chunks but those of the part', async () => {
+  const { store, content } = await prepare([1, 2, 3, 4]);
+  const fetched: string[] = [];
+  const { get } = store;
+  store.get = async (id, options) => {
+    fetched.push(id);
+    return await get.call(store, id, options);
+  };
+  const options = { store, codec: new FakeCodec() };
+  const range = { offset: BLOCK_SIZE, length: BLOCK_SIZE + 1 };
+  for await (const piece of readRange(content, range, options)) assert.ok(piece.length > 0);
+  assert.deepEqual(
+    fetched,
+    content.chunks.slice(1, 3).map(({ id }) => toHex(id)),
   );
 });

@@ -70,6 +70,19 @@ test('walkTree() leaves out excluded paths', async (t) => {
   assert.deepEqual(names(child(root, 'b')), ['again', 'link']);
 });
 
+test('walkTree() leaves out what waits for the lock of an excluded path, and no more', async (t) => {
+  const source = makeSource(t);
+  for (const name of ['.c.lock', '.c.lock.0123456789ab', '.c.lock.other', '.d.lock.0123456789ab']) {
+    writeFileSync(join(source, 'b', name), '');
+  }
+  const { root } = await walkTree(source, { scan: new NodeScan(), excludedPaths: ['b/.c.lock'] });
+  assert.deepEqual(names(child(root, 'b')).slice(0, 3), [
+    '.c.lock.other',
+    '.d.lock.0123456789ab',
+    'again',
+  ]);
+});
+
 test('walkTree() takes a mount point as an empty folder with oneFileSystem', async (t) => {
   const scan = new NodeScan();
   scan.change = (path, entry) =>
