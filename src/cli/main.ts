@@ -37,12 +37,7 @@ export async function main(
     return ending.exitCode() ?? result;
   } catch (error) {
     if (ending.stdoutClosed()) return 0;
-    if (
-      error instanceof CommanderError &&
-      /^commander\.(helpDisplayed|version)$/.test(error.code)
-    ) {
-      return 0;
-    }
+    if (error instanceof CommanderError && isAnswered(error)) return 0;
     // The parser stops at the first mistake, perhaps before it has seen these flags.
     const failure = error instanceof CommanderError ? usageError(error) : error;
     const { code, exitCode } = reportOf(failure);
@@ -60,6 +55,12 @@ export async function main(
   } finally {
     ending.dispose();
   }
+}
+
+/** Whether what was asked for was a help page, in one of its ways, or the version: it is printed. */
+function isAnswered({ code, exitCode }: CommanderError): boolean {
+  if (code === 'commander.help') return exitCode === 0;
+  return code === 'commander.helpDisplayed' || code === 'commander.version';
 }
 
 /** Exit code that the command of these words gives every failure, if it does. */

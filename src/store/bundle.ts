@@ -4,6 +4,7 @@
  * whoever uses them verifies them.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { throwIfAborted } from '../base/abort.ts';
 import { compareBytes, fromHex } from '../base/bytes.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import {
@@ -166,7 +167,7 @@ export class BundleStore implements ChunkStore {
 
   async get(id: ChunkId, options: StoreCallOptions = {}): Promise<Uint8Array> {
     assertChunkId(id);
-    options.signal?.throwIfAborted();
+    throwIfAborted(options.signal);
     const file = await this.#open();
     const entry = await file.find(id);
     if (entry === undefined) throw missingError(id, this.name);

@@ -19,6 +19,18 @@ test('g8ufs --version prints the version to stdout', async () => {
   assert.deepEqual([code, stderr], [0, '']);
 });
 
+test('help of a group is an answer: on stdout, with status 0', async () => {
+  for (const [words, title] of [
+    [['flist', 'help'], 'Usage: g8ufs flist [options] [command]'],
+    [['flist', 'help', 'ls'], 'Usage: g8ufs flist ls'],
+    [['cache', 'help', 'gc'], 'Usage: g8ufs cache gc'],
+  ] as const) {
+    const { code, stdout, stderr } = await runCli(words);
+    assert.deepEqual([code, stderr], [0, ''], words.join(' '));
+    assert.ok(stdout.startsWith(title), stdout);
+  }
+});
+
 test('g8ufs without a command prints its help to stderr and ends with 64', async () => {
   const { code, stdout, stderr } = await runCli([]);
   assert.match(stderr, /^Usage: g8ufs /);
