@@ -7,7 +7,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { G8Error, toG8Error } from './errors.ts';
 
-export interface MakeFolderOptions {
+interface MakeFolderOptions {
   /** Of each folder that is made. */
   readonly mode?: number;
 }

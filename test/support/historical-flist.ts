@@ -14,7 +14,7 @@ import {
 import { buildRocksdb } from '../../src/format/rocksdb/writer.ts';
 
 /** Keys of owner records have 32 characters. */
-export const ROOT_ACI = '0'.repeat(32);
+const ROOT_ACI = '0'.repeat(32);
 
 const TIMES = { modificationTime: 1_500_000_000, creationTime: 1_500_000_000 };
 const EMPTY = new Uint8Array(0);
