@@ -111,6 +111,8 @@ async function debian(world: World, wanted: (name: string) => boolean): Promise<
 async function start(world: World, name: string, options: typeof SLOW): Promise<Result> {
   const link = await SlowLink.open(world.hub, options);
   try {
+    // A flist names the store that it was made with.
+    await publish({ ...world, hub: link.url }, await debianRoot(), 'debian');
     const cold: number[] = [];
     let last: Result = {};
     for (let i = 0; i < world.rounds; i++) {
