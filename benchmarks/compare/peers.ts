@@ -1,0 +1,256 @@
+/**
+ * The ways to a root file system that the `compare` suite runs side by side. Each makes what it serves once
+ * and then brings a root up from nothing, in an empty folder, over a link. Only what Debian packages.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { access, mkdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { command, g8ufs, run } from '../harness.ts';
+
+/** A mount that does not answer within this never will. */
+const READY_TIMEOUT_MS = 30_000;
+const READY_POLL_MS = 10;
+
+type CommandLine = [program: string, args: string[]];
+
+/** A root that is there. */
+export interface Root {
+  /** The command line that runs a program in it. */
+  readonly inRoot: (program: readonly string[]) => CommandLine;
+  readonly down: () => Promise<void>;
+}
+
+/** What a peer fetches from: the servers, seen through the link. */
+export interface Servers {
+  readonly files: string;
+  readonly hub: string;
+}
+
+export interface Peer {
+  readonly name: string;
+  /** Programs that it needs, with the Debian package of each. */
+  readonly needs: readonly (readonly [path: string, debianPackage: string])[];
+  /** Which of the servers it uses; `undefined`: its files are on the local disk. */
+  readonly server: keyof Servers | undefined;
+  /** Makes `file` below the served folder, or whatever it needs, from the tree. */
+  readonly prepare: (tree: string, served: string, servers: Servers) => Promise<void>;
+  readonly up: (servers: Servers, dir: string, served: string) => Promise<Root>;
+}
+
+const RCLONE = ['/usr/bin/rclone', 'rclone'] as const;
+const MKSQUASHFS = ['/usr/bin/mksquashfs', 'squashfs-tools'] as const;
+const MKEROFS = ['/usr/bin/mkfs.erofs', 'erofs-utils'] as const;
+const SQUASHFUSE = ['/usr/bin/squashfuse', 'squashfuse'] as const;
+
+export const PEERS: readonly Peer[] = [
+  {
+    name: 'g8ufs',
+    needs: [],
+    server: 'hub',
+    prepare: async (tree, served, { hub }) => {
+      const flist = join(served, 'root.flist');
+      if (existsSync(flist)) return;
+      await run(...command('flist', 'create', tree, flist, '--store', hub, '--json'));
+      await g8ufs('flist', 'push', flist, `${hub}/bench/root`);
+    },
+    up: async ({ hub }, dir) => {
+      const mnt = await folder(dir, 'mnt');
+      await g8ufs('mount', `${hub}/bench/root.flist`, mnt, '--cache', join(dir, 'cache'));
+      return { inRoot: chrootIn(mnt), down: () => g8ufs('umount', '--lazy', mnt) };
+    },
+  },
+  {
+    name: 'tar.zst, pull and unpack',
+    needs: [
+      ['/usr/bin/zstd', 'zstd'],
+      ['/usr/bin/curl', 'curl'],
+    ],
+    server: 'files',
+    prepare: (tree, served) =>
+      once(join(served, 'root.tar.zst'), (out) =>
+        run('sh', ['-c', 'tar -C "$0" -c . | zstd -q -3 -T2 -o "$1"', tree, out]),
+      ),
+    up: async ({ files }, dir) => {
+      const line = 'curl -sf "$0" | zstd -dcq | tar -x -C "$1"';
+      await run('sh', ['-c', line, `${files}/root.tar.zst`, dir]);
+      return { inRoot: chrootIn(dir), down: async () => {} };
+    },
+  },
+  rclonePeer('squashfs over rclone', [MKSQUASHFS], makeSquashfs, 'root.sqfs', (image, mnt) =>
+    run('mount', ['-t', 'squashfs', '-o', 'loop,ro', image, mnt]),
+  ),
+  rclonePeer('EROFS over rclone', [MKEROFS], makeErofs, 'root.erofs', (image, mnt) =>
+    run('mount', ['-t', 'erofs', '-o', 'loop,ro', image, mnt]),
+  ),
+  rclonePeer(
+    'squashfuse over rclone',
+    [MKSQUASHFS, SQUASHFUSE],
+    makeSquashfs,
+    'root.sqfs',
+    (image, mnt) => run('squashfuse', ['-o', 'suid,dev,allow_other', image, mnt]),
+  ),
+  localPeer(
+    'ext4',
+    [],
+    async () => {},
+    async (tree) => ({
+      inRoot: chrootIn(tree),
+      down: async () => {},
+    }),
+  ),
+  localPeer(
+    'overlayfs on ext4',
+    [],
+    async () => {},
+    async (tree, _served, dir) => {
+      const mnt = await folder(dir, 'mnt');
+      const layers = `lowerdir=${tree},upperdir=${await folder(dir, 'upper')},workdir=${await folder(dir, 'work')}`;
+      await run('mount', ['-i', '-t', 'overlay', '-o', layers, 'compare', mnt]);
+      return mountedAt(mnt);
+    },
+  ),
+  localPeer('squashfs', [MKSQUASHFS], makeSquashfs, async (_tree, served, dir) => {
+    const mnt = await folder(dir, 'mnt');
+    await run('mount', ['-t', 'squashfs', '-o', 'loop,ro', join(served, 'root.sqfs'), mnt]);
+    return mountedAt(mnt);
+  }),
+  localPeer('EROFS', [MKEROFS], makeErofs, async (_tree, served, dir) => {
+    const mnt = await folder(dir, 'mnt');
+    await run('mount', ['-t', 'erofs', '-o', 'loop,ro', join(served, 'root.erofs'), mnt]);
+    return mountedAt(mnt);
+  }),
+  localPeer('squashfuse', [MKSQUASHFS, SQUASHFUSE], makeSquashfs, async (_tree, served, dir) => {
+    const mnt = await folder(dir, 'mnt');
+    await run('squashfuse', ['-o', 'suid,dev,allow_other', join(served, 'root.sqfs'), mnt]);
+    return mountedAt(mnt);
+  }),
+];
+
+/** An image on a server that rclone shows as a file, mounted by other means. */
+function rclonePeer(
+  name: string,
+  needs: Peer['needs'],
+  make: (tree: string, served: string) => Promise<void>,
+  image: string,
+  mount: (image: string, mnt: string) => Promise<string>,
+): Peer {
+  return {
+    name,
+    needs: [RCLONE, ...needs],
+    server: 'files',
+    prepare: make,
+    up: async ({ files }, dir) => {
+      const [remote, mnt] = [await folder(dir, 'remote'), await folder(dir, 'mnt')];
+      const child = background('rclone', [
+        ...['mount', ':http:', remote, '--http-url', files, '--read-only', '--config', '/dev/null'],
+        ...['--cache-dir', join(dir, 'cache'), '--vfs-cache-mode', 'full', '--allow-other'],
+        ...['--vfs-read-chunk-size', '512k', '--vfs-read-ahead', '0', '--buffer-size', '0'],
+      ]);
+      await ready(join(remote, image), child);
+      await mount(join(remote, image), mnt);
+      return {
+        inRoot: chrootIn(mnt),
+        down: async () => {
+          await run('umount', [mnt]);
+          await unmount(remote, child);
+        },
+      };
+    },
+  };
+}
+
+function localPeer(
+  name: string,
+  needs: Peer['needs'],
+  make: (tree: string, served: string) => Promise<void>,
+  up: (tree: string, served: string, dir: string) => Promise<Root>,
+): Peer {
+  let tree = '';
+  return {
+    name: `local ${name}`,
+    needs,
+    server: undefined,
+    prepare: (from, served) => {
+      tree = from;
+      return make(from, served);
+    },
+    up: (_servers, dir, served) => up(tree, served, dir),
+  };
+}
+
+function makeSquashfs(tree: string, served: string): Promise<void> {
+  const level = ['-comp', 'zstd', '-Xcompression-level', '3'];
+  return once(join(served, 'root.sqfs'), (out) =>
+    run('mksquashfs', [tree, out, ...level, '-no-progress', '-quiet']),
+  );
+}
+
+function makeErofs(tree: string, served: string): Promise<void> {
+  return once(join(served, 'root.erofs'), (out) =>
+    run('mkfs.erofs', ['--quiet', '-zlz4hc', '-C65536', out, tree]),
+  );
+}
+
+function mountedAt(mnt: string): Root {
+  return {
+    inRoot: chrootIn(mnt),
+    down: async () => {
+      await run('umount', [mnt]);
+    },
+  };
+}
+
+function chrootIn(root: string): Root['inRoot'] {
+  return (program) => ['chroot', [root, ...program]];
+}
+
+async function folder(dir: string, name: string): Promise<string> {
+  const path = join(dir, name);
+  await mkdir(path, { recursive: true });
+  return path;
+}
+
+async function once(path: string, make: (path: string) => Promise<unknown>): Promise<void> {
+  if (existsSync(path)) return;
+  // The suffix stays: casync tells formats apart by it.
+  const partial = join(dirname(path), `partial-${basename(path)}`);
+  await rm(partial, { force: true });
+  await make(partial);
+  await rename(partial, path);
+}
+
+function background(program: string, args: readonly string[]): ChildProcess {
+  return spawn(program, args, { stdio: 'ignore', cwd: '/' });
+}
+
+/**
+ * Waits until the path is there, or the program that shall bring it has ended. Never looks synchronously: the
+ * answer may come over the servers and the link of this process.
+ */
+async function ready(path: string, child: ChildProcess): Promise<void> {
+  const end = performance.now() + READY_TIMEOUT_MS;
+  while (!(await isThere(path))) {
+    if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended early`);
+    if (performance.now() > end) {
+      child.kill();
+      throw new Error(`${child.spawnfile} shows nothing`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function unmount(mnt: string, child: ChildProcess): Promise<void> {
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  await run('umount', [mnt]);
+  if (child.exitCode === null) await ended;
+}

@@ -1,0 +1,144 @@
+/**
+ * From nothing to a running program, and to every byte read once, beside what else there is: each peer
+ * of `compare/peers.ts` over loopback and over a slow link, with the bytes and requests that it took.
+ *
+ * _From nothing_: empty caches and folders on the client; what is served is in the server's page cache.
+ * Peers take turns within a round. `local …` have their image or tree on the local disk: what a start costs
+ * when nothing has to be fetched. The slow link is a proxy (support/slow-link.ts) with delay and rate, but
+ * without TCP's slow start.
+ */
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { withFileServer } from '../compare/file-server.ts';
+import { PEERS, type Peer, type Servers } from '../compare/peers.ts';
+import { median, run, type SuiteOptions, withFolder, withHub } from '../harness.ts';
+import { SlowLink } from '../support/slow-link.ts';
+import { debianRoot } from './debian-root.bench.ts';
+
+const PLACE = process.env['G8UFS_COMPARE'] ?? '/var/tmp/g8ufs-compare';
+const ROUNDS = 3;
+const LINKS = [
+  { name: 'loopback', roundTripMs: 0, bitsPerSecond: Number.POSITIVE_INFINITY },
+  { name: '20 ms, 200 Mbit/s', roundTripMs: 20, bitsPerSecond: 200e6 },
+] as const;
+const WORKLOADS = {
+  start: ['python3', '-c', 'import json,sqlite3,ssl; print(1)'],
+  sweep: ['sh', '-c', 'find / -xdev -type f -print0 | xargs -0 cat | wc -c'],
+} as const;
+type Workload = keyof typeof WORKLOADS;
+
+interface Sample {
+  readonly seconds: number;
+  readonly megabytes: number;
+  readonly requests: number;
+}
+
+interface Line {
+  readonly workload: Workload;
+  readonly link: string;
+  readonly peer: string;
+  readonly seconds: { readonly median: number; readonly low: number; readonly high: number };
+  /** Of g8ufs's median in the same run; below 1 is faster than g8ufs. */
+  readonly ratio: number | null;
+  readonly megabytes: number;
+  readonly requests: number;
+}
+
+export async function runSuite({ quick, only }: SuiteOptions): Promise<Record<string, unknown>> {
+  const peers = PEERS.filter((peer) => isWanted(peer, only) && isInstalled(peer));
+  const tree = await debianRoot();
+  mkdirSync(PLACE, { recursive: true });
+  return withServers(async (servers) => {
+    for (const peer of peers) await peer.prepare(tree, PLACE, servers);
+    const lines: Line[] = [];
+    for (const link of LINKS) {
+      for (const workload of quick ? (['start'] as const) : (['start', 'sweep'] as const)) {
+        const samples = new Map<string, Sample[]>();
+        for (let round = 0; round < (quick ? 1 : ROUNDS); round++) {
+          for (const peer of peers) {
+            if (peer.server === undefined && link !== LINKS[0]) continue;
+            const sample = await measure(peer, servers, link, workload);
+            samples.set(peer.name, [...(samples.get(peer.name) ?? []), sample]);
+          }
+        }
+        lines.push(...linesOf(workload, link.name, samples));
+      }
+    }
+    return { lines, text: lines.map(lineText).join('\n') };
+  });
+}
+
+/** `--only` takes a part of a peer's name; g8ufs is always measured, for the ratio. */
+function isWanted({ name }: Peer, only: string | undefined): boolean {
+  return only === undefined || name === 'g8ufs' || name.includes(only);
+}
+
+function isInstalled({ name, needs }: Peer): boolean {
+  const missing = needs.find(([path]) => !existsSync(path));
+  if (missing !== undefined) console.log(`${name} is left out: apt-get install ${missing[1]}`);
+  return missing === undefined;
+}
+
+async function measure(
+  peer: Peer,
+  servers: Servers,
+  options: (typeof LINKS)[number],
+  workload: Workload,
+): Promise<Sample> {
+  const link =
+    peer.server === undefined ? undefined : await SlowLink.open(servers[peer.server], options);
+  try {
+    const seen = link === undefined ? servers : { files: link.url, hub: link.url };
+    return await withFolder(async (dir) => {
+      const start = performance.now();
+      const root = await peer.up(seen, dir, PLACE);
+      try {
+        await run(...root.inRoot(WORKLOADS[workload]));
+        const seconds = (performance.now() - start) / 1000;
+        const { bytes, requests } = link?.take() ?? { bytes: 0, requests: 0 };
+        return { seconds, megabytes: bytes / 1e6, requests };
+      } finally {
+        await root.down();
+      }
+    });
+  } finally {
+    await link?.close();
+  }
+}
+
+/** A file server and a hub over what has been prepared. */
+function withServers<T>(work: (servers: Servers) => Promise<T>): Promise<T> {
+  return withFileServer(PLACE, (files) =>
+    withHub(join(PLACE, 'hub'), (hub) => work({ files, hub })),
+  );
+}
+
+function linesOf(workload: Workload, link: string, all: Map<string, Sample[]>): Line[] {
+  const own = all.get('g8ufs')?.map(({ seconds }) => seconds);
+  return [...all].map(([peer, samples]) => {
+    const seconds = samples.map((sample) => sample.seconds);
+    return {
+      workload,
+      link,
+      peer,
+      seconds: { median: median(seconds), low: Math.min(...seconds), high: Math.max(...seconds) },
+      ratio: own === undefined ? null : median(seconds) / median(own),
+      megabytes: median(samples.map((sample) => sample.megabytes)),
+      requests: median(samples.map((sample) => sample.requests)),
+    };
+  });
+}
+
+function lineText({ workload, link, peer, seconds, ratio, megabytes, requests }: Line): string {
+  const spread = `(${seconds.low.toFixed(2)} to ${seconds.high.toFixed(2)})`;
+  return [
+    `${workload}, ${link}`.padEnd(26),
+    peer.padEnd(26),
+    `${seconds.median.toFixed(2)} s`.padStart(9),
+    spread.padEnd(18),
+    `${ratio?.toFixed(2) ?? '-'} x`.padStart(8),
+    `${megabytes.toFixed(1)} MB`.padStart(10),
+    `${requests}`.padStart(6),
+  ].join(' ');
+}
