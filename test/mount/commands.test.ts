@@ -219,7 +219,7 @@ test('cache commands work with and without a daemon', async (context) => {
   await processGone(pid);
   assert.equal((await world.cacheStatus())['files'], 1);
   const verified = await world.cli('cache', 'verify', '--cache', world.cache);
-  assert.equal(verified.stdout, 'Checked 1 files, 8 B; 0 corrupt and removed\n', verified.stderr);
+  assert.equal(verified.stdout, 'Checked 1 file, 8 B; 0 corrupt and removed\n', verified.stderr);
   const collected = await world.cli('cache', 'gc', '--cache', world.cache);
   assert.equal(collected.stdout, 'Freed 0 B\n', collected.stderr);
 });
