@@ -1,4 +1,4 @@
-// Looks at the tracked files as text: nothing large, no leftover markers, every decision listed.
+// Looks at the tracked files as text: nothing large, no leftover markers, one decision a number.
 import { execFileSync } from 'node:child_process';
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,6 +19,11 @@ for (const file of files.filter((name) => name !== '' && name !== 'LICENSE')) {
   const text = readFileSync(join(root, file), 'latin1');
   const marker = MARKERS.exec(text);
   if (/^(src|native|bin|scripts)\//.test(file) && marker) problems.push(`${file}: ${marker[0]}`);
+}
+const decisions = files.filter((name) => name.startsWith('docs/decisions/'));
+const numbers = decisions.map((name) => name.slice('docs/decisions/'.length).slice(0, 4));
+for (const number of numbers.filter((each, i) => numbers.indexOf(each) !== i)) {
+  problems.push(`docs/decisions: two have the number ${number}`);
 }
 for (const problem of problems) console.log(problem);
 process.exitCode = problems.length > 0 ? 1 : 0;

@@ -1,6 +1,6 @@
 /**
  * The kernel tier of a daemon: finds out once whether the machine can do it, keeps the object mount and
- * mounts images. Decision: docs/decisions/0011-kernel-tier.md. Calls may overlap.
+ * mounts images. Decision: docs/decisions/0014-kernel-tier.md. Calls may overlap.
  */
 import { join } from 'node:path';
 import { G8Error } from '../../base/errors.ts';
