@@ -4,6 +4,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFSOCK } from '../../src/format/tree.ts';
+import type { Need } from '../../src/native/addon.ts';
 import { directory, inode, latin1 } from '../support/index-trees.ts';
 import { BLOCK_SIZE, bytesOf, fileOf, MountedImage } from '../support/mounted-image.ts';
 
@@ -182,7 +183,8 @@ test('a file without its seal is not trusted', options, async (context) => {
   image.writeComplete(0, { seal: false });
   const { stdout } = await image.run('cat', [join(image.mountPoint, 'a')]);
   assert.equal(Buffer.from(stdout, 'latin1').equals(bytes), true);
-  assert.deepEqual(image.needs[0], { session: image.session, content: 0, block: 0, count: 0 });
+  const { session, content, block, count } = image.needs[0] as Need;
+  assert.deepEqual([session, content, block, count], [image.session, 0, 0, 0]);
 });
 
 test('writing is refused', options, async (context) => {
