@@ -1,5 +1,6 @@
 // Runs the tests: all tiers, or those named.
-//   node scripts/test.mjs [tier…]        tiers: the folders of test/, in the order below
+//   node scripts/test.mjs [tier[/name]…]     tiers: the folders of test/, in the order below; of a name only
+//                                            the files that begin with it, as mount/commands
 // In CI (CI=true) a skipped test is a failure: a missing device must not pass unnoticed.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -49,7 +50,7 @@ async function runTier(tier) {
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
     `--test-timeout=${TIMEOUT_MS}`,
-    `--test-concurrency=${SERIAL.has(tier) ? 1 : 2}`,
+    `--test-concurrency=${SERIAL.has(tier.split('/')[0]) ? 1 : 2}`,
     ...files,
   ];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
@@ -70,11 +71,12 @@ async function runTier(tier) {
 }
 
 // Compiled tests whose source is still there: the build folder may hold older ones.
-function testFiles(tier) {
+function testFiles(argument) {
+  const [tier, ...rest] = argument.split('/');
   const folder = join(root, 'test', tier);
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.ts'))
+    .filter((name) => name.endsWith('.test.ts') && name.startsWith(rest.join('/')))
     .sort()
     .map((name) => join(root, 'build/ts/test', tier, name.replace(/\.ts$/, '.js')));
 }
