@@ -111,14 +111,14 @@ test('a damaged chunk among those fetched ahead fails its own readers only', asy
 
 test('a hub that hangs in the middle of a batch is an error in time, and no end', async (t) => {
   const world = new MountWorld(t);
-  const source = makeSource(world, 200);
+  const source = makeSource(world, 30);
   const hub = await world.startHub();
   let hangs = true;
   world.hubUrl = await serve(t, (incoming, outgoing) => {
     const isBatch = incoming.url?.endsWith('/chunks/batch') === true;
     forward(hub, incoming, outgoing, isBatch && hangs ? 500 : undefined);
   });
-  const mnt = await world.mount(await world.create(source), '--deadline', '2s');
+  const mnt = await world.mount(await world.create(source), '--deadline', '1s');
   const failed = await run('sh', '-c', `${IN_ORDER} > /dev/null`, 'sh', mnt);
   assert.match(failed.stderr, /Input\/output error/);
   hangs = false;
