@@ -2,9 +2,10 @@
  * The object mount: one FUSE connection of a daemon that has the contents of all images in the kernel tier,
  * for overlays to look into when a content is not whole in the cache. Made with the first image.
  */
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { G8Error } from '../../base/errors.ts';
+import { makeFolder } from '../../base/make-folder.ts';
 import { ContentsReader } from '../../format/index/contents-reader.ts';
 import { type FileSource, openFileSource } from '../../image/file-source.ts';
 import type { SessionBinding } from '../../native/addon.ts';
@@ -129,7 +130,7 @@ export class ObjectMount {
 
   async #mount(): Promise<number> {
     const { addon, dir, filesDir, demand } = this.#options;
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await makeFolder(dir, { mode: 0o700 });
     const { session } = await addon.openSession(
       {
         mountPoint: dir,

@@ -7,9 +7,10 @@
  * is the end of the overlay, whoever unmounts that and whenever the last file is closed.
  */
 import { type FSWatcher, watch } from 'node:fs';
-import { mkdir, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { toG8Error } from '../../base/errors.ts';
+import { makeFolder } from '../../base/make-folder.ts';
 import type { LayersBinding } from '../../native/addon.ts';
 import { findMount, type MountEntry } from '../mountinfo.ts';
 
@@ -40,7 +41,7 @@ export async function mountKernelOverlay(
 ): Promise<KernelOverlay> {
   const { image, metadata, data, upper, source, target, onEnd } = options;
   let watcher: FSWatcher | undefined;
-  await mkdir(metadata, { recursive: true, mode: 0o700 });
+  await makeFolder(metadata, { mode: 0o700 });
   try {
     await layers.mountImage(image, metadata);
     watcher = watchEnd(metadata, onEnd);

@@ -2,10 +2,11 @@
  * Whether this kernel can do what the kernel tier needs, found out by doing it: a small metadata image is
  * mounted, laid over a folder with one content, and read.
  */
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CODEC, DIGEST } from '../../base/codec.ts';
 import { G8Error, toG8Error } from '../../base/errors.ts';
+import { makeFolder } from '../../base/make-folder.ts';
 import { BLOCK_SIZE_DEFAULT } from '../../format/content.ts';
 import { buildMountIndex } from '../../format/index/writer.ts';
 import { redirectPath } from '../../format/index/xattr.ts';
@@ -34,10 +35,10 @@ export async function probeKernel(folder: string, layers: LayersBinding): Promis
   ];
   try {
     await rm(folder, { recursive: true, force: true });
-    for (const path of [metadata, absent, merged]) await mkdir(path, { recursive: true });
+    for (const path of [metadata, absent, merged]) await makeFolder(path);
     await writeFile(image, Buffer.concat([...buildMountIndex(tree()).erofs()]));
     const object = join(data, redirectPath(NAME));
-    await mkdir(dirname(object), { recursive: true });
+    await makeFolder(dirname(object));
     await writeFile(object, TEXT);
     await layers.mountImage(image, metadata);
     await layers.mountOverlay({ metadata, data: [absent, data], source: 'g8ufs', target: merged });
