@@ -30,6 +30,8 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   ERR_PROTOCOL: 400,
   ERR_TIMEOUT: 408,
   ERR_CACHE_FULL: 507,
+  ERR_STORE_UNAVAILABLE: 503,
+  ERR_HOST_UNKNOWN: 503,
 };
 
 export function sendProblem(
@@ -54,6 +56,9 @@ export function problemOf(error: unknown): Problem {
   if (isG8Error(error)) {
     const status = STATUS_OF_CODE[error.code];
     if (status !== undefined && status < 500) return new Problem(status, error.message);
+    if (status === 503) {
+      return new Problem(503, 'The hub cannot reach its storage', { 'retry-after': '1' });
+    }
     if (status === 507) return new Problem(507, 'The hub has no room left');
   }
   const { code, statusCode, message } = error as {

@@ -7,16 +7,25 @@ import type {
   onRequestAsyncHookHandler,
 } from 'fastify';
 import type { DigestFunction } from '../store/chunk-id.ts';
-import type { DirectoryStore } from '../store/directory.ts';
-import type { Catalog } from './catalog.ts';
+import type { OpenChunk } from '../store/directory.ts';
+import type { ChunkId, PrunableChunkStore } from '../store/store.ts';
+import type { Catalogue } from './catalogue/catalogue.ts';
 import type { HubLimits } from './limits.ts';
+import type { PackageStore } from './package-store.ts';
 import { Problem, sendProblem } from './problem.ts';
+
+/** Where a hub keeps its chunks: any backend, and what some of them can do better. */
+export interface HubChunkStore extends PrunableChunkStore {
+  /** A chunk that is streamed from a file, without passing through memory. */
+  openChunk?(id: ChunkId): Promise<OpenChunk>;
+}
 
 /** What the routes of one hub share. */
 export interface HubContext {
   readonly dataDir: string;
-  readonly chunks: DirectoryStore;
-  readonly catalog: Catalog;
+  readonly chunks: HubChunkStore;
+  readonly catalogue: Catalogue;
+  readonly packages: PackageStore;
   readonly limits: HubLimits;
   readonly digest: DigestFunction | undefined;
   /** Runs before a writing request's body is read; answers 403 when it is not allowed. */

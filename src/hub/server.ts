@@ -1,5 +1,5 @@
 /**
- * The hub: flists and chunks of a directory over HTTP (docs/protocol.md).
+ * The hub: flists and chunks over HTTP (docs/protocol.md), from a catalogue and a chunk backend.
  *
  * It has no users yet. Anyone who can reach it may read; writing is open to the machine's own
  * clients when it listens on a loopback address, and to everybody only when that is asked for.
@@ -21,18 +21,24 @@ import { makeFolder } from '../base/make-folder.ts';
 import type { DigestFunction } from '../store/chunk-id.ts';
 import { DirectoryStore } from '../store/directory.ts';
 import { JSON_SIZE_MAX } from '../store/hub-protocol.ts';
-import { Catalog } from './catalog.ts';
+import { openCatalogue } from './catalogue/open.ts';
 import { answerBrokenRequest } from './client-error.ts';
+import { importFolder } from './import-folder.ts';
 import { DEFAULT_LIMITS, HEADER_SIZE_MAX, type HubLimits } from './limits.ts';
+import { PackageStore } from './package-store.ts';
 import { Problem, problemOf, sendProblem } from './problem.ts';
-import type { HubContext } from './route.ts';
+import type { HubChunkStore, HubContext } from './route.ts';
 import { chunkRoutes } from './routes/chunks.ts';
 import { flistRoutes } from './routes/flists.ts';
 import { healthRoutes } from './routes/health.ts';
 
 export interface HubOptions {
-  /** Holds `chunks/`, `flists/` and `tmp/`; made when absent. */
+  /** Holds `chunks/` and `catalogue/` unless they are elsewhere, and `tmp/`; made when absent. */
   readonly dataDir: string;
+  /** URL of the catalogue, default `level:<dataDir>/catalogue`. */
+  readonly catalogue?: string;
+  /** Where chunks are kept, default the folder `<dataDir>/chunks`. Closed with the hub. */
+  readonly chunks?: HubChunkStore;
   /** Address to listen on, default `127.0.0.1`. */
   readonly host?: string;
   /** Default 0: any free port. */
@@ -75,6 +81,11 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   try {
     await blake2bReady();
     const context = await createContext(options, limits, isLoopback(host));
+    // After the last request, and also when the hub cannot start.
+    app.addHook('onClose', async () => {
+      await Promise.all([context.catalogue.close(), context.chunks.close()]);
+    });
+    await takeFolder(app, context);
     addHooks(app);
     healthRoutes(app, context);
     chunkRoutes(app, context);
@@ -127,24 +138,24 @@ async function createContext(
   limits: HubLimits,
   isLocal: boolean,
 ): Promise<HubContext> {
-  const temporary = join(options.dataDir, 'tmp');
-  const flists = join(options.dataDir, 'flists');
+  const { dataDir, digest, fsync = true } = options;
+  const temporary = join(dataDir, 'tmp');
   await makeFolder(temporary);
-  await makeFolder(flists);
-  const chunks = new DirectoryStore({
-    path: join(options.dataDir, 'chunks'),
-    create: true,
-    fsync: options.fsync ?? true,
-  });
-  await chunks.sweep(TEMPORARY_AGE_MS);
   await sweep(temporary);
+  const chunks = options.chunks ?? (await openFolder(join(dataDir, 'chunks'), fsync));
+  const url = options.catalogue ?? `level:${join(dataDir, 'catalogue')}`;
+  const catalogue = await openCatalogue(url, { fsync }).catch(async (error: unknown) => {
+    await chunks.close();
+    throw error;
+  });
   const anyone = options.allowAnonymousWrites ?? false;
   return {
-    dataDir: options.dataDir,
+    dataDir,
     chunks,
-    catalog: new Catalog({ root: flists, temporary }),
+    catalogue,
+    packages: new PackageStore({ catalogue, chunks, digest }),
     limits,
-    digest: options.digest,
+    digest,
     authorizeWrite: async (request) => {
       if (anyone) return;
       if (!isLocal) throw new Problem(403, 'This hub takes no anonymous uploads');
@@ -153,6 +164,19 @@ async function createContext(
       }
     },
   };
+}
+
+async function openFolder(path: string, fsync: boolean): Promise<DirectoryStore> {
+  const chunks = new DirectoryStore({ path, create: true, fsync });
+  await chunks.sweep(TEMPORARY_AGE_MS);
+  return chunks;
+}
+
+/** What a hub before the catalogue has left in the data folder. */
+async function takeFolder(app: FastifyInstance, context: HubContext): Promise<void> {
+  const { count, refused } = await importFolder(context.dataDir, context);
+  if (count > 0) app.log.info({ count }, 'flists of the folder are in the catalogue now');
+  for (const flist of refused) app.log.warn({ flist }, 'a file of the folder is no flist');
 }
 
 async function sweep(directory: string): Promise<void> {

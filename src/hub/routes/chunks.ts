@@ -21,7 +21,7 @@ import { CHUNK_SIZE_MAX, type ChunkId } from '../../store/store.ts';
 import { assertStatedSize, bodyStream, bounded, Gate, parseBody } from '../body.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter } from '../route.ts';
-import { sendFile } from '../send-file.ts';
+import { bytesContent, fileContent, sendContent } from '../send-content.ts';
 
 // A chunk never changes under its id: a year, the longest that caches honour.
 const CHUNK_HEADERS = {
@@ -91,14 +91,13 @@ async function sendChunk(
   reply: FastifyReply,
   id: ChunkId,
 ): Promise<FastifyReply> {
-  const { handle, size, modified } = await context.chunks.openChunk(id);
-  return await sendFile(request, reply, {
-    handle,
-    size,
-    modified,
-    etag: id,
-    headers: CHUNK_HEADERS,
-  });
+  const { chunks } = context;
+  const rest = { etag: id, headers: CHUNK_HEADERS };
+  const content =
+    chunks.openChunk === undefined
+      ? bytesContent(await chunks.get(id), rest)
+      : fileContent(await chunks.openChunk(id), rest);
+  return await sendContent(request, reply, content);
 }
 
 async function putChunk(
@@ -124,7 +123,7 @@ async function storeChunk(
   bytes: Uint8Array,
 ): Promise<'new' | 'known' | 'mismatch'> {
   if (!(await chunkMatches(id, bytes, context.digest))) return 'mismatch';
-  if ((await context.chunks.find(id)) !== undefined) return 'known';
+  if ((await context.chunks.missing([id])).length === 0) return 'known';
   await context.chunks.put(id, bytes);
   return 'new';
 }

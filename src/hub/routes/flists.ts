@@ -3,20 +3,22 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PROFILE_SIZE_MAX, parseProfile } from '../../format/profile.ts';
 import { parseSignatures, SIGNATURE_FILE_SIZE_MAX } from '../../format/signature.ts';
 import { isChunkId } from '../../store/chunk-id.ts';
-import { LIST_COUNT_MAX } from '../../store/hub-protocol.ts';
+import { type FlistEntry, type FlistReceipt, LIST_COUNT_MAX } from '../../store/hub-protocol.ts';
 import { assertStatedSize, bodyStream, bounded, tooLarge } from '../body.ts';
-import { BESIDE_KINDS, type BesideKind } from '../catalog.ts';
+import { deleteEntry, listAllEntries, putFlist, resolveFlist } from '../catalogue/entries.ts';
+import { type FlistRecord, TEXT_KINDS, type TextKind } from '../catalogue/records.ts';
+import { findText, putText } from '../catalogue/texts.ts';
 import { flistFile, isRepositoryName, parseFlistName } from '../names.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter } from '../route.ts';
-import { sendFile } from '../send-file.ts';
+import { type Content, sendContent } from '../send-content.ts';
 import { sendStaticChunk } from './chunks.ts';
 
 const MD5_EXTENSION = '.md5';
 
 /** What may lie beside a flist. The reader decides whose it is and whether it fits; here it has to be one. */
 const BESIDE: Readonly<
-  Record<BesideKind, { sizeMax: number; parse: (text: string) => unknown; absent: string }>
+  Record<TextKind, { sizeMax: number; parse: (text: string) => unknown; absent: string }>
 > = {
   sig: {
     sizeMax: SIGNATURE_FILE_SIZE_MAX,
@@ -39,8 +41,8 @@ export function flistRoutes(app: FastifyInstance, context: HubContext): void {
     app,
     '/api/v1/flists/:repository/:name',
     {
-      put: (request, reply) => putFlist(context, request, reply),
-      delete: (request, reply) => deleteFlist(context, request, reply),
+      put: (request, reply) => uploadFlist(context, request, reply),
+      delete: (request, reply) => removeFlist(context, request, reply),
     },
     guard,
   );
@@ -75,11 +77,22 @@ async function listFlists(
 ): Promise<FastifyReply> {
   const { after } = request.query as { after?: string | string[] };
   if (Array.isArray(after)) throw new Problem(400, 'The parameter after is given twice');
-  const { entries, next } = await context.catalog.list(after, LIST_COUNT_MAX);
-  return reply.send({ flists: entries, next });
+  const flists: FlistEntry[] = [];
+  const position = after?.split('/');
+  for await (const { parts, value } of listAllEntries(context.catalogue, { after: position })) {
+    if (value.kind !== 'flist') continue;
+    const [repository, name] = parts as [string, string];
+    if (flists.length === LIST_COUNT_MAX) {
+      const last = flists.at(-1) as FlistEntry;
+      return reply.send({ flists, next: `${last.repository}/${last.name}` });
+    }
+    const updated = new Date(value.updated).toISOString();
+    flists.push({ repository, name, size: value.size, updated });
+  }
+  return reply.send({ flists });
 }
 
-async function putFlist(
+async function uploadFlist(
   context: HubContext,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -88,16 +101,21 @@ async function putFlist(
   const { flistSizeMax: sizeMax, requestMs } = context.limits;
   assertStatedSize(request, sizeMax);
   const source = bounded(bodyStream(request), sizeMax, requestMs);
-  const { receipt, created } = await context.catalog.save(repository, name, source, {
+  const { digest, md5, size } = await context.packages.save(source, {
     sizeMax,
     tooLarge: () => tooLarge(sizeMax),
   });
-  return reply.code(created ? 201 : 200).send(receipt);
+  const file = flistFile(name);
+  const put = await putFlist(context.catalogue, { repository, file, digest, uploader: undefined });
+  // Saved a moment ago: only a collection without a grace period can have taken it.
+  if (put === undefined) throw new Problem(503, 'The upload is gone, send it again');
+  const receipt: FlistReceipt = { repository, name: file, size, md5, digest };
+  return reply.code(put.created ? 201 : 200).send(receipt);
 }
 
 async function putBeside(
   context: HubContext,
-  kind: BesideKind,
+  kind: TextKind,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -109,31 +127,34 @@ async function putBeside(
   for await (const piece of source) pieces.push(piece);
   const text = Buffer.concat(pieces).toString('latin1');
   parse(text);
-  if (!(await context.catalog.saveBeside(kind, repository, name, text))) throw absent();
+  const isKept = await putText(context.catalogue, kind, repository, flistFile(name), text);
+  if (!isKept) throw absent();
   return reply.code(204).send();
 }
 
 async function sendBeside(
   context: HubContext,
-  kind: BesideKind,
+  kind: TextKind,
   reply: FastifyReply,
   repository: string,
   name: string | undefined,
 ): Promise<FastifyReply> {
   if (name === undefined || !isRepositoryName(repository)) throw absent();
-  const text = await context.catalog.beside(kind, repository, name);
+  const text = await findText(context.catalogue, kind, repository, flistFile(name));
   if (text === undefined) throw new Problem(404, BESIDE[kind].absent);
   reply.header('access-control-allow-origin', '*').header('cache-control', 'no-cache');
   return reply.type('text/plain; charset=utf-8').send(text);
 }
 
-async function deleteFlist(
+async function removeFlist(
   context: HubContext,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { repository, name } = namesOf(request);
-  if (!(await context.catalog.delete(repository, name))) throw absent();
+  if ((await deleteEntry(context.catalogue, repository, flistFile(name))) === undefined) {
+    throw absent();
+  }
   return reply.code(204).send();
 }
 
@@ -144,7 +165,7 @@ async function sendFlist(
   repository: string,
   file: string,
 ): Promise<FastifyReply> {
-  const kind = BESIDE_KINDS.find((suffix) => file.endsWith(`.flist.${suffix}`));
+  const kind = TEXT_KINDS.find((suffix) => file.endsWith(`.flist.${suffix}`));
   if (kind !== undefined) {
     const name = parseFlistName(file.slice(0, -(kind.length + 1)));
     return await sendBeside(context, kind, reply, repository, name);
@@ -153,23 +174,33 @@ async function sendFlist(
   const flist = wantsMd5 ? file.slice(0, -MD5_EXTENSION.length) : file;
   const name = flist.endsWith('.flist') ? parseFlistName(flist) : undefined;
   if (name === undefined || !isRepositoryName(repository)) throw absent();
-  const opened = await context.catalog.open(repository, name);
-  if (opened === undefined) throw absent();
+  const found = await resolveFlist(context.catalogue, repository, flistFile(name));
+  if (found === undefined) throw absent();
   reply.header('access-control-allow-origin', '*').header('cache-control', 'no-cache');
-  if (wantsMd5) {
-    await opened.handle.close();
-    return reply.type('text/plain; charset=utf-8').send(`${opened.md5}\n`);
-  }
-  const { md5, ...rest } = opened;
-  return await sendFile(request, reply, {
-    ...rest,
+  const { md5 } = found.flist;
+  if (wantsMd5) return reply.type('text/plain; charset=utf-8').send(`${md5}\n`);
+  return await sendContent(request, reply, packageContent(context, name, found.flist));
+}
+
+/** A package as it is downloaded under a name. */
+function packageContent(context: HubContext, name: string, flist: FlistRecord): Content {
+  const { digest, md5, size, updated } = flist;
+  return {
+    size,
+    modified: new Date(updated),
     etag: md5,
     headers: {
       'content-type': 'application/octet-stream',
       'content-disposition': `inline; filename="${flistFile(name)}"`,
       'repr-digest': `md5=:${Buffer.from(md5, 'hex').toString('base64')}:`,
     },
-  });
+    read: async (start, end) => {
+      const saved = await context.packages.find(digest);
+      if (saved === undefined) throw new Error(`Package ${digest} has no record`);
+      return context.packages.read(saved, start, end);
+    },
+    close: async () => {},
+  };
 }
 
 function namesOf(request: FastifyRequest): { repository: string; name: string } {

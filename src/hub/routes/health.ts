@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import { HUB_NAME, type HubInfo, PROTOCOL_VERSION } from '../../store/hub-protocol.ts';
+import { REPOSITORY } from '../catalogue/records.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext } from '../route.ts';
 
@@ -21,8 +22,11 @@ export function healthRoutes(app: FastifyInstance, context: HubContext): void {
     get: async (_request, reply) => {
       try {
         await access(context.dataDir, constants.R_OK | constants.W_OK);
+        await context.catalogue.get(REPOSITORY, 'ready');
       } catch {
-        throw new Problem(503, 'The data directory cannot be used', { 'retry-after': '5' });
+        throw new Problem(503, 'The data directory or the catalogue cannot be used', {
+          'retry-after': '5',
+        });
       }
       return reply.header('cache-control', 'no-store').send({ status: 'ready' });
     },

@@ -1,15 +1,17 @@
 /** The hub's flist routes over real HTTP. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { blake2b } from '../../../src/base/blake2b.ts';
 import { toHex } from '../../../src/base/bytes.ts';
+import { openCatalogue } from '../../../src/hub/catalogue/open.ts';
+import { ENTRY } from '../../../src/hub/catalogue/records.ts';
 import { createHub, type HubOptions } from '../../../src/hub/server.ts';
+import { chunkPath } from '../../../src/store/chunk-id.ts';
 import { fixturesDir } from '../../support/fixtures.ts';
 import { flistOf, tarOf } from '../../support/flist-package.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -18,12 +20,18 @@ const FLIST = flistOf('hello');
 const MD5 = createHash('md5').update(FLIST).digest('hex');
 
 async function startHub(t: TestContext, options: Partial<HubOptions> = {}) {
-  const dataDir = temporaryDirectory(t);
-  const hub = await createHub({ logger: false, dataDir, ...options });
+  const dataDir = options.dataDir ?? temporaryDirectory(t);
+  const hub = await createHub({ logger: false, fsync: false, ...options, dataDir });
   t.after(() => hub.close());
   const put = (path: string, body: Uint8Array) =>
     fetch(`${hub.url}/api/v1/flists/${path}`, { method: 'PUT', body });
-  return { url: hub.url, dataDir, put };
+  const list = async () => {
+    const { flists } = (await (await fetch(`${hub.url}/api/v1/flists`)).json()) as {
+      flists: { repository: string; name: string; size: number }[];
+    };
+    return flists.map(({ repository, name }) => `${repository}/${name}`);
+  };
+  return { url: hub.url, dataDir, put, list, close: () => hub.close() };
 }
 
 /** Status of a request whose path is sent exactly as it is. */
@@ -40,7 +48,7 @@ async function rawStatus(url: string, method: string, path: string): Promise<num
 }
 
 test('PUT stores a flist and answers with its digests', async (t) => {
-  const { put, dataDir } = await startHub(t);
+  const { put, url, list } = await startHub(t);
   const response = await put('alice.3bot/app', FLIST);
   assert.equal(response.status, 201);
   assert.deepEqual(await response.json(), {
@@ -50,8 +58,50 @@ test('PUT stores a flist and answers with its digests', async (t) => {
     md5: MD5,
     digest: toHex(blake2b(FLIST, 32)),
   });
-  assert(FLIST.equals(await readFile(join(dataDir, 'flists/alice.3bot/app.flist'))));
-  assert.deepEqual(await readdir(join(dataDir, 'tmp')), []);
+  assert.deepEqual(await list(), ['alice.3bot/app.flist']);
+  const body = await (await fetch(`${url}/alice.3bot/app.flist`)).arrayBuffer();
+  assert(FLIST.equals(Buffer.from(body)));
+});
+
+test('a flist of many pieces comes back whole and in ranges', async (t) => {
+  const { put, url } = await startHub(t);
+  const large = tarOf(randomBytes(2_500_000));
+  assert.equal((await put('bob/large', large)).status, 201);
+  const get = async (range?: string) => {
+    const headers = range === undefined ? {} : { range };
+    const response = await fetch(`${url}/bob/large.flist`, { headers });
+    return [response.status, Buffer.from(await response.arrayBuffer())] as const;
+  };
+  const [status, whole] = await get();
+  assert.deepEqual([status, whole.equals(large)], [200, true]);
+  const mebibyte = 1024 * 1024;
+  for (const [start, end] of [
+    [0, 1],
+    [mebibyte - 1, mebibyte + 1],
+    [mebibyte, 2 * mebibyte],
+    [10, 2 * mebibyte + 10],
+    [large.length - 5, large.length],
+  ] as const) {
+    const [code, part] = await get(`bytes=${start}-${end - 1}`);
+    assert.deepEqual([code, part.equals(large.subarray(start, end))], [206, true]);
+  }
+});
+
+test('a flist with a broken piece is cut short or refused, never sent wrong', async (t) => {
+  const { put, url, dataDir } = await startHub(t);
+  const large = tarOf(randomBytes(1_500_000));
+  await put('bob/large', large);
+  const broken = async (start: number) => {
+    const piece = large.subarray(start, start + 1024 * 1024);
+    const path = join(dataDir, 'chunks', chunkPath(toHex(blake2b(piece, 32))));
+    await writeFile(path, Buffer.alloc(piece.length));
+  };
+  await broken(1024 * 1024);
+  const response = await fetch(`${url}/bob/large.flist`);
+  assert.equal(response.status, 200);
+  await assert.rejects(response.arrayBuffer());
+  await broken(0);
+  assert.equal((await fetch(`${url}/bob/large.flist`)).status, 500);
 });
 
 test('PUT of an existing flist replaces it and answers 200', async (t) => {
@@ -86,17 +136,17 @@ const REFUSED: readonly [name: string, body: Buffer][] = [
 ];
 for (const [name, body] of REFUSED) {
   test(`PUT refuses ${name} with 422 and keeps nothing`, async (t) => {
-    const { put, dataDir } = await startHub(t);
+    const { put, list, dataDir } = await startHub(t);
     const response = await put('bob/app', body);
     assert.equal(response.status, 422);
     assert.equal(response.headers.get('content-type'), 'application/problem+json');
-    assert.deepEqual(await readdir(join(dataDir, 'flists')), []);
-    assert.deepEqual(await readdir(join(dataDir, 'tmp')), []);
+    assert.deepEqual(await list(), []);
+    assert.deepEqual((await readdir(dataDir)).sort(), ['catalogue', 'tmp']);
   });
 }
 
 test('PUT refuses a flist above the limit, stated or not', async (t) => {
-  const { put, url, dataDir } = await startHub(t, { limits: { flistSizeMax: 1000 } });
+  const { put, url, list } = await startHub(t, { limits: { flistSizeMax: 1000 } });
   const large = tarOf(Buffer.alloc(10_000, 'x'));
   assert.equal((await put('bob/app', large)).status, 413);
   async function* pieces() {
@@ -108,11 +158,11 @@ test('PUT refuses a flist above the limit, stated or not', async (t) => {
     duplex: 'half',
   } as RequestInit);
   assert.equal(response.status, 413);
-  assert.deepEqual(await readdir(join(dataDir, 'tmp')), []);
+  assert.deepEqual(await list(), []);
 });
 
 test('PUT that breaks off keeps nothing', async (t) => {
-  const { url, dataDir } = await startHub(t);
+  const { url, dataDir, close } = await startHub(t);
   const { hostname, port } = new URL(url);
   await new Promise<void>((resolve) => {
     const request = httpRequest({
@@ -126,9 +176,10 @@ test('PUT that breaks off keeps nothing', async (t) => {
     request.write(FLIST, () => request.destroy());
     request.on('close', () => resolve());
   });
-  const hubIsIdle = async () => (await readdir(join(dataDir, 'tmp'))).length === 0;
-  while (!(await hubIsIdle())) await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual(await readdir(join(dataDir, 'flists')), []);
+  // Its end waits for what it has begun.
+  await close();
+  const again = await startHub(t, { dataDir });
+  assert.deepEqual(await again.list(), []);
 });
 
 test('GET and HEAD serve a flist with its validators', async (t) => {
@@ -219,11 +270,11 @@ const BAD_NAMES = [
 ];
 for (const name of BAD_NAMES) {
   test(`PUT refuses the name ${JSON.stringify(name.slice(0, 40))}`, async (t) => {
-    const { url, dataDir } = await startHub(t);
+    const { url, list, dataDir } = await startHub(t);
     const status = await rawStatus(url, 'PUT', `/api/v1/flists/${name}`);
     assert(status === 400 || status === 404, String(status));
-    assert.deepEqual(await readdir(join(dataDir, 'flists')), []);
-    assert.deepEqual((await readdir(dataDir)).sort(), ['flists', 'tmp']);
+    assert.deepEqual(await list(), []);
+    assert.deepEqual((await readdir(dataDir)).sort(), ['catalogue', 'tmp']);
   });
 }
 
@@ -247,34 +298,30 @@ test('no path leads out of the data directory', async (t) => {
   }
 });
 
-test('GET does not serve a directory or a dangling link', async (t) => {
-  const { url, dataDir } = await startHub(t);
-  await mkdir(join(dataDir, 'flists/bob/dir.flist'), { recursive: true });
-  await symlink('nowhere', join(dataDir, 'flists/bob/link.flist'));
-  assert.equal((await fetch(`${url}/bob/dir.flist`)).status, 404);
-  assert.equal((await fetch(`${url}/bob/link.flist`)).status, 404);
-  const listing = await (await fetch(`${url}/api/v1/flists`)).json();
-  assert.deepEqual(listing, { flists: [] });
-});
-
 test('DELETE removes a flist once', async (t) => {
-  const { put, url, dataDir } = await startHub(t);
+  const { put, url, list } = await startHub(t);
   await put('bob/app', FLIST);
   const remove = () => fetch(`${url}/api/v1/flists/bob/app`, { method: 'DELETE' });
   assert.equal((await remove()).status, 204);
-  assert.equal(existsSync(join(dataDir, 'flists/bob/app.flist')), false);
+  assert.deepEqual(await list(), []);
+  assert.equal((await fetch(`${url}/bob/app.flist`)).status, 404);
   assert.equal((await remove()).status, 404);
 });
 
 test('GET flists lists all, sorted, in pages', async (t) => {
-  const { url, dataDir } = await startHub(t);
-  for (const repository of ['alice', 'bob']) {
-    await mkdir(join(dataDir, 'flists', repository));
-    for (let i = 0; i < 600; i++) {
-      const name = `${String(i).padStart(3, '0')}.flist`;
-      await writeFile(join(dataDir, 'flists', repository, name), FLIST);
+  const dataDir = temporaryDirectory(t);
+  const catalogue = await openCatalogue(`level:${dataDir}/catalogue`, { fsync: false });
+  const flist = { digest: 'ab'.repeat(32), md5: MD5, size: FLIST.length };
+  await catalogue.transaction(async (transaction) => {
+    for (const repository of ['alice', 'bob']) {
+      for (let i = 0; i < 600; i++) {
+        const file = `${String(i).padStart(3, '0')}.flist`;
+        transaction.put(ENTRY, [repository, file], { kind: 'flist', ...flist, updated: i });
+      }
     }
-  }
+  });
+  await catalogue.close();
+  const { url } = await startHub(t, { dataDir });
   type Page = { flists: { repository: string; name: string; size: number }[]; next?: string };
   const page = async (after: string) =>
     (await (await fetch(`${url}/api/v1/flists${after}`)).json()) as Page;
@@ -318,7 +365,7 @@ for (const [word, suffix, text] of [
   ['profile', 'profile', PROFILE],
 ] as const) {
   test(`PUT of a ${word} puts it beside its flist, and it goes with it`, async (t) => {
-    const { put, url, dataDir } = await startHub(t);
+    const { put, url } = await startHub(t);
     await put('bob/app.flist', FLIST);
     const place = `${url}/bob/app.flist.${suffix}`;
     assert.equal((await fetch(place)).status, 404);
@@ -334,11 +381,12 @@ for (const [word, suffix, text] of [
     assert.equal((await fetch(place)).status, word === 'signature' ? 404 : 200);
     await fetch(`${url}/api/v1/flists/bob/app.flist`, { method: 'DELETE' });
     assert.equal((await fetch(place)).status, 404);
-    assert.deepEqual(await readdir(join(dataDir, 'flists/bob')), []);
+    await put('bob/app.flist', FLIST);
+    assert.equal((await fetch(place)).status, 404);
   });
 
   test(`PUT of a ${word} refuses what is none, too large, or of no flist`, async (t) => {
-    const { put, url, dataDir } = await startHub(t);
+    const { put, url } = await startHub(t);
     assert.equal((await put(`bob/app/${word}`, Buffer.from(text))).status, 404);
     await put('bob/app.flist', FLIST);
     const broken = Buffer.from(text.replace('g8ufs', 'other'));
@@ -346,6 +394,5 @@ for (const [word, suffix, text] of [
     assert.equal((await put(`bob/app/${word}`, Buffer.alloc(5 * 1024 * 1024))).status, 413);
     assert.equal((await put(`.bob/app/${word}`, Buffer.from(text))).status, 400);
     assert.equal((await fetch(`${url}/bob/app.flist.${suffix}`)).status, 404);
-    assert.deepEqual(await readdir(join(dataDir, 'tmp')), []);
   });
 }
