@@ -45,6 +45,7 @@ const TEST_PACKAGES = {
   '/usr/bin/fish': 'fish',
   '/usr/bin/groff': 'groff-base',
   '/usr/bin/bsdtar': 'libarchive-tools',
+  '/usr/lib/postgresql/15/bin/postgres': 'postgresql-15',
 };
 // Only the fuzzers are built with these.
 const FUZZ_PACKAGES = {
