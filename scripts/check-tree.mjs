@@ -1,4 +1,4 @@
-// Looks at the tracked files as text: nothing large, no leftover markers, one decision a number.
+// Looks at the tracked files as text: nothing large, no leftover markers, no unsolved merge, one decision a number.
 import { execFileSync } from 'node:child_process';
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +9,8 @@ const LARGE = new Set(['package-lock.json']);
 const MARKERS = new RegExp(
   `\\b(${['TO', 'FIX', 'XX'].map((w, i) => w + ['DO', 'ME', 'X'][i]).join('|')})\\b`,
 );
+// As git writes them, and as a formatter of Markdown leaves them.
+const CONFLICT = /^(<{7} |>{7} |={7}$|(> ){7})/m;
 
 const problems = [];
 const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0');
@@ -18,6 +20,7 @@ for (const file of files.filter((name) => name !== '' && name !== 'LICENSE')) {
   if (status.size > SIZE_MAX && !LARGE.has(file)) problems.push(`${file}: ${status.size} bytes`);
   const text = readFileSync(join(root, file), 'latin1');
   const marker = MARKERS.exec(text);
+  if (CONFLICT.test(text)) problems.push(`${file}: an unsolved merge`);
   if (/^(src|native|bin|scripts)\//.test(file) && marker) problems.push(`${file}: ${marker[0]}`);
 }
 const decisions = files.filter((name) => name.startsWith('docs/decisions/'));

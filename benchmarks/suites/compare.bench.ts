@@ -11,13 +11,16 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { withFileServer } from '../compare/file-server.ts';
-import { PEERS, type Peer, type Servers } from '../compare/peers.ts';
+import type { Peer, Servers } from '../compare/peer.ts';
+import { PEERS } from '../compare/peers.ts';
+import { withRegistry } from '../compare/registry.ts';
 import { median, run, type SuiteOptions, withFolder, withHub } from '../harness.ts';
 import { SlowLink } from '../support/slow-link.ts';
 import { debianRoot } from './debian-root.bench.ts';
 
 const PLACE = process.env['G8UFS_COMPARE'] ?? '/var/tmp/g8ufs-compare';
 const ROUNDS = 3;
+const WORKLOAD_TIMEOUT_S = 300;
 const LINKS = [
   { name: 'loopback', roundTripMs: 0, bitsPerSecond: Number.POSITIVE_INFINITY },
   { name: '20 ms, 200 Mbit/s', roundTripMs: 20, bitsPerSecond: 200e6 },
@@ -49,24 +52,46 @@ export async function runSuite({ quick, only }: SuiteOptions): Promise<Record<st
   const peers = PEERS.filter((peer) => isWanted(peer, only) && isInstalled(peer));
   const tree = await debianRoot();
   mkdirSync(PLACE, { recursive: true });
-  return withServers(async (servers) => {
-    for (const peer of peers) await peer.prepare(tree, PLACE, servers);
+  return withServers(peers, async (servers) => {
+    const failed = new Map<string, string>();
+    for (const peer of peers) await attempt(peer, failed, () => peer.prepare(tree, PLACE, servers));
     const lines: Line[] = [];
     for (const link of LINKS) {
       for (const workload of quick ? (['start'] as const) : (['start', 'sweep'] as const)) {
         const samples = new Map<string, Sample[]>();
         for (let round = 0; round < (quick ? 1 : ROUNDS); round++) {
           for (const peer of peers) {
+            if (failed.has(peer.name)) continue;
             if (peer.server === undefined && link !== LINKS[0]) continue;
-            const sample = await measure(peer, servers, link, workload);
+            const sample = await attempt(peer, failed, () =>
+              measure(peer, servers, link, workload),
+            );
+            if (sample === undefined) continue;
             samples.set(peer.name, [...(samples.get(peer.name) ?? []), sample]);
           }
         }
         lines.push(...linesOf(workload, link.name, samples));
       }
     }
-    return { lines, text: lines.map(lineText).join('\n') };
+    const ends = [...failed].map(([peer, why]) => `${peer} failed: ${why}`);
+    return { lines, failed: ends, text: [...lines.map(lineText), ...ends].join('\n') };
   });
+}
+
+/** A peer that fails is left out from then on; the others go on without it. Our own failure ends the run. */
+async function attempt<T>(
+  { name }: Peer,
+  failed: Map<string, string>,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (name === 'g8ufs') throw error;
+    // The last line is the program's own, the first repeats its command.
+    failed.set(name, (error as Error).message.trim().split('\n').at(-1) ?? '');
+    return undefined;
+  }
 }
 
 /** `--only` takes a part of a peer's name; g8ufs is always measured, for the ratio. */
@@ -89,12 +114,13 @@ async function measure(
   const link =
     peer.server === undefined ? undefined : await SlowLink.open(servers[peer.server], options);
   try {
-    const seen = link === undefined ? servers : { files: link.url, hub: link.url };
+    const seen =
+      link === undefined ? servers : { files: link.url, hub: link.url, registry: link.url };
     return await withFolder(async (dir) => {
       const start = performance.now();
       const root = await peer.up(seen, dir, PLACE);
       try {
-        await run(...root.inRoot(WORKLOADS[workload]));
+        await runFor(WORKLOAD_TIMEOUT_S, ...root.inRoot(WORKLOADS[workload]));
         const seconds = (performance.now() - start) / 1000;
         const { bytes, requests } = link?.take() ?? { bytes: 0, requests: 0 };
         return { seconds, megabytes: bytes / 1e6, requests };
@@ -107,10 +133,25 @@ async function measure(
   }
 }
 
-/** A file server and a hub over what has been prepared. */
-function withServers<T>(work: (servers: Servers) => Promise<T>): Promise<T> {
-  return withFileServer(PLACE, (files) =>
-    withHub(join(PLACE, 'hub'), (hub) => work({ files, hub })),
+/** coreutils' timeout: a workload that hangs in a peer's mount must not hold the run. */
+function runFor(seconds: number, program: string, args: readonly string[]): Promise<string> {
+  return run('timeout', ['--kill-after=5', String(seconds), program, ...args]);
+}
+
+/** A file server, a hub and, for who needs one, a registry over what has been prepared. */
+async function withServers<T>(
+  peers: readonly Peer[],
+  work: (servers: Servers) => Promise<T>,
+): Promise<T> {
+  return await withFileServer(PLACE, (files) =>
+    withHub(join(PLACE, 'hub'), async (hub) => {
+      if (!peers.some(({ server }) => server === 'registry')) {
+        return await work({ files, hub, registry: '' });
+      }
+      const folder = join(PLACE, 'registry');
+      mkdirSync(folder, { recursive: true });
+      return await withRegistry(folder, (registry) => work({ files, hub, registry }));
+    }),
   );
 }
 

@@ -7,7 +7,7 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { g8ufs, run, type SuiteOptions, spread, timed, withFolder, withHub } from '../harness.ts';
@@ -28,9 +28,17 @@ interface Created {
 /** Makes the root with debootstrap unless it is there: python3, perl and git, about 12 400 entries. */
 export async function debianRoot(): Promise<string> {
   if (!existsSync(join(ROOT, 'usr/bin/git'))) {
-    await rm(ROOT, { recursive: true, force: true });
     const packages = 'python3,perl,git,ca-certificates,libcap2-bin';
-    await run('debootstrap', ['--variant=minbase', `--include=${packages}`, 'bookworm', ROOT]);
+    // Made beside and renamed: a run that is cut off, or another one at the same time, leaves no half root.
+    const partial = await mkdtemp(`${ROOT}.`);
+    try {
+      await run('debootstrap', ['--variant=minbase', `--include=${packages}`, 'bookworm', partial]);
+      await chmod(partial, 0o755);
+      await rm(ROOT, { recursive: true, force: true });
+      await rename(partial, ROOT);
+    } finally {
+      await rm(partial, { recursive: true, force: true });
+    }
   }
   return ROOT;
 }
