@@ -37,6 +37,9 @@ const TEST_PACKAGES = {
   '/usr/bin/umoci': 'umoci',
   '/usr/bin/skopeo': 'skopeo',
   '/usr/bin/docker-registry': 'docker-registry',
+  // Has the server's binary too; the package redis-server would start a service besides.
+  '/usr/bin/redis-check-rdb': 'redis-tools',
+  '/usr/lib/python3/dist-packages/swift/__init__.py': 'python3-swift',
   '/usr/bin/openssl': 'openssl',
   '/usr/bin/sqlite3': 'sqlite3',
   '/usr/bin/python3': 'python3',

@@ -4,6 +4,7 @@
  * Each running source is at most one value ahead of the consumer. When the consumer stops, the
  * signal of every source is aborted and the sources are closed before the generator ends.
  */
+import { setMaxListeners } from 'node:events';
 import { abortError } from './abort.ts';
 
 /** Starts one source. It should end early when the signal aborts. */
@@ -13,6 +14,8 @@ export interface ParallelOptions {
   readonly concurrency: number;
   readonly signal?: AbortSignal | undefined;
 }
+
+const LISTENERS_PER_TASK = 8;
 
 interface Running<T> {
   readonly iterator: AsyncIterator<T>;
@@ -29,6 +32,8 @@ export async function* mergeParallel<T>(
   options: ParallelOptions,
 ): AsyncGenerator<T, void, void> {
   const controller = new AbortController();
+  // Each running task may listen to it, also with a deadline within a deadline: that is no leak.
+  setMaxListeners(LISTENERS_PER_TASK * options.concurrency, controller.signal);
   const source =
     Symbol.asyncIterator in tasks ? tasks[Symbol.asyncIterator]() : tasks[Symbol.iterator]();
   const running = new Set<Running<T>>();

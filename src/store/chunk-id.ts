@@ -1,7 +1,7 @@
 /** Chunk ids as text: their form, where a chunk lies in the static layout, and checking them. Pure. */
 import { createHash } from 'node:crypto';
 import { blake2b } from '../base/blake2b.ts';
-import { toHex } from '../base/bytes.ts';
+import { fromHex, toHex } from '../base/bytes.ts';
 import { G8Error } from '../base/errors.ts';
 import type { ChunkId } from './store.ts';
 
@@ -24,6 +24,12 @@ export function isChunkId(text: string): text is ChunkId {
 /** @throws TypeError, because an id that is none is a mistake of the caller */
 export function assertChunkId(id: string): void {
   if (!isChunkId(id)) throw new TypeError(`Not a chunk id: ${JSON.stringify(id).slice(0, 100)}`);
+}
+
+/** The 16 or 32 bytes of an id. @throws TypeError */
+export function chunkIdBytes(id: ChunkId): Uint8Array {
+  assertChunkId(id);
+  return fromHex(id) as Uint8Array;
 }
 
 /** Path below the base of the static layout, such as `1f/1f3a…`. */

@@ -21,6 +21,8 @@ export interface HttpOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** Whole time of a request for one chunk or one JSON document, default 20 000. */
   readonly requestTimeoutMs?: number | undefined;
+  /** What the body of a failure says, for its message; default: the sentence of a problem document. */
+  readonly failureText?: (response: HttpResponse) => Promise<string>;
 }
 
 export interface HttpRequest {
@@ -66,6 +68,7 @@ export class HttpClient {
   readonly #query: string;
   readonly #authorization: string | undefined;
   readonly #requestTimeoutMs: number;
+  readonly #failureText: (response: HttpResponse) => Promise<string>;
   readonly #closing = new AbortController();
 
   /** @throws ERR_CONFIG when the URL is not http or https */
@@ -77,6 +80,7 @@ export class HttpClient {
     this.name = `${parsed.origin}${this.#basePath}`;
     this.#authorization = authorizationOf(parsed, options.token);
     this.#requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+    this.#failureText = options.failureText ?? problemText;
     this.#pool = new Pool(parsed.origin, {
       connections: options.connectionsMax ?? CONNECTIONS_MAX,
       pipelining: 1,
@@ -169,7 +173,7 @@ export class HttpClient {
     const response = new Response(data);
     const { status } = response;
     if ((status >= 200 && status < 300) || request.accept?.includes(status)) return response;
-    const error = await errorOfStatus(response, request, what);
+    const error = await errorOfStatus(response, request, what, this.#failureText);
     await response.discard();
     throw error;
   }
@@ -284,10 +288,12 @@ async function errorOfStatus(
   response: HttpResponse,
   request: HttpRequest,
   what: string,
+  failureText: (response: HttpResponse) => Promise<string>,
 ): Promise<G8Error> {
   const { status } = response;
   if ((status === 404 || status === 410) && request.absent !== undefined) return request.absent();
-  const detail = await problemDetail(response);
+  const text = await failureText(response);
+  const detail = text === '' ? '' : `: ${safeText(text)}`;
   const retryAfterMs = parseRetryAfter(response.header('retry-after'));
   return new G8Error(codeOfStatus(status), `${what} was answered with ${status}${detail}`, {
     details: { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
@@ -305,12 +311,12 @@ function codeOfStatus(status: number) {
 }
 
 /** The sentence of a problem document (RFC 9457), if the response has one. */
-async function problemDetail(response: HttpResponse): Promise<string> {
+async function problemText(response: HttpResponse): Promise<string> {
   if (!response.header('content-type')?.startsWith('application/problem+json')) return '';
   try {
     const problem = await readJson(response, PROBLEM_SIZE_MAX, 'Problem');
     const detail = (problem as { detail?: unknown }).detail;
-    return typeof detail === 'string' ? `: ${safeText(detail)}` : '';
+    return typeof detail === 'string' ? detail : '';
   } catch {
     return ''; // The status alone says enough.
   }

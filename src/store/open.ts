@@ -1,7 +1,7 @@
 /** From URLs and routers to stores: which backend a URL means, and the standard stack around them. */
-import { isAbsolute, resolve } from 'node:path';
-import { G8Error } from '../base/errors.ts';
+import { G8Error, isG8Error } from '../base/errors.ts';
 import type { RetryPolicy } from '../base/retry.ts';
+import { directoryOf, isNetworkBackend, openBackend, openForeignBackend } from './backend.ts';
 import { BundleStore } from './bundle.ts';
 import type { DigestFunction } from './chunk-id.ts';
 import { DirectoryStore, type FindChunks, type WriteChunks } from './directory.ts';
@@ -9,7 +9,7 @@ import { HttpStore } from './http.ts';
 import { type HttpOptions, withoutCredentials } from './http-client.ts';
 import { READ_RETRY, TRANSFER_RETRY, withRetry } from './retry.ts';
 import { ALL_IDS, type Pool, type Route, RouteStore } from './route.ts';
-import { FOREIGN_SCHEMES, type RouterConfig } from './router-config.ts';
+import type { RouterConfig } from './router-config.ts';
 import type { ChunkStore, WritableChunkStore } from './store.ts';
 import { UnusableStore } from './unusable.ts';
 import { withVerify } from './verify.ts';
@@ -40,14 +40,18 @@ export interface OpenRoutedStoreOptions {
 }
 
 /**
- * Opens one store to read from and write to: `http://…`, `https://…`, `dir:///path`, `file:///path`
- * or a path. A directory is made when the first chunk is put. HTTP calls are retried.
+ * Opens one store to read from and write to: `http://…`, `https://…`, `dir:///path`, `file:///path`,
+ * a path, or a server of `backend.ts`. A directory is made when the first chunk is put. Calls over a network are
+ * retried.
  *
  * @throws ERR_CONFIG when the URL is no store's
  */
 export function openStore(url: string, options: OpenStoreOptions = {}): WritableChunkStore {
   if (isHttp(url)) {
     return withRetry(new HttpStore(url, options.http), options.retry ?? TRANSFER_RETRY);
+  }
+  if (isNetworkBackend(url)) {
+    return withRetry(openBackend(url, { http: options.http }), options.retry ?? TRANSFER_RETRY);
   }
   if (isBundleUrl(url)) {
     throw new G8Error(
@@ -73,12 +77,12 @@ export function openRoutedStore(options: OpenRoutedStoreOptions): ChunkStore {
     opened.set(url, store);
     return store;
   };
-  const open = (url: string) => once(url, () => openBackend(url, false, options));
+  const open = (url: string) => once(url, () => openOne(url, false, options));
   // A cache pool's directory is made when the first chunk is written back.
   const openLocal = (url: string) =>
-    isHttp(url) ? open(url) : once(`local ${url}`, () => openBackend(url, true, options));
+    isHttp(url) ? open(url) : once(`local ${url}`, () => openOne(url, true, options));
   const openUntrusted = (url: string) =>
-    isHttp(url) ? open(url) : once(`flist ${url}`, () => unusable(url));
+    isHttp(url) ? open(url) : once(`flist ${url}`, () => openForeign(url, options));
 
   const lookup: Pool[] = [];
   const cache: Pool[] = [];
@@ -115,14 +119,27 @@ function poolsOf(
   return pools;
 }
 
-function openBackend(url: string, create: boolean, options: OpenRoutedStoreOptions): ChunkStore {
-  if (isForeign(url)) return unusable(url);
-  const store = openPlain(url, create, options);
-  return options.digest === undefined ? store : withVerify(store, options.digest);
+function openOne(url: string, create: boolean, options: OpenRoutedStoreOptions): ChunkStore {
+  return verified(openPlain(url, create, options), options);
+}
+
+/** A flist's destination; one that cannot be used fails only when it is asked, so that the others can serve. */
+function openForeign(url: string, options: OpenRoutedStoreOptions): ChunkStore {
+  try {
+    return verified(openForeignBackend(url, options.http), options);
+  } catch (error) {
+    if (!isG8Error(error)) throw error;
+    return new UnusableStore(withoutCredentials(url), error);
+  }
+}
+
+function verified(store: ChunkStore, { digest }: OpenRoutedStoreOptions): ChunkStore {
+  return digest === undefined ? store : withVerify(store, digest);
 }
 
 function openPlain(url: string, create: boolean, options: OpenRoutedStoreOptions): ChunkStore {
   if (isHttp(url)) return new HttpStore(url, options.http);
+  if (isNetworkBackend(url)) return openBackend(url, { http: options.http });
   const path = directoryOf(url);
   return isBundleUrl(url) ? new BundleStore(path) : new DirectoryStore({ path, create });
 }
@@ -132,44 +149,6 @@ function isBundleUrl(url: string): boolean {
   return /^bundle:\/\//i.test(url) || (!url.includes('://') && url.endsWith('.bundle'));
 }
 
-/** A destination that fails only when it is asked, so that the others can still serve. */
-function unusable(url: string): ChunkStore {
-  const name = withoutCredentials(url);
-  const error = isForeign(url)
-    ? new G8Error('ERR_CONFIG', `Store ${name} is not supported yet by this build`)
-    : // A flist comes from anywhere: it must not make this machine read its own directories.
-      new G8Error('ERR_PERMISSION', `Store ${name} is a directory, which a flist may not name`);
-  return new UnusableStore(name, error);
-}
-
 function isHttp(url: string): boolean {
   return /^https?:\/\//i.test(url);
-}
-
-function isForeign(url: string): boolean {
-  return FOREIGN_SCHEMES.some((scheme) => url.toLowerCase().startsWith(`${scheme}//`));
-}
-
-/** @throws ERR_CONFIG */
-function directoryOf(url: string): string {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url);
-  if (scheme === null) {
-    if (url === '') throw new G8Error('ERR_CONFIG', 'Store URL is empty');
-    return resolve(url);
-  }
-  const name = withoutCredentials(url);
-  if (!['dir', 'file', 'bundle'].includes((scheme[1] as string).toLowerCase())) {
-    const reason = isForeign(url) ? 'is not supported yet by this build' : 'has an unknown scheme';
-    throw new G8Error('ERR_CONFIG', `Store ${name} ${reason}`);
-  }
-  let path: string;
-  try {
-    path = decodeURIComponent(url.slice(scheme[0].length));
-  } catch (cause) {
-    throw new G8Error('ERR_CONFIG', `Store ${name} has a broken percent escape`, { cause });
-  }
-  if (!isAbsolute(path) || path.includes('\0')) {
-    throw new G8Error('ERR_CONFIG', `Store ${name} needs an absolute path, as in dir:///path`);
-  }
-  return resolve(path);
 }

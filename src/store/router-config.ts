@@ -7,7 +7,9 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { G8Error } from '../base/errors.ts';
 import { withoutCredentials } from './http-client.ts';
+import { RESP_SCHEMES } from './resp-target.ts';
 import type { IdRange } from './route.ts';
+import { S3_SCHEMES } from './s3-target.ts';
 
 export interface RouterConfig {
   /** Where it came from, for messages. */
@@ -32,10 +34,8 @@ const DESTINATION_COUNT_MAX = 1024;
 const RANGE_DIGITS_MAX = 64;
 const RANGE_PATTERN = /^([0-9a-f]+)(?::([0-9a-f]+))?$/;
 
-/** Schemes this build serves. */
-export const SERVED_SCHEMES: readonly string[] = ['dir:', 'file:', 'http:', 'https:'];
-/** Schemes of the historical routers, recognised so that their flists mount when other stores are given. */
-export const FOREIGN_SCHEMES: readonly string[] = ['zdb:', 'ardb:', 'redis:'];
+/** Schemes of destinations. */
+const SCHEMES: readonly string[] = ['dir', 'file', 'http', 'https', ...RESP_SCHEMES, ...S3_SCHEMES];
 
 const names = z.array(z.string().min(1).max(255)).max(POOL_COUNT_MAX);
 // An empty value is an empty string here, since every scalar is one.
@@ -98,8 +98,8 @@ function parseDestination(
     throw problem(`has the invalid range ${shown}`);
   }
   if (first.length !== last.length) throw problem(`has ends of different length in ${shown}`);
-  const scheme = /^[a-z][a-z0-9+.-]*:(?=\/\/)/i.exec(url)?.[0].toLowerCase();
-  if (scheme === undefined || ![...SERVED_SCHEMES, ...FOREIGN_SCHEMES].includes(scheme)) {
+  const scheme = /^[a-z][a-z0-9+.-]*(?=:\/\/)/i.exec(url)?.[0].toLowerCase();
+  if (scheme === undefined || !SCHEMES.includes(scheme)) {
     throw problem(`has a destination of an unknown scheme: ${withoutCredentials(url)}`);
   }
   return { range: { first, last }, url };

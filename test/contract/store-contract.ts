@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { G8Error, isG8Error } from '../../src/base/errors.ts';
-import { CHUNK_SIZE_MAX, type ChunkStore, type WritableChunkStore } from '../../src/store/store.ts';
+import {
+  CHUNK_SIZE_MAX,
+  type ChunkStore,
+  type PrunableChunkStore,
+  type WritableChunkStore,
+} from '../../src/store/store.ts';
 import { chunkOf, collect } from '../support/faulty-store.ts';
 
 export interface StoreUnderTest {
@@ -138,4 +143,51 @@ function abortContract(factory: StoreFactory): void {
     const reason = new G8Error('ERR_TIMEOUT', 'Reader gave up');
     await assert.rejects(store.get(chunkOf('x').id, { signal: AbortSignal.abort(reason) }), reason);
   });
+}
+
+/** What a store promises besides whose chunks can be listed and deleted; `factory` makes an empty one. */
+export function prunableContract(
+  name: string,
+  factory: (t: TestContext) => Promise<PrunableChunkStore>,
+): void {
+  describe(`${name} as a prunable store`, { timeout: TIMEOUT_MS }, () => {
+    test('list() gives each chunk, delete() removes one', async (t) => {
+      const store = await factory(t);
+      assert.deepEqual(await idsOf(store), []);
+      const chunks = Array.from({ length: 23 }, (_, i) => chunkOf(`chunk ${i}`, i % 2 ? 16 : 32));
+      for (const { id, bytes } of chunks) await store.put(id, bytes);
+      assert.deepEqual(await idsOf(store), chunks.map(({ id }) => id).sort());
+      const [gone, ...rest] = chunks.map(({ id }) => id) as [string, ...string[]];
+      await store.delete(gone);
+      assert.deepEqual(await store.missing([gone]), [gone]);
+      assert.deepEqual(await idsOf(store), rest.sort());
+    });
+
+    test('delete() of an absent chunk succeeds, and it can be put again', async (t) => {
+      const store = await factory(t);
+      const { id, bytes } = chunkOf('one');
+      await store.delete(id);
+      await store.put(id, bytes);
+      await store.delete(id);
+      await store.put(id, bytes);
+      assert.deepEqual(Buffer.from(await store.get(id)), Buffer.from(bytes));
+    });
+
+    test('list() and delete() with an aborted signal reject with ERR_ABORTED', async (t) => {
+      const store = await factory(t);
+      const { id, bytes } = chunkOf('one');
+      await store.put(id, bytes);
+      const signal = AbortSignal.abort();
+      const isAborted = (error: unknown) => isG8Error(error, 'ERR_ABORTED');
+      await assert.rejects(store.delete(id, { signal }), isAborted);
+      await assert.rejects(store.list({ signal })[Symbol.asyncIterator]().next(), isAborted);
+      assert.deepEqual(await store.missing([id]), []);
+    });
+  });
+}
+
+async function idsOf(store: PrunableChunkStore): Promise<string[]> {
+  const ids = new Set<string>();
+  for await (const id of store.list()) ids.add(id);
+  return [...ids].sort();
 }
