@@ -1,4 +1,5 @@
 /** The running daemons of this user, for commands that look for a mount or show them all. */
+import { isG8Error } from '../base/errors.ts';
 import { registryDir } from '../base/paths.ts';
 import { ControlClient } from '../fs/control.ts';
 import { type DaemonRecord, listDaemons } from '../fs/registry.ts';
@@ -28,4 +29,21 @@ export async function withDaemons(
     }
   }
   return false;
+}
+
+/** Asks each daemon for its list; one that ends meanwhile has none. */
+export async function listOfAll<T>(
+  context: Context,
+  method: string,
+): Promise<(DaemonRecord & { readonly items: readonly T[] })[]> {
+  const lists: (DaemonRecord & { readonly items: readonly T[] })[] = [];
+  await withDaemons(context, async ({ client, ...record }) => {
+    try {
+      lists.push({ ...record, items: await client.request<T[]>(method, {}) });
+    } catch (error) {
+      if (!isG8Error(error, 'ERR_STORE_UNAVAILABLE')) throw error;
+    }
+    return false;
+  });
+  return lists;
 }

@@ -5,7 +5,7 @@ import { G8Error } from '../base/errors.ts';
 import type { ControlClient } from '../fs/control.ts';
 import type { MountFigures } from '../fs/explain.ts';
 import type { Context } from './context.ts';
-import { withDaemons } from './daemons.ts';
+import { listOfAll, withDaemons } from './daemons.ts';
 
 /**
  * Calls `visit` with the daemon of the mount that a path is, or lies on.
@@ -44,10 +44,7 @@ function closest(mounts: readonly { mountPoint: string }[], path: string): strin
 
 /** Figures of the mounts of all daemons of this user. */
 export async function allFigures(context: Context): Promise<MountFigures[]> {
-  const rows: MountFigures[] = [];
-  await withDaemons(context, async ({ client }) => {
-    rows.push(...(await client.request<MountFigures[]>('figures', {})));
-    return false;
-  });
+  const lists = await listOfAll<MountFigures>(context, 'figures');
+  const rows = lists.flatMap(({ items }) => items);
   return rows.sort((a, b) => (a.mountPoint < b.mountPoint ? -1 : 1));
 }

@@ -109,9 +109,9 @@ export class Daemon {
         // Read while the image is opened: both may be far away.
         const profile = this.#readProfile(place ?? request.source, place !== undefined);
         profile.catch(() => {});
-        return (image, store) =>
+        return (image, store, misses) =>
           new Prefetch({
-            ...{ ...rest, mountPoint, cache, store, profile, pacer, log },
+            ...{ ...rest, mountPoint, cache, store, misses, profile, pacer, log },
             indexDir: image.dir,
           });
       },

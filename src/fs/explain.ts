@@ -2,6 +2,7 @@
  * What the control socket tells of mounts: figures for `stats` and `top`, pages of a trace. Reads counters
  * that others keep, and names what it tells of.
  */
+import { isG8Error } from '../base/errors.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import type { Survey } from '../cache/survey.ts';
 import type { MissReport } from './miss.ts';
@@ -87,9 +88,17 @@ export class Explainer {
     this.#slowReadMs = slowReadMs;
   }
 
-  /** Figures of all mounts. */
+  /** Figures of all mounts but those that go away meanwhile. */
   async figures(): Promise<MountFigures[]> {
-    return await Promise.all(this.#mounts.served().map((mount) => this.#figures(mount)));
+    const figures = this.#mounts.served().map(async (mount) => {
+      try {
+        return await this.#figures(mount);
+      } catch (error) {
+        if (isG8Error(error, 'ERR_ABORTED')) return undefined;
+        throw error;
+      }
+    });
+    return (await Promise.all(figures)).filter((each) => each !== undefined);
   }
 
   /** @throws ERR_NO_INPUT when this daemon has no such mount */

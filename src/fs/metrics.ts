@@ -106,7 +106,7 @@ function writeMounts(text: MetricsText, mounts: readonly ServedMount[], sums: Su
   }
 }
 
-function writeMisses(text: MetricsText, { waits, demand, ahead }: MissTotals): void {
+function writeMisses(text: MetricsText, { waits, demand, ahead, prefetch }: MissTotals): void {
   const { buckets, count, ms } = waits;
   text.histogram('g8ufs_miss_seconds', 'Time from a need for data to its end', {
     ends: WAIT_BUCKETS_S,
@@ -123,13 +123,14 @@ function writeMisses(text: MetricsText, { waits, demand, ahead }: MissTotals): v
     waits.failed,
   );
   text.counter('g8ufs_slow_misses_total', 'Needs for data that took long', waits.slow);
-  const both = (key: 'calls' | 'chunks' | 'bytes') => () =>
+  const each = (key: 'calls' | 'chunks' | 'bytes') => () =>
     [
       ['for="readers"', demand[key]],
       ['for="readahead"', ahead[key]],
+      ['for="prefetch"', prefetch[key]],
     ] as const;
   const family = (name: string, help: string, key: 'calls' | 'chunks' | 'bytes'): void =>
-    text.family('counter', name, help, both(key));
+    text.family('counter', name, help, each(key));
   family('g8ufs_store_calls_total', 'Calls to stores, of one chunk or many', 'calls');
   family('g8ufs_fetched_chunks_total', 'Chunks that came from stores', 'chunks');
   family('g8ufs_fetched_bytes_total', 'Bytes that came from stores, as they are stored', 'bytes');

@@ -42,7 +42,12 @@ export interface MissTotals {
   readonly waits: WaitTotals;
   readonly demand: Fetched;
   readonly ahead: Fetched;
+  readonly prefetch: Fetched;
 }
+
+/** For whom something is fetched: a reader that waits, what it may read next, a prefetch. */
+const FETCHED_FOR = ['demand', 'ahead', 'prefetch'] as const;
+type FetchedFor = (typeof FETCHED_FOR)[number];
 
 export function noMissTotals(): MissTotals {
   const nothing = (): Fetched => ({ calls: 0, chunks: 0, bytes: 0 });
@@ -57,6 +62,7 @@ export function noMissTotals(): MissTotals {
     },
     demand: nothing(),
     ahead: nothing(),
+    prefetch: nothing(),
   };
 }
 
@@ -67,7 +73,7 @@ export function addMissTotals(sum: MissTotals, more: MissTotals): void {
   for (const [index, count] of more.waits.buckets.entries()) {
     sum.waits.buckets[index] = (sum.waits.buckets[index] ?? 0) + count;
   }
-  for (const kind of ['demand', 'ahead'] as const) {
+  for (const kind of FETCHED_FOR) {
     for (const key of ['calls', 'chunks', 'bytes'] as const) sum[kind][key] += more[kind][key];
   }
 }
@@ -111,8 +117,8 @@ export class MissLog {
     this.#slowReads?.remove(miss);
   }
 
-  /** Watches a load that a reader waits for, or one ahead of readers. */
-  watcher(kind: 'demand' | 'ahead', miss?: Miss): LoadWatcher {
+  /** Watches loads, those that `miss` waits for when it is given. */
+  watcher(kind: FetchedFor, miss?: Miss): LoadWatcher {
     const fetched = this.totals[kind];
     return {
       onBlock: (_block: number, trail: Trail) => miss?.addLoad(trail),

@@ -12,6 +12,7 @@ import type { ChunkStore } from '../store/store.ts';
 import type { ExplainedSession } from './driver.ts';
 import type { Image, ImageStore } from './images.ts';
 import { type MadeMount, type MountMakers, makeMount } from './make-mount.ts';
+import type { MissLog } from './miss-log.ts';
 import { prepareMountPoint } from './mount-point.ts';
 import { findMount, readMountinfo } from './mountinfo.ts';
 import { removeWorkDir } from './overlay.ts';
@@ -75,15 +76,14 @@ export interface MountTableOptions extends MountMakers {
   /** Called with the store of a mount that answers now. */
   readonly onMounted?: (store: ChunkStore) => void;
   /** Called before the image is opened; what it gives is called when the mount answers. */
-  readonly preparePrefetch?: (
-    request: MountRequest,
-    prefetch: PrefetchRequest,
-  ) => (image: Image, store: ChunkStore) => Prefetch;
+  readonly preparePrefetch?: (request: MountRequest, prefetch: PrefetchRequest) => StartPrefetch;
   /** Called before a mount is taken away; what it returns is called when that has succeeded. */
   readonly onUnmount?: (mount: ServedMount) => () => void;
   /** Called when the last mount is gone. */
   readonly onEmpty: () => void;
 }
+
+export type StartPrefetch = (image: Image, store: ChunkStore, misses: MissLog) => Prefetch;
 
 /** A mount as whoever explains it sees it. */
 export interface ServedMount {
@@ -212,7 +212,7 @@ export class MountTable {
   async #start(
     request: MountRequest,
     image: Image,
-    startPrefetch: ((image: Image, store: ChunkStore) => Prefetch) | undefined,
+    startPrefetch: StartPrefetch | undefined,
   ): Promise<void> {
     const store = this.#options.openStore(request, image);
     const lower = join(this.#options.lowerDir, String(this.#nextLower++));
@@ -231,7 +231,7 @@ export class MountTable {
       const made = await makeMount(this.#options, { request, image, store, lower, onEnd });
       const since = new Date();
       const life = { since, ended, closing: undefined, recorded: undefined, finished: undefined };
-      const prefetch = startPrefetch?.(image, store);
+      const prefetch = startPrefetch?.(image, store, made.session.misses);
       mounted = { request, image, store, prefetch, ...made, ...life };
       this.#mounts.set(request.mountPoint, mounted);
       if (isOver) this.#ended(mounted);

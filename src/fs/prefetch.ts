@@ -22,6 +22,7 @@ import type { BlockSpan, ProfilePlan } from '../image/profile-plan.ts';
 import type { ChunkStore } from '../store/store.ts';
 import { contentRef } from './demand.ts';
 import type { Logger } from './log.ts';
+import type { MissLog } from './miss-log.ts';
 import type { Pacer } from './pacer.ts';
 
 /** Batches on their way at the same time: their connections leave slow start together. */
@@ -74,6 +75,8 @@ export interface PrefetchOptions extends Omit<PrefetchRequest, 'profile'> {
   readonly mountPoint: string;
   readonly cache: ContentCache;
   readonly store: ChunkStore;
+  /** Counts what is fetched. */
+  readonly misses: MissLog;
   /** Folder with the mount index. */
   readonly indexDir: string;
   /** Is being read since before the mount was made. */
@@ -230,14 +233,16 @@ export class Prefetch {
   }
 
   async #fill(batch: Batch, priority: FillPriority): Promise<void> {
-    const { cache, pacer, store } = this.#options;
+    const { cache, pacer, store, misses } = this.#options;
     const { signal } = this.#abort;
+    const watcher = misses.watcher('prefetch');
     const fill = (): Promise<void> =>
       retry({ policy: BATCH_RETRY, what: 'Prefetch', signal }, async (inner) => {
         const what = 'A batch of the prefetch';
         const deadline = startDeadline({ timeoutMs: BATCH_TIMEOUT_MS, signal: inner, what });
         try {
-          await cache.fillMany(batch.spans, { store, priority, signal: deadline.signal });
+          const options = { store, priority, watcher, signal: deadline.signal };
+          await cache.fillMany(batch.spans, options);
         } finally {
           deadline.clear();
         }

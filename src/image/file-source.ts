@@ -14,7 +14,7 @@ export const SMALL_PAGE_SIZE = 4 * 1024;
 const CACHE_SIZE = 8 * 1024 * 1024;
 
 export interface FileSource extends ByteSource {
-  /** Idempotent. */
+  /** Idempotent; a read afterwards fails with ERR_ABORTED. */
   close(): void;
 }
 
@@ -88,6 +88,7 @@ class PagedFile implements FileSource {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#pages.clear();
+    this.#lastNumber = -1;
     closeSync(this.#fd);
   }
 
@@ -116,6 +117,8 @@ class PagedFile implements FileSource {
   }
 
   #fill(bytes: Uint8Array<ArrayBuffer>, offset: number): Uint8Array<ArrayBuffer> {
+    // The number may be another file's by now.
+    if (!this.#isOpen) throw new G8Error('ERR_ABORTED', `${this.#path} is closed`);
     try {
       return bytes.subarray(0, readSync(this.#fd, bytes, 0, bytes.length, offset));
     } catch (error) {

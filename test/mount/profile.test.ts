@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import type { MissTotals } from '../../src/fs/miss-log.ts';
 import { MountWorld, run } from '../support/mount-world.ts';
 
 const BLOCK = 64 * 1024;
@@ -79,6 +80,10 @@ test('mount --record writes what was touched first, on an empty cache and on a f
 
   // All local now: nothing is fetched, and the profile is the same.
   const mnt = await world.mount(flist, '--until-local');
+  const { totals } = await world.json<{ totals: MissTotals }>('stats', mnt);
+  // The start above has fetched the rest.
+  assert.ok(totals.prefetch.chunks > 0 && totals.prefetch.chunks < BLOCKS + 4);
+  assert.ok(totals.prefetch.bytes > 0 && totals.demand.chunks === 0);
   await world.stopHub();
   await world.unmount(mnt);
   await record(world, flist);

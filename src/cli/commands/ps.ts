@@ -19,13 +19,10 @@ export function command(context: Context): Command {
 type Row = MountRecord & { readonly pid: number; readonly cacheDir: string };
 
 async function run(context: Context): Promise<void> {
-  const { withDaemons } = await import('../daemons.ts');
-  const rows: Row[] = [];
-  await withDaemons(context, async ({ client, pid, cacheDir }) => {
-    const mounts = await client.request<MountRecord[]>('list', {});
-    rows.push(...mounts.map((mount) => ({ ...mount, pid, cacheDir })));
-    return false;
-  });
+  const { listOfAll } = await import('../daemons.ts');
+  const rows = (await listOfAll<MountRecord>(context, 'list')).flatMap(({ pid, cacheDir, items }) =>
+    items.map((mount): Row => ({ ...mount, pid, cacheDir })),
+  );
   if (context.json) {
     const { printJson } = await import('../ui/json.ts');
     await printJson(context, rows);

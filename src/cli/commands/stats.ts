@@ -45,7 +45,7 @@ async function run(context: Context, dir: string): Promise<void> {
 async function summaryOf(stats: MountStats): Promise<string[][]> {
   const { formatMs, formatShare, formatStages } = await import('../ui/miss.ts');
   const { local, accesses, totals, counters, requests } = stats;
-  const { waits, demand, ahead } = totals;
+  const { waits, demand, ahead, prefetch } = totals;
   const remaining = local.totalBytes - local.localBytes;
   const share = formatShare(local.localBytes, local.totalBytes);
   const hits = formatShare(accesses.total - accesses.waited, accesses.total);
@@ -65,7 +65,10 @@ async function summaryOf(stats: MountStats): Promise<string[][]> {
         ? 'nothing was opened yet'
         : `${hits}: ${accesses.waited} of ${accesses.total} opens and reads waited`,
     ],
-    ['fetched', `${fetched(demand)} for readers; ${fetched(ahead)} ahead of them`],
+    [
+      'fetched',
+      `${fetched(demand)} for readers; ${fetched(ahead)} ahead of them; ${fetched(prefetch)} by the prefetch`,
+    ],
   ];
   if (waits.count > 0) {
     const slow = `${waits.slow} longer than ${formatMs(stats.slowReadMs)}`;
@@ -88,7 +91,7 @@ function fetched({
   chunks: number;
   bytes: number;
 }): string {
-  return `${formatSize(bytes)}, ${chunks} chunks in ${calls} calls`;
+  return calls === 0 ? 'nothing' : `${formatSize(bytes)}, ${chunks} chunks in ${calls} calls`;
 }
 
 /** What should be nothing. */

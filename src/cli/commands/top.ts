@@ -100,7 +100,9 @@ export function rowsOf(
       reads: rate(({ accesses }) => accesses.total),
       misses: rate(({ accesses }) => accesses.waited),
       readBytes: rate(counted('bytesRead')),
-      fetchedBytes: rate(({ totals }) => totals.demand.bytes + totals.ahead.bytes),
+      fetchedBytes: rate(
+        ({ totals }) => totals.demand.bytes + totals.ahead.bytes + totals.prefetch.bytes,
+      ),
       waitMs: ended === 0 ? null : waitedMs / ended,
       waiting: now.counters['waiting'] ?? 0,
       oldestWaitMs: now.counters['oldestWaitMs'] ?? 0,

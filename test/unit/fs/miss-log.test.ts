@@ -88,15 +88,17 @@ test('MissLog keeps the slowest, sums and errors of waits that have ended', () =
   assert.equal(waits.buckets.length, WAIT_BUCKETS_S.length + 1);
 });
 
-test('MissLog.watcher() counts for readers or ahead of them', () => {
+test('MissLog.watcher() counts for readers, ahead of them, and for a prefetch', () => {
   const log = new MissLog({ mountPoint: '/mnt/a', names });
   const watcher = log.watcher('demand');
   watcher.onCall();
   watcher.onChunk(10);
   watcher.onChunk(20);
   log.watcher('ahead').onChunk(5);
+  log.watcher('prefetch').onChunk(7);
   assert.deepEqual(log.totals.demand, { calls: 1, chunks: 2, bytes: 30 });
   assert.deepEqual(log.totals.ahead, { calls: 0, chunks: 1, bytes: 5 });
+  assert.deepEqual(log.totals.prefetch, { calls: 0, chunks: 1, bytes: 7 });
   const sum = noMissTotals();
   addMissTotals(sum, log.totals);
   addMissTotals(sum, log.totals);

@@ -37,6 +37,10 @@ test('openFileSource() reads right after many other pages', (t) => {
   assert.deepEqual(Buffer.from(source.read(5, 5)), BYTES.subarray(5, 10));
   source.close();
   source.close();
+  assert.throws(
+    () => source.read(5, 5),
+    (error) => isG8Error(error, 'ERR_ABORTED'),
+  );
 });
 
 test('openFileSource() fails with ERR_NO_INPUT for a file that is not there', () => {
