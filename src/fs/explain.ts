@@ -8,7 +8,7 @@ import type { Survey } from '../cache/survey.ts';
 import type { MissReport } from './miss.ts';
 import type { MissLog, MissTotals } from './miss-log.ts';
 import { type MountRecord, type MountTable, recordOf, type ServedMount } from './mounts.ts';
-import { fieldsOfPath } from './path-names.ts';
+import { fieldsOfPath, type Place } from './path-names.ts';
 import type { TraceEvent } from './trace-ring.ts';
 
 /** A survey of a large image takes a while: at most this share of the time goes into it. */
@@ -186,15 +186,15 @@ function namedMisses(misses: MissLog, list: readonly MissReport[]): Promise<Name
 }
 
 async function namedMiss(misses: MissLog, { atMs, ...miss }: MissReport): Promise<NamedMiss> {
-  return { ...(await pathFields(misses, miss.nid)), ...miss, at: new Date(atMs).toISOString() };
+  return { ...(await pathFields(misses, miss)), ...miss, at: new Date(atMs).toISOString() };
 }
 
 async function namedEvent(misses: MissLog, event: TraceEvent): Promise<NamedEvent> {
   if (event.type === 'miss') return { type: 'miss', ...(await namedMiss(misses, event.miss)) };
-  const { nid, atMs, complete } = event;
+  const { atMs, complete } = event;
   return {
     type: 'first-open',
-    ...(await pathFields(misses, nid)),
+    ...(await pathFields(misses, event)),
     at: new Date(atMs).toISOString(),
     reason: complete ? 'local' : 'partial',
   };
@@ -203,7 +203,7 @@ async function namedEvent(misses: MissLog, event: TraceEvent): Promise<NamedEven
 /** An index that is broken has no names; what was read is told all the same. */
 async function pathFields(
   misses: MissLog,
-  nid: number,
+  place: Place,
 ): Promise<{ path: string; pathHex?: string }> {
-  return fieldsOfPath(await misses.names.find(nid).catch(() => undefined), nid);
+  return fieldsOfPath(await misses.names.find(place).catch(() => undefined), place.nid);
 }

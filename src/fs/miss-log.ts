@@ -5,7 +5,7 @@
 import { noTimes, STAGES, type StageTimes, type Trail } from '../base/trail.ts';
 import type { LoadWatcher } from '../cache/fetch.ts';
 import { Miss, type MissReport, type Wanted } from './miss.ts';
-import type { PathNames } from './path-names.ts';
+import type { Place } from './path-names.ts';
 import type { SlowReads } from './slow-reads.ts';
 import { TraceRing } from './trace-ring.ts';
 
@@ -78,15 +78,20 @@ export function addMissTotals(sum: MissTotals, more: MissTotals): void {
   }
 }
 
+/** Paths for reports. */
+export interface MissNames {
+  find(place: Place): Promise<Uint8Array | undefined>;
+}
+
 export interface MissLogOptions {
   readonly mountPoint: string;
-  readonly names: Pick<PathNames, 'find'>;
+  readonly names: MissNames;
   readonly slowReads?: SlowReads | undefined;
 }
 
 export class MissLog {
   readonly mountPoint: string;
-  readonly names: Pick<PathNames, 'find'>;
+  readonly names: MissNames;
   readonly totals: MissTotals = noMissTotals();
   readonly trace = new TraceRing();
   readonly #slowReads: SlowReads | undefined;

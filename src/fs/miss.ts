@@ -22,6 +22,8 @@ export interface MissState {
 export interface MissReport {
   readonly kind: 'read' | 'open';
   readonly nid: number;
+  /** Row of its content. */
+  readonly content: number;
   /** Range of the read in bytes; of an open, the whole file. */
   readonly offset: number;
   readonly size: number;
@@ -86,12 +88,13 @@ export class Miss {
   }
 
   report(now: number = performance.now()): MissReport {
-    const { nid, offset, size } = this.wanted;
+    const { nid, content, offset, size } = this.wanted;
     const times = this.#times(now);
     const { chunk, store } = this.state();
     return {
       kind: size === 0 ? 'open' : 'read',
       nid,
+      content,
       offset,
       size: size === 0 ? this.fileSize : size,
       atMs: this.#beganAtMs,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { toHex } from '../base/bytes.ts';
 import { G8Error } from '../base/errors.ts';
+import type { ContentsReader } from '../format/index/contents-reader.ts';
 import { PathTable } from '../format/index/paths.ts';
 import { MountIndexReader } from '../format/index/reader.ts';
 import { type FileSource, openFileSource } from '../image/file-source.ts';
@@ -13,10 +14,17 @@ import { type FileSource, openFileSource } from '../image/file-source.ts';
 /** For how long the event loop is held at a time. */
 const SLICE_MS = 4;
 
+/** What was read: an inode, and the row of its content where that is known. */
+export interface Place {
+  readonly nid: number;
+  readonly content?: number | undefined;
+}
+
 export class PathNames {
   readonly #indexDir: string;
   #file: FileSource | undefined;
   #table: Promise<PathTable> | undefined;
+  #firstInodes: Uint32Array | undefined;
   #closed = false;
 
   constructor(indexDir: string) {
@@ -28,16 +36,27 @@ export class PathNames {
    *
    * @throws ERR_FLIST_FORMAT when the index is broken; ERR_IO; ERR_ABORTED after the mount's end
    */
-  async find(nid: number): Promise<Uint8Array | undefined> {
-    this.#table ??= this.#build();
-    const table = await this.#table;
-    this.#requireOpen();
-    return table.find(nid);
+  async find({ nid }: Place): Promise<Uint8Array | undefined> {
+    return (await this.#openTable()).find(nid);
+  }
+
+  /** The same for the first file that has a content, of the rows of `contents`. */
+  async findContent(content: number, contents: ContentsReader): Promise<Uint8Array | undefined> {
+    const table = await this.#openTable();
+    this.#firstInodes ??= contents.firstInodes();
+    return table.findNumber(this.#firstInodes[content] ?? 0);
   }
 
   close(): void {
     this.#closed = true;
     this.#file?.close();
+  }
+
+  async #openTable(): Promise<PathTable> {
+    this.#table ??= this.#build();
+    const table = await this.#table;
+    this.#requireOpen();
+    return table;
   }
 
   async #build(): Promise<PathTable> {

@@ -66,7 +66,7 @@ export class SlowReads {
       this.#log.write('warn', { ...where, ...facts, stages: rounded(times) }, message);
     };
     // The line matters more than the name in it.
-    misses.names.find(nid).then(write, () => write(undefined));
+    misses.names.find(report).then(write, () => write(undefined));
   }
 }
 

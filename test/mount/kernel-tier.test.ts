@@ -128,6 +128,8 @@ test('kernel tier reads what is in the cache without a request', async (context)
   const filling = await world.mount(flist, ...KERNEL);
   for (const name of files.keys()) readFileSync(join(filling, name));
   assert.ok((await requests(world, filling)) > 0);
+  const { slowest } = await world.json<{ slowest: { path: string }[] }>('stats', filling);
+  assert.deepEqual([...new Set(slowest.map(({ path }) => path))].sort(), ['/a', '/b', '/c']);
 
   const mnt = await world.mount(flist, ...KERNEL);
   const before = await requests(world, mnt);

@@ -52,11 +52,19 @@ export class PathTable {
   /** Path from the root, beginning with a slash; `undefined` when the index is not in tree order. */
   find(nid: number): Uint8Array | undefined {
     if (nid === this.#reader.root()) return Uint8Array.of(SLASH);
-    const { ino } = this.#reader.inode(nid);
+    return this.#find(this.#reader.inode(nid).ino, (entry) => entry === nid);
+  }
+
+  /** The same by an inode's place in tree order, that of a file. */
+  findNumber(ino: number): Uint8Array | undefined {
+    return this.#find(ino, (nid) => this.#reader.inode(nid).ino === ino);
+  }
+
+  #find(ino: number, isWanted: (nid: number) => boolean): Uint8Array | undefined {
     const from = this.#placeOf(ino);
     const end = Math.min(this.#nids.length, from + NEIGHBOURS_MAX);
     for (let place = from; place < end; place++) {
-      const name = this.#nameIn(place, nid);
+      const name = this.#nameIn(place, isWanted);
       if (name !== undefined) return this.#join(place, name);
     }
     return undefined;
@@ -94,9 +102,9 @@ export class PathTable {
     return low;
   }
 
-  #nameIn(place: number, wanted: number): Uint8Array | undefined {
+  #nameIn(place: number, isWanted: (nid: number) => boolean): Uint8Array | undefined {
     for (const { name, nid } of this.#reader.readdir(this.#nids[place] as number)) {
-      if (nid === wanted) return name;
+      if (isWanted(nid)) return name;
     }
     return undefined;
   }
@@ -118,7 +126,8 @@ export class PathTable {
     const known = this.#names.get(place);
     if (known !== undefined) return known;
     const parent = this.#parents[place] as number;
-    const name = this.#nameIn(parent, this.#nids[place] as number) ?? new Uint8Array(0);
+    const own = this.#nids[place];
+    const name = this.#nameIn(parent, (nid) => nid === own) ?? new Uint8Array(0);
     if (this.#names.size >= NAMES_MAX) this.#names.clear();
     this.#names.set(place, name);
     return name;

@@ -12,7 +12,7 @@ import type { SessionBinding } from '../../native/addon.ts';
 import type { ChunkStore } from '../../store/store.ts';
 import type { Demand, DemandSource } from '../demand.ts';
 import { MissLog } from '../miss-log.ts';
-import { PathNames } from '../path-names.ts';
+import { PathNames, type Place } from '../path-names.ts';
 
 /** As for mounts of one image, see native-driver.ts. */
 const WORKERS = 2;
@@ -79,7 +79,12 @@ export class ObjectMount {
     };
     try {
       const contents = new ContentsReader(openFile('mount.contents'), openFile('mount.chunks'));
-      const misses = new MissLog({ mountPoint, names, slowReads: demand.slowReads });
+      // The kernel tells which content it reads, but not of which file.
+      const byContent = {
+        find: async ({ content }: Place) =>
+          content === undefined ? undefined : await names.findContent(content, contents),
+      };
+      const misses = new MissLog({ mountPoint, names: byContent, slowReads: demand.slowReads });
       const source: DemandSource = { mountPoint, contents, store, deadlineMs, misses };
       const session = await this.#open();
       const number = await addon.addImage(session, indexDir);
