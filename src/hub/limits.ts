@@ -8,6 +8,8 @@ export interface HubLimits {
   readonly batchSizeMax: number;
   /** Chunk uploads at one time, each of which holds a chunk in memory; more are answered 503. */
   readonly uploadCountMax: number;
+  /** Wrong credentials from one address in a minute; then 429 to all it sends with credentials. */
+  readonly failureCountMax: number;
   /** Connections at one time; more are closed at once. */
   readonly connectionCountMax: number;
   /** A connection without traffic within a request is closed after this. */
@@ -24,6 +26,7 @@ export const DEFAULT_LIMITS: HubLimits = {
   flistSizeMax: FLIST_SIZE_MAX,
   batchSizeMax: 256 * 1024 * 1024,
   uploadCountMax: 32,
+  failureCountMax: 30,
   connectionCountMax: 1024,
   idleMs: 60_000,
   bodyMs: 60_000,

@@ -2,6 +2,7 @@
 
 /** First segments of the hub's own paths, now or historically: no repository may hide behind them. */
 const RESERVED: ReadonlySet<string> = new Set([
+  'admin',
   'api',
   'callback_threebot',
   'callback_token',
@@ -28,6 +29,9 @@ const RESERVED: ReadonlySet<string> = new Set([
   'website',
 ]);
 
+/** The user who is there from the first start on. */
+export const FIRST_ADMIN = 'admin';
+
 // NAME_MAX of Linux is 255 bytes; the extension and a temporary suffix fit behind this.
 const NAME_SIZE_MAX = 200;
 // No slash, NUL, control character, leading dot or dash, nothing a shell or a log would act on.
@@ -36,6 +40,11 @@ const EXTENSION = '.flist';
 
 export function isRepositoryName(name: string): boolean {
   return isName(name) && !RESERVED.has(name.toLowerCase());
+}
+
+/** Users have repositories of their names, but for the first administrator. */
+export function isUserName(name: string): boolean {
+  return isRepositoryName(name) || name === FIRST_ADMIN;
 }
 
 /** The name without its extension, which a client may give or leave out; `undefined` if it is none. */

@@ -1,14 +1,10 @@
 /** How routes are declared: a path with its methods, and 405 with `Allow` for all the others. */
-import type {
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  HTTPMethods,
-  onRequestAsyncHookHandler,
-} from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { DigestFunction } from '../store/chunk-id.ts';
 import type { OpenChunk } from '../store/directory.ts';
 import type { ChunkId, PrunableChunkStore } from '../store/store.ts';
+import type { Access } from './access/access.ts';
+import type { Sessions } from './access/session.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { HubLimits } from './limits.ts';
 import type { PackageStore } from './package-store.ts';
@@ -28,8 +24,8 @@ export interface HubContext {
   readonly packages: PackageStore;
   readonly limits: HubLimits;
   readonly digest: DigestFunction | undefined;
-  /** Runs before a writing request's body is read; answers 403 when it is not allowed. */
-  readonly authorizeWrite: onRequestAsyncHookHandler;
+  readonly access: Access;
+  readonly sessions: Sessions;
 }
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
@@ -39,28 +35,37 @@ export interface RouteHandlers {
   readonly get?: Handler;
   readonly post?: Handler;
   readonly put?: Handler;
+  readonly patch?: Handler;
   readonly delete?: Handler;
 }
 
 const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-/** Declares a path. `onRequest` runs before the bodies of `put` and `delete` and, if `guardPost`, of `post`. */
+/**
+ * Declares a path. `authorize` runs before the bodies of `put`, `patch` and `delete` are read and, if `post`, of
+ * `post`: it throws when the request is not allowed.
+ */
 export function addRoute(
   app: FastifyInstance,
   url: string,
   handlers: RouteHandlers,
-  guard: { authorize?: onRequestAsyncHookHandler; post?: boolean } = {},
+  guard: { authorize?: (request: FastifyRequest) => Promise<unknown>; post?: boolean } = {},
 ): void {
   const allowed: HTTPMethods[] = [];
   const add = (method: HTTPMethods[], handler: Handler | undefined, isGuarded: boolean) => {
     if (handler === undefined) return;
     allowed.push(...method);
-    const onRequest = isGuarded && guard.authorize !== undefined ? [guard.authorize] : [];
+    const { authorize } = guard;
+    const onRequest =
+      isGuarded && authorize !== undefined
+        ? [async (request: FastifyRequest) => void (await authorize(request))]
+        : [];
     app.route({ method, url, handler, onRequest });
   };
   add(['GET', 'HEAD'], handlers.get, false);
   add(['POST'], handlers.post, guard.post ?? false);
   add(['PUT'], handlers.put, true);
+  add(['PATCH'], handlers.patch, true);
   add(['DELETE'], handlers.delete, true);
   const allow = allowed.join(', ');
   const refuse = async (request: FastifyRequest, reply: FastifyReply) =>
@@ -80,4 +85,12 @@ export function addRoute(
 /** A path parameter, decoded. */
 export function parameter(request: FastifyRequest, name: string): string {
   return (request.params as Record<string, string | undefined>)[name] ?? '';
+}
+
+/** A query parameter; `undefined` when it is not given. @throws Problem 400 when it is given twice or has a NUL */
+export function queryText(request: FastifyRequest, name: string): string | undefined {
+  const value = (request.query as Record<string, string | string[] | undefined>)[name];
+  if (Array.isArray(value)) throw new Problem(400, `The parameter ${name} is given twice`);
+  if (value?.includes('\0')) throw new Problem(400, `The parameter ${name} is not allowed`);
+  return value;
 }

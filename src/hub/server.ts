@@ -1,8 +1,7 @@
 /**
  * The hub: flists and chunks over HTTP (docs/protocol.md), from a catalogue and a chunk backend.
  *
- * It has no users yet. Anyone who can reach it may read; writing is open to the machine's own
- * clients when it listens on a loopback address, and to everybody only when that is asked for.
+ * Who may do what: `access/access.ts` and docs/hub.md.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -21,6 +20,11 @@ import { makeFolder } from '../base/make-folder.ts';
 import type { DigestFunction } from '../store/chunk-id.ts';
 import { DirectoryStore } from '../store/directory.ts';
 import { JSON_SIZE_MAX } from '../store/hub-protocol.ts';
+import { Access, type AnonymousWrites } from './access/access.ts';
+import { FailureBound } from './access/failures.ts';
+import { ensureAdmin, type FirstAdmin } from './access/first-admin.ts';
+import { Sessions } from './access/session.ts';
+import { SignedTokens } from './access/signed-token.ts';
 import { openCatalogue } from './catalogue/open.ts';
 import { answerBrokenRequest } from './client-error.ts';
 import { importFolder } from './import-folder.ts';
@@ -31,6 +35,9 @@ import type { HubChunkStore, HubContext } from './route.ts';
 import { chunkRoutes } from './routes/chunks.ts';
 import { flistRoutes } from './routes/flists.ts';
 import { healthRoutes } from './routes/health.ts';
+import { repositoryRoutes } from './routes/repositories.ts';
+import { tokenRoutes } from './routes/tokens.ts';
+import { userRoutes } from './routes/users.ts';
 
 export interface HubOptions {
   /** Holds `chunks/` and `catalogue/` unless they are elsewhere, and `tmp/`; made when absent. */
@@ -46,8 +53,12 @@ export interface HubOptions {
   /** Default: JSON lines to stderr. `false` logs nothing. */
   readonly logger?: pino.Logger | false;
   readonly limits?: Partial<HubLimits>;
-  /** Take chunks and flists from anyone, wherever they come from. Default false. */
-  readonly allowAnonymousWrites?: boolean;
+  /** Who may upload without credentials to what nobody owns; default `default`. */
+  readonly anonymousWrites?: AnonymousWrites;
+  /** How long a session is good for after its password was given, default 12. */
+  readonly sessionHours?: number;
+  /** Takes tokens that the historical hub has signed with this seed of 32 bytes. */
+  readonly signedTokens?: { readonly seed: Uint8Array; readonly ageMsMax?: number };
   /** BLAKE2b of uploaded chunks, the addon's for example; default runs on the JS thread. */
   readonly digest?: DigestFunction;
   /** Flush uploaded chunks to the device before they are answered for. Default true. */
@@ -57,6 +68,8 @@ export interface HubOptions {
 export interface Hub {
   /** Base URL with the port that was taken. */
   readonly url: string;
+  /** What the first start of this catalogue has made; shown to the operator, once. */
+  readonly firstAdmin: FirstAdmin | undefined;
   /** Stops taking requests, lets the running ones finish within a bound, frees the port. Idempotent. */
   close(): Promise<void>;
 }
@@ -68,6 +81,7 @@ const KEEP_ALIVE_MS = 75_000;
 const TEMPORARY_AGE_MS = 24 * 3_600_000;
 const PARAMETER_SIZE_MAX = 300;
 const DRAIN_POLL_MS = 50;
+const SESSION_HOURS = 12;
 
 /**
  * Starts a hub.
@@ -78,6 +92,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const host = options.host ?? '127.0.0.1';
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const app = createApp(limits, options.logger);
+  let firstAdmin: FirstAdmin | undefined;
   try {
     await blake2bReady();
     const context = await createContext(options, limits, isLoopback(host));
@@ -86,9 +101,13 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       await Promise.all([context.catalogue.close(), context.chunks.close()]);
     });
     await takeFolder(app, context);
+    firstAdmin = await ensureAdmin(context.catalogue, context.dataDir);
     addHooks(app);
     healthRoutes(app, context);
     chunkRoutes(app, context);
+    userRoutes(app, context);
+    tokenRoutes(app, context);
+    repositoryRoutes(app, context);
     flistRoutes(app, context);
     await app.listen({ host, port: options.port ?? 0 });
   } catch (error) {
@@ -98,6 +117,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   let closed: Promise<void> | undefined;
   return {
     url: urlOf(app.server.address() as AddressInfo),
+    firstAdmin,
     close: () => {
       closed ??= closeGracefully(app, limits.shutdownMs);
       return closed;
@@ -148,21 +168,25 @@ async function createContext(
     await chunks.close();
     throw error;
   });
-  const anyone = options.allowAnonymousWrites ?? false;
+  const sessions = await Sessions.open(catalogue, options.sessionHours ?? SESSION_HOURS);
+  const { signedTokens: signed } = options;
+  const access = new Access({
+    catalogue,
+    sessions,
+    signed: signed && new SignedTokens(signed.seed, signed.ageMsMax),
+    anonymousWrites: options.anonymousWrites ?? 'default',
+    isLocal,
+    failures: new FailureBound(limits.failureCountMax),
+  });
   return {
     dataDir,
     chunks,
     catalogue,
     packages: new PackageStore({ catalogue, chunks, digest }),
+    access,
+    sessions,
     limits,
     digest,
-    authorizeWrite: async (request) => {
-      if (anyone) return;
-      if (!isLocal) throw new Problem(403, 'This hub takes no anonymous uploads');
-      if (!isDirect(request)) {
-        throw new Problem(403, 'This hub takes uploads from programs of its own machine only');
-      }
-    },
   };
 }
 
@@ -187,18 +211,6 @@ async function sweep(directory: string): Promise<void> {
       await rm(path, { force: true });
     }
   }
-}
-
-/** Whether a request to a loopback address comes from this machine's programs themselves. */
-function isDirect(request: FastifyRequest): boolean {
-  const { origin, forwarded } = request.headers;
-  // A browser sends `Origin` with every write, for whichever page; a proxy says for whom it asks.
-  return (
-    origin === undefined &&
-    forwarded === undefined &&
-    request.headers['x-forwarded-for'] === undefined &&
-    request.headers['via'] === undefined
-  );
 }
 
 function isLoopback(host: string): boolean {

@@ -140,13 +140,20 @@ export async function deleteEntry(
   repository: string,
   file: string,
 ): Promise<Entry | undefined> {
-  return await catalogue.transaction(async (transaction) => {
-    const entry = await transaction.get(ENTRY, repository, file);
-    if (entry === undefined) return undefined;
-    transaction.delete(ENTRY, [repository, file]);
-    for (const kind of TEXT_KINDS) transaction.delete(TEXT, [repository, file, kind]);
-    return entry;
-  });
+  return await catalogue.transaction((transaction) => deleteEntryIn(transaction, repository, file));
+}
+
+/** {@link deleteEntry} as a part of a transaction. */
+export async function deleteEntryIn(
+  transaction: Transaction,
+  repository: string,
+  file: string,
+): Promise<Entry | undefined> {
+  const entry = await transaction.get(ENTRY, repository, file);
+  if (entry === undefined) return undefined;
+  transaction.delete(ENTRY, [repository, file]);
+  for (const kind of TEXT_KINDS) transaction.delete(TEXT, [repository, file, kind]);
+  return entry;
 }
 
 /**

@@ -30,8 +30,8 @@ const name = z.string().min(1).max(255);
 export const REPOSITORY = kind('r', 1, {
   /** The user to whom it belongs; absent when it came from an anonymous upload or an older hub. */
   owner: name.optional(),
-  /** Users who may read and publish besides the owner. */
-  members: z.array(name).max(1000),
+  /** Users besides the owner: who may publish may read as well. */
+  members: z.array(z.object({ user: name, right: z.enum(['read', 'publish']) })).max(1000),
   visibility: z.enum(['public', 'private']),
   official: z.boolean(),
   created: time,
@@ -94,6 +94,57 @@ export const PACKAGE = kind('p', 1, {
   saved: time,
 });
 export type PackageRecord = RecordOf<typeof PACKAGE>;
+
+/** Parts: name. */
+export const USER = kind('u', 1, {
+  role: z.enum(['user', 'admin']),
+  /** `scrypt$…` (`access/password.ts`); absent: signs in by token only. */
+  password: z.string().max(255).optional(),
+  /** Bytes of uploads in all; absent: as many as there is room for. */
+  quota: size.optional(),
+  disabled: z.boolean(),
+  created: time,
+  /** Sessions (JWTs) that were given out before this are refused. */
+  sessionsFrom: time,
+});
+export type User = RecordOf<typeof USER>;
+
+/** What a token is good for: each includes those before it. */
+export const SCOPES = ['read', 'publish', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** Parts: token id. */
+export const TOKEN = kind('k', 1, {
+  user: name,
+  /** SHA-256 of the secret. */
+  hash: digest,
+  scope: z.enum(SCOPES),
+  /** What it is for, in its owner's words. */
+  note: z.string().max(200),
+  created: time,
+  expires: time.optional(),
+  /** To the hour. */
+  used: time.optional(),
+});
+export type Token = RecordOf<typeof TOKEN>;
+
+/** Bytes that a user with a quota has uploaded. Parts: user. */
+export const USAGE = kind('q', 1, { bytes: size });
+
+/** What the hubs of one catalogue share. Parts: `jwt`, a secret of 32 bytes in hex. */
+export const SETTING = kind('s', 1, { value: z.string().max(4096) });
+
+/** One line of the audit log. Parts: time as in `access/audit.ts`, newest first, and a random part. */
+export const AUDIT = kind('a', 1, {
+  time,
+  /** Absent: anonymous. */
+  user: name.optional(),
+  token: z.string().max(64).optional(),
+  address: z.string().max(64),
+  action: z.string().max(64),
+  target: z.string().max(512),
+});
+export type AuditLine = RecordOf<typeof AUDIT>;
 
 /** Bytes of a package that make one chunk. */
 export const PIECE_SIZE = 1024 * 1024;

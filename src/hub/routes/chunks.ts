@@ -36,7 +36,9 @@ const BATCH_CONCURRENCY = 4;
 
 export function chunkRoutes(app: FastifyInstance, context: HubContext): void {
   const gate = new Gate(context.limits.uploadCountMax);
-  const guard = { authorize: context.authorizeWrite };
+  const guard = {
+    authorize: (request: FastifyRequest) => context.access.authorize(request, { right: 'publish' }),
+  };
   addRoute(app, '/chunks/:prefix/:id', {
     get: (request, reply) => sendStaticChunk(context, request, reply, 'prefix', 'id'),
   });

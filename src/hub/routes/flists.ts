@@ -5,12 +5,13 @@ import { parseSignatures, SIGNATURE_FILE_SIZE_MAX } from '../../format/signature
 import { isChunkId } from '../../store/chunk-id.ts';
 import { type FlistEntry, type FlistReceipt, LIST_COUNT_MAX } from '../../store/hub-protocol.ts';
 import { assertStatedSize, bodyStream, bounded, tooLarge } from '../body.ts';
-import { deleteEntry, listAllEntries, putFlist, resolveFlist } from '../catalogue/entries.ts';
+import { listAllEntries, resolveFlist } from '../catalogue/entries.ts';
 import { type FlistRecord, TEXT_KINDS, type TextKind } from '../catalogue/records.ts';
 import { findText, putText } from '../catalogue/texts.ts';
 import { flistFile, isRepositoryName, parseFlistName } from '../names.ts';
 import { Problem } from '../problem.ts';
-import { addRoute, type HubContext, parameter } from '../route.ts';
+import { publish, unpublish } from '../publish.ts';
+import { addRoute, type HubContext, parameter, queryText } from '../route.ts';
 import { type Content, sendContent } from '../send-content.ts';
 import { sendStaticChunk } from './chunks.ts';
 
@@ -32,8 +33,19 @@ const BESIDE: Readonly<
   },
 };
 
+/** A name may get another flist at any time: caches ask again. Shared ones keep nothing private. */
+const HEADERS = {
+  public: { 'access-control-allow-origin': '*', 'cache-control': 'no-cache' },
+  private: { 'cache-control': 'private, no-cache' },
+} as const;
+
 export function flistRoutes(app: FastifyInstance, context: HubContext): void {
-  const guard = { authorize: context.authorizeWrite };
+  const guard = {
+    authorize: async (request: FastifyRequest) => {
+      const { repository } = namesOf(request);
+      await context.access.authorize(request, { repository, right: 'publish' });
+    },
+  };
   addRoute(app, '/api/v1/flists', {
     get: (request, reply) => listFlists(context, request, reply),
   });
@@ -75,13 +87,18 @@ async function listFlists(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { after } = request.query as { after?: string | string[] };
-  if (Array.isArray(after)) throw new Problem(400, 'The parameter after is given twice');
+  const after = queryText(request, 'after');
   const flists: FlistEntry[] = [];
   const position = after?.split('/');
+  let present = { repository: '', isHidden: false };
   for await (const { parts, value } of listAllEntries(context.catalogue, { after: position })) {
     if (value.kind !== 'flist') continue;
     const [repository, name] = parts as [string, string];
+    if (repository !== present.repository) {
+      const visibility = await context.access.visibility(request, [repository]);
+      present = { repository, isHidden: visibility === 'hidden' };
+    }
+    if (present.isHidden) continue;
     if (flists.length === LIST_COUNT_MAX) {
       const last = flists.at(-1) as FlistEntry;
       return reply.send({ flists, next: `${last.repository}/${last.name}` });
@@ -106,9 +123,7 @@ async function uploadFlist(
     tooLarge: () => tooLarge(sizeMax),
   });
   const file = flistFile(name);
-  const put = await putFlist(context.catalogue, { repository, file, digest, uploader: undefined });
-  // Saved a moment ago: only a collection without a grace period can have taken it.
-  if (put === undefined) throw new Problem(503, 'The upload is gone, send it again');
+  const put = await publish(context, request, { repository, file, digest });
   const receipt: FlistReceipt = { repository, name: file, size, md5, digest };
   return reply.code(put.created ? 201 : 200).send(receipt);
 }
@@ -135,14 +150,16 @@ async function putBeside(
 async function sendBeside(
   context: HubContext,
   kind: TextKind,
+  request: FastifyRequest,
   reply: FastifyReply,
   repository: string,
   name: string | undefined,
 ): Promise<FastifyReply> {
   if (name === undefined || !isRepositoryName(repository)) throw absent();
   const text = await findText(context.catalogue, kind, repository, flistFile(name));
-  if (text === undefined) throw new Problem(404, BESIDE[kind].absent);
-  reply.header('access-control-allow-origin', '*').header('cache-control', 'no-cache');
+  const visibility = await context.access.visibility(request, [repository]);
+  if (text === undefined || visibility === 'hidden') throw new Problem(404, BESIDE[kind].absent);
+  reply.headers(HEADERS[visibility]);
   return reply.type('text/plain; charset=utf-8').send(text);
 }
 
@@ -152,9 +169,7 @@ async function removeFlist(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { repository, name } = namesOf(request);
-  if ((await deleteEntry(context.catalogue, repository, flistFile(name))) === undefined) {
-    throw absent();
-  }
+  if (!(await unpublish(context, request, { repository, file: flistFile(name) }))) throw absent();
   return reply.code(204).send();
 }
 
@@ -168,7 +183,7 @@ async function sendFlist(
   const kind = TEXT_KINDS.find((suffix) => file.endsWith(`.flist.${suffix}`));
   if (kind !== undefined) {
     const name = parseFlistName(file.slice(0, -(kind.length + 1)));
-    return await sendBeside(context, kind, reply, repository, name);
+    return await sendBeside(context, kind, request, reply, repository, name);
   }
   const wantsMd5 = file.endsWith(`.flist${MD5_EXTENSION}`);
   const flist = wantsMd5 ? file.slice(0, -MD5_EXTENSION.length) : file;
@@ -176,7 +191,9 @@ async function sendFlist(
   if (name === undefined || !isRepositoryName(repository)) throw absent();
   const found = await resolveFlist(context.catalogue, repository, flistFile(name));
   if (found === undefined) throw absent();
-  reply.header('access-control-allow-origin', '*').header('cache-control', 'no-cache');
+  const visibility = await context.access.visibility(request, found.through);
+  if (visibility === 'hidden') throw absent();
+  reply.headers(HEADERS[visibility]);
   const { md5 } = found.flist;
   if (wantsMd5) return reply.type('text/plain; charset=utf-8').send(`${md5}\n`);
   return await sendContent(request, reply, packageContent(context, name, found.flist));

@@ -83,7 +83,7 @@ test('PUT refuses bytes that do not match and stores nothing', async (t) => {
   const response = await put(CHUNK.id, OTHER.bytes);
   assert.equal(response.status, 422);
   assert.match(await problemOf(response), /do not match the id/);
-  assert.deepEqual(await readdir(join(dataDir)), ['catalogue', 'tmp']);
+  assert.deepEqual(await readdir(join(dataDir)), ['admin-token', 'catalogue', 'tmp']);
 });
 
 test('PUT asks the digest function it was given', async (t) => {

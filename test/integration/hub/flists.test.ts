@@ -141,7 +141,7 @@ for (const [name, body] of REFUSED) {
     assert.equal(response.status, 422);
     assert.equal(response.headers.get('content-type'), 'application/problem+json');
     assert.deepEqual(await list(), []);
-    assert.deepEqual((await readdir(dataDir)).sort(), ['catalogue', 'tmp']);
+    assert.deepEqual((await readdir(dataDir)).sort(), ['admin-token', 'catalogue', 'tmp']);
   });
 }
 
@@ -274,7 +274,7 @@ for (const name of BAD_NAMES) {
     const status = await rawStatus(url, 'PUT', `/api/v1/flists/${name}`);
     assert(status === 400 || status === 404, String(status));
     assert.deepEqual(await list(), []);
-    assert.deepEqual((await readdir(dataDir)).sort(), ['catalogue', 'tmp']);
+    assert.deepEqual((await readdir(dataDir)).sort(), ['admin-token', 'catalogue', 'tmp']);
   });
 }
 

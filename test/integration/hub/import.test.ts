@@ -41,7 +41,7 @@ test('flists of a folder are served with their times and texts, and the folder i
   assert.equal(await (await fetch(`${hub.url}/bob/app.flist.sig`)).text(), 'signature');
   assert.equal((await fetch(`${hub.url}/bob/dir.flist`)).status, 404);
   const names = (await readdir(dataDir)).sort();
-  assert.match(names.join(' '), /^catalogue chunks flists\.imported-\d+ tmp$/);
+  assert.match(names.join(' '), /^admin-token catalogue chunks flists\.imported-\d+ tmp$/);
 });
 
 test('an import that was interrupted goes on, and replaces nothing that came later', async (t) => {

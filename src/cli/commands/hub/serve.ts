@@ -42,10 +42,16 @@ async function run(context: Context, flags: Flags): Promise<void> {
     ...address,
     dataDir: config.get('hubData'),
     logger: pino({ level: logLevel(context), base: null }, pino.destination(2)),
-    ...(flags.allowAnonymousWrites === true && { allowAnonymousWrites: true }),
+    ...(flags.allowAnonymousWrites === true && { anonymousWrites: 'all' }),
     ...(digest !== undefined && { digest }),
   });
   try {
+    const { firstAdmin } = hub;
+    if (firstAdmin !== undefined) {
+      context.stderr.write(
+        `First start: the token of the administrator is ${firstAdmin.token} (kept in ${firstAdmin.path})\n`,
+      );
+    }
     context.stdout.write(context.json ? `${JSON.stringify({ url: hub.url })}\n` : `${hub.url}\n`);
     if (!context.signal.aborted) await once(context.signal, 'abort');
   } finally {
