@@ -27,6 +27,7 @@ import { Sessions } from './access/session.ts';
 import { SignedTokens } from './access/signed-token.ts';
 import { openCatalogue } from './catalogue/open.ts';
 import { answerBrokenRequest } from './client-error.ts';
+import { GuardedStore } from './collect/guarded-store.ts';
 import { importFolder } from './import-folder.ts';
 import { DEFAULT_LIMITS, HEADER_SIZE_MAX, type HubLimits } from './limits.ts';
 import { PackageStore } from './package-store.ts';
@@ -162,10 +163,10 @@ async function createContext(
   const temporary = join(dataDir, 'tmp');
   await makeFolder(temporary);
   await sweep(temporary);
-  const chunks = options.chunks ?? (await openFolder(join(dataDir, 'chunks'), fsync));
+  const backend = options.chunks ?? (await openFolder(join(dataDir, 'chunks'), fsync));
   const url = options.catalogue ?? `level:${join(dataDir, 'catalogue')}`;
   const catalogue = await openCatalogue(url, { fsync }).catch(async (error: unknown) => {
-    await chunks.close();
+    await backend.close();
     throw error;
   });
   const sessions = await Sessions.open(catalogue, options.sessionHours ?? SESSION_HOURS);
@@ -178,6 +179,7 @@ async function createContext(
     isLocal,
     failures: new FailureBound(limits.failureCountMax),
   });
+  const chunks = new GuardedStore(backend, catalogue);
   return {
     dataDir,
     chunks,

@@ -119,6 +119,17 @@ export class Transaction {
     return bytes === undefined ? undefined : decodeRecord(record, key, bytes);
   }
 
+  /** Reads many records in one call; each `get` of one of them is then answered from what it read. */
+  async read(record: RecordKind<unknown>, keys: readonly (readonly string[])[]): Promise<void> {
+    const unknown = keys
+      .map((parts) => ({ key: keyOf(record, parts), text: keyText(record, parts) }))
+      .filter(({ text }) => !this.#read.has(text));
+    const values = await this.#engine.getMany(unknown.map(({ key }) => key));
+    for (const [i, { key, text }] of unknown.entries()) {
+      this.#read.set(text, { key, expected: values[i] });
+    }
+  }
+
   put<T>(record: RecordKind<T>, parts: readonly string[], value: T): void {
     const write = { key: keyOf(record, parts), value: encodeRecord(record, value) };
     this.#written.set(keyText(record, parts), write);

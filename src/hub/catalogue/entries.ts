@@ -4,7 +4,16 @@
  * A `file` is a name as it is shown: `<name>.flist` for flists and links, `<name>` alone for links to tags.
  */
 import type { Catalogue, Found, ListOptions, Transaction } from './catalogue.ts';
-import { ENTRY, type Entry, type FlistRecord, PACKAGE, TAG, TEXT, TEXT_KINDS } from './records.ts';
+import {
+  ENTRY,
+  type Entry,
+  type FlistRecord,
+  PACKAGE,
+  type PackageRecord,
+  TAG,
+  TEXT,
+  TEXT_KINDS,
+} from './records.ts';
 import { ensureRepository } from './repositories.ts';
 
 /** Where a flist is after all links to it were followed. */
@@ -112,7 +121,7 @@ export async function putFlistIn(
   { repository, file, digest, uploader, updated = Date.now() }: NewFlist,
 ): Promise<{ created: boolean } | undefined> {
   // Read here so that the commit fails when the package is collected meanwhile.
-  const saved = await transaction.get(PACKAGE, digest);
+  const saved = await touchPackage(transaction, digest);
   if (saved === undefined) return undefined;
   await ensureRepository(transaction, repository, uploader);
   const present = await transaction.get(ENTRY, repository, file);
@@ -132,6 +141,19 @@ export async function putFlistIn(
     ...(uploader !== undefined && { uploader }),
   });
   return { created: present === undefined };
+}
+
+/**
+ * A package to which an entry is about to refer. Its record is written anew, so that a collector that has read it and
+ * has looked for entries meanwhile cannot delete it any more.
+ */
+async function touchPackage(
+  transaction: Transaction,
+  digest: string,
+): Promise<PackageRecord | undefined> {
+  const record = await transaction.get(PACKAGE, digest);
+  if (record !== undefined) transaction.put(PACKAGE, [digest], { ...record, saved: Date.now() });
+  return record;
 }
 
 /** Takes an entry away, and what lies beside it. @returns what it was */
@@ -171,6 +193,7 @@ export async function renameEntry(
     const entry = await transaction.get(ENTRY, repository, from);
     if (entry === undefined) return false;
     if (from === to) return true;
+    if (entry.kind === 'flist') await touchPackage(transaction, entry.digest);
     transaction.put(ENTRY, [repository, to], entry);
     transaction.delete(ENTRY, [repository, from]);
     for (const kind of TEXT_KINDS) {

@@ -146,6 +146,18 @@ export const AUDIT = kind('a', 1, {
 });
 export type AuditLine = RecordOf<typeof AUDIT>;
 
+/** A chunk to which nothing referred when the collector looked. Parts: chunk id. See `collect/collector.ts`. */
+export const GARBAGE = kind('g', 1, {
+  /** When it was found to be garbage, or was last promised to somebody. */
+  since: time,
+  /** While a collector is deleting it: who, and until when at most. */
+  deleting: z.object({ by: z.string().max(64), until: time }).optional(),
+});
+export type Garbage = RecordOf<typeof GARBAGE>;
+
+/** The collector that runs, of all hubs; there is one at a time. Parts: `collector`. */
+export const RUN = kind('l', 1, { by: z.string().max(64), until: time });
+
 /** Bytes of a package that make one chunk. */
 export const PIECE_SIZE = 1024 * 1024;
 
