@@ -1,10 +1,11 @@
 /** Answers to what is no HTTP request at all, or came too slowly: written to the socket by hand. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ParserError } from './info-method.ts';
 import { problemDocument } from './problem.ts';
 
-/** Handler for the server's `clientError` event. */
-export function answerBrokenRequest(error: { code?: string }, socket: Socket): void {
+/** Answers what the server's `clientError` event tells. */
+export function answerBrokenRequest(error: ParserError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
     return;

@@ -4,6 +4,20 @@ import { FLIST_SIZE_MAX } from '../store/flist-transfer.ts';
 export interface HubLimits {
   /** Bytes of an uploaded flist. */
   readonly flistSizeMax: number;
+  /** Bytes of a flist's records, which are read into memory. */
+  readonly recordsSizeMax: number;
+  /** Bytes of an uploaded archive, as it comes. */
+  readonly archiveSizeMax: number;
+  /** Bytes that an archive, or a layer of an image, may unpack to. */
+  readonly archiveUnpackedSizeMax: number;
+  /** How many times an archive may grow when it is unpacked. */
+  readonly archiveRatioMax: number;
+  /** Bytes to which an archive may unpack however small it is: those of zeros are usual and harm nobody. */
+  readonly archiveFreeSize: number;
+  /** Entries of an archive. */
+  readonly archiveEntryCountMax: number;
+  /** Archives and images that are made into flists at one time; more are answered 503. */
+  readonly conversionCountMax: number;
   /** Bytes of one batch answer; ids beyond it come with an error and are asked again. */
   readonly batchSizeMax: number;
   /** Chunk uploads at one time, each of which holds a chunk in memory; more are answered 503. */
@@ -24,6 +38,14 @@ export interface HubLimits {
 
 export const DEFAULT_LIMITS: HubLimits = {
   flistSizeMax: FLIST_SIZE_MAX,
+  recordsSizeMax: 512 * 1024 * 1024,
+  archiveSizeMax: 16 * 1024 ** 3,
+  archiveUnpackedSizeMax: 64 * 1024 ** 3,
+  // gzip reaches 1032; trees of files stay below 100.
+  archiveRatioMax: 200,
+  archiveFreeSize: 64 * 1024 * 1024,
+  archiveEntryCountMax: 2_000_000,
+  conversionCountMax: 4,
   batchSizeMax: 256 * 1024 * 1024,
   uploadCountMax: 32,
   failureCountMax: 30,

@@ -33,9 +33,9 @@ const RESERVED: ReadonlySet<string> = new Set([
 export const FIRST_ADMIN = 'admin';
 
 // NAME_MAX of Linux is 255 bytes; the extension and a temporary suffix fit behind this.
-const NAME_SIZE_MAX = 200;
+export const NAME_SIZE_MAX = 200;
 // No slash, NUL, control character, leading dot or dash, nothing a shell or a log would act on.
-const NAME_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9._+@:=~-]*$/;
+export const NAME_PATTERN: RegExp = /^[A-Za-z0-9_][A-Za-z0-9._+@:=~-]*$/;
 const EXTENSION = '.flist';
 
 export function isRepositoryName(name: string): boolean {
@@ -51,6 +51,11 @@ export function isUserName(name: string): boolean {
 export function parseFlistName(text: string): string | undefined {
   const name = text.endsWith(EXTENSION) ? text.slice(0, -EXTENSION.length) : text;
   return isName(name) && !name.endsWith(EXTENSION) ? name : undefined;
+}
+
+/** Tags and links to tags: as flists, without an extension. */
+export function isTagName(text: string): boolean {
+  return isName(text) && !text.endsWith(EXTENSION);
 }
 
 export function flistFile(name: string): string {

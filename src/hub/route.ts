@@ -1,12 +1,16 @@
 /** How routes are declared: a path with its methods, and 405 with `Allow` for all the others. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
+import type { CodecBinding, ScanBinding, StreamBinding } from '../native/addon.ts';
 import type { DigestFunction } from '../store/chunk-id.ts';
 import type { OpenChunk } from '../store/directory.ts';
 import type { ChunkId, PrunableChunkStore } from '../store/store.ts';
 import type { Access } from './access/access.ts';
 import type { Sessions } from './access/session.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
+import type { RecordsReader } from './flist-records.ts';
+import type { Jobs } from './jobs.ts';
 import type { HubLimits } from './limits.ts';
+import { documented, type OperationDocs, OWN } from './operation.ts';
 import type { PackageStore } from './package-store.ts';
 import { Problem, sendProblem } from './problem.ts';
 
@@ -16,19 +20,37 @@ export interface HubChunkStore extends PrunableChunkStore {
   openChunk?(id: ChunkId): Promise<OpenChunk>;
 }
 
+/** What of the native addon makes flists of archives. */
+export type HubAddon = CodecBinding & ScanBinding & StreamBinding;
+
+/** Where clients that speak the 0-db protocol find the hub's chunks. */
+export interface PublicBackend {
+  readonly host: string;
+  readonly port: number;
+  readonly namespace: string;
+}
+
 /** What the routes of one hub share. */
 export interface HubContext {
   readonly dataDir: string;
   readonly chunks: HubChunkStore;
   readonly catalogue: Catalogue;
   readonly packages: PackageStore;
+  readonly records: RecordsReader;
+  readonly jobs: Jobs;
+  readonly addon: HubAddon | undefined;
+  /** URL of the hub as clients see it; without it what they ask by. */
+  readonly publicUrl: string | undefined;
+  readonly publicBackend: PublicBackend | undefined;
+  /** Historical routes refuse their users' repositories. */
+  readonly readOnly: boolean;
   readonly limits: HubLimits;
   readonly digest: DigestFunction | undefined;
   readonly access: Access;
   readonly sessions: Sessions;
 }
 
-type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 export interface RouteHandlers {
   /** Serves HEAD as well: it looks at the request's method where that matters. */
@@ -39,20 +61,33 @@ export interface RouteHandlers {
   readonly delete?: Handler;
 }
 
-const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+export type RouteDocs = { readonly [Key in keyof RouteHandlers]?: OperationDocs };
+
+export const METHODS: readonly HTTPMethods[] = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+];
 
 /**
  * Declares a path. `authorize` runs before the bodies of `put`, `patch` and `delete` are read and, if `post`, of
- * `post`: it throws when the request is not allowed.
+ * `post`: it throws when the request is not allowed. `docs` say what the OpenAPI document says; their schemas
+ * check the query and a JSON body.
  */
 export function addRoute(
   app: FastifyInstance,
   url: string,
   handlers: RouteHandlers,
   guard: { authorize?: (request: FastifyRequest) => Promise<unknown>; post?: boolean } = {},
+  docs: RouteDocs = {},
 ): void {
   const allowed: HTTPMethods[] = [];
-  const add = (method: HTTPMethods[], handler: Handler | undefined, isGuarded: boolean) => {
+  const add = (method: HTTPMethods[], name: keyof RouteHandlers, isGuarded: boolean) => {
+    const handler = handlers[name];
     if (handler === undefined) return;
     allowed.push(...method);
     const { authorize } = guard;
@@ -60,13 +95,13 @@ export function addRoute(
       isGuarded && authorize !== undefined
         ? [async (request: FastifyRequest) => void (await authorize(request))]
         : [];
-    app.route({ method, url, handler, onRequest });
+    app.route({ method, url, handler, onRequest, ...documented(docs[name]) });
   };
-  add(['GET', 'HEAD'], handlers.get, false);
-  add(['POST'], handlers.post, guard.post ?? false);
-  add(['PUT'], handlers.put, true);
-  add(['PATCH'], handlers.patch, true);
-  add(['DELETE'], handlers.delete, true);
+  add(['GET', 'HEAD'], 'get', false);
+  add(['POST'], 'post', guard.post ?? false);
+  add(['PUT'], 'put', true);
+  add(['PATCH'], 'patch', true);
+  add(['DELETE'], 'delete', true);
   const allow = allowed.join(', ');
   const refuse = async (request: FastifyRequest, reply: FastifyReply) =>
     sendProblem(
@@ -79,6 +114,7 @@ export function addRoute(
     url,
     onRequest: refuse,
     handler: refuse,
+    ...OWN,
   });
 }
 

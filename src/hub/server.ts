@@ -28,14 +28,20 @@ import { SignedTokens } from './access/signed-token.ts';
 import { openCatalogue } from './catalogue/open.ts';
 import { answerBrokenRequest } from './client-error.ts';
 import { GuardedStore } from './collect/guarded-store.ts';
+import { RecordsReader } from './flist-records.ts';
+import { fail } from './historical/envelope.ts';
 import { importFolder } from './import-folder.ts';
+import { InfoRequests } from './info-method.ts';
+import { Jobs } from './jobs.ts';
 import { DEFAULT_LIMITS, HEADER_SIZE_MAX, type HubLimits } from './limits.ts';
+import { checkRequests } from './operation.ts';
 import { PackageStore } from './package-store.ts';
 import { Problem, problemOf, sendProblem } from './problem.ts';
-import type { HubChunkStore, HubContext } from './route.ts';
+import type { HubAddon, HubChunkStore, HubContext, PublicBackend } from './route.ts';
 import { chunkRoutes } from './routes/chunks.ts';
 import { flistRoutes } from './routes/flists.ts';
 import { healthRoutes } from './routes/health.ts';
+import { historicalRoutes, isHistorical } from './routes/historical/register.ts';
 import { repositoryRoutes } from './routes/repositories.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { userRoutes } from './routes/users.ts';
@@ -62,6 +68,14 @@ export interface HubOptions {
   readonly signedTokens?: { readonly seed: Uint8Array; readonly ageMsMax?: number };
   /** BLAKE2b of uploaded chunks, the addon's for example; default runs on the JS thread. */
   readonly digest?: DigestFunction;
+  /** Makes flists of archives and images; without it such uploads are refused. */
+  readonly addon?: HubAddon;
+  /** URL of the hub as clients see it, when it is not what they ask by: behind some proxies. */
+  readonly publicUrl?: string;
+  /** Where clients that speak the 0-db protocol find its chunks. */
+  readonly publicBackend?: PublicBackend;
+  /** Refuses everything below `/api/flist/me`. Default false. */
+  readonly readOnly?: boolean;
   /** Flush uploaded chunks to the device before they are answered for. Default true. */
   readonly fsync?: boolean;
 }
@@ -99,6 +113,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     const context = await createContext(options, limits, isLoopback(host));
     // After the last request, and also when the hub cannot start.
     app.addHook('onClose', async () => {
+      await context.jobs.close();
       await Promise.all([context.catalogue.close(), context.chunks.close()]);
     });
     await takeFolder(app, context);
@@ -109,6 +124,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     userRoutes(app, context);
     tokenRoutes(app, context);
     repositoryRoutes(app, context);
+    await historicalRoutes(app, context);
     flistRoutes(app, context);
     await app.listen({ host, port: options.port ?? 0 });
   } catch (error) {
@@ -127,6 +143,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
 }
 
 function createApp(limits: HubLimits, logger: pino.Logger | false | undefined): FastifyInstance {
+  const infoRequests = new InfoRequests();
   const app = fastify({
     ...(logger === false
       ? { logger: false }
@@ -141,7 +158,10 @@ function createApp(limits: HubLimits, logger: pino.Logger | false | undefined): 
     exposeHeadRoutes: false,
     http: { maxHeaderSize: HEADER_SIZE_MAX, connectionsCheckingInterval: 5_000 },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: PARAMETER_SIZE_MAX },
-    clientErrorHandler: answerBrokenRequest,
+    clientErrorHandler: (error, socket) => {
+      const taken = infoRequests.take(app as unknown as FastifyInstance, error, socket);
+      if (!taken) answerBrokenRequest(error, socket);
+    },
     frameworkErrors: (error, request, reply) => {
       sendProblem(request as FastifyRequest, reply as never, problemOf(error));
     },
@@ -187,6 +207,15 @@ async function createContext(
     packages: new PackageStore({ catalogue, chunks, digest }),
     access,
     sessions,
+    records: new RecordsReader({ sizeMax: limits.recordsSizeMax, streams: options.addon }),
+    jobs: new Jobs({
+      runningCountMax: limits.conversionCountMax,
+      describe: (error) => problemOf(error).message,
+    }),
+    addon: options.addon,
+    publicUrl: options.publicUrl?.replace(/\/+$/, ''),
+    publicBackend: options.publicBackend,
+    readOnly: options.readOnly ?? false,
     limits,
     digest,
   };
@@ -210,7 +239,7 @@ async function sweep(directory: string): Promise<void> {
     const path = join(directory, name);
     const info = await stat(path).catch(() => undefined);
     if (info !== undefined && Date.now() - info.mtimeMs > TEMPORARY_AGE_MS) {
-      await rm(path, { force: true });
+      await rm(path, { force: true, recursive: true });
     }
   }
 }
@@ -226,12 +255,17 @@ function addHooks(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
+    // Pages of other hubs and tools read this one; nothing here is given to a browser for its cookies.
+    reply.header('access-control-allow-origin', '*');
   });
   // A body ends with a newline, as the historical hub's do and terminals like.
   app.setReplySerializer((payload) => `${JSON.stringify(payload)}\n`);
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, new Problem(404, 'There is nothing at this path')),
-  );
+  checkRequests(app);
+  app.setNotFoundHandler((request, reply) => {
+    const problem = new Problem(404, 'There is nothing at this path');
+    if (isHistorical(request.url)) return fail(reply, problem);
+    return sendProblem(request, reply, problem);
+  });
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error);
     if (problem.status >= 500) request.log.error({ err: error }, 'request failed');

@@ -139,6 +139,11 @@ export class Transaction {
     this.#written.set(keyText(record, parts), { key: keyOf(record, parts), value: undefined });
   }
 
+  /** Whether there is anything to commit so far. */
+  get hasWrites(): boolean {
+    return this.#written.size > 0;
+  }
+
   /** Called by {@link Catalogue.transaction}. */
   async commit(): Promise<boolean> {
     if (this.#written.size === 0) return true;

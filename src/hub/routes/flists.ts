@@ -5,10 +5,16 @@ import { parseSignatures, SIGNATURE_FILE_SIZE_MAX } from '../../format/signature
 import { isChunkId } from '../../store/chunk-id.ts';
 import { type FlistEntry, type FlistReceipt, LIST_COUNT_MAX } from '../../store/hub-protocol.ts';
 import { assertStatedSize, bodyStream, bounded, tooLarge } from '../body.ts';
-import { listAllEntries, resolveFlist } from '../catalogue/entries.ts';
+import {
+  listAllEntries,
+  type ResolvedFlist,
+  resolveFlist,
+  resolveTagged,
+} from '../catalogue/entries.ts';
 import { type FlistRecord, TEXT_KINDS, type TextKind } from '../catalogue/records.ts';
 import { findText, putText } from '../catalogue/texts.ts';
-import { flistFile, isRepositoryName, parseFlistName } from '../names.ts';
+import { parseView, sendView } from '../historical/views.ts';
+import { flistFile, isRepositoryName, isTagName, parseFlistName } from '../names.ts';
 import { Problem } from '../problem.ts';
 import { publish, unpublish } from '../publish.ts';
 import { addRoute, type HubContext, parameter, queryText } from '../route.ts';
@@ -36,7 +42,7 @@ const BESIDE: Readonly<
 /** A name may get another flist at any time: caches ask again. Shared ones keep nothing private. */
 const HEADERS = {
   public: { 'access-control-allow-origin': '*', 'cache-control': 'no-cache' },
-  private: { 'cache-control': 'private, no-cache' },
+  private: { 'access-control-allow-origin': '*', 'cache-control': 'private, no-cache' },
 } as const;
 
 export function flistRoutes(app: FastifyInstance, context: HubContext): void {
@@ -73,11 +79,20 @@ export function flistRoutes(app: FastifyInstance, context: HubContext): void {
   // does not know yet that this is a hub finds chunks there as on any other server.
   addRoute(app, '/:repository/:file', {
     get: async (request, reply) => {
-      const file = parameter(request, 'file');
-      if (isChunkId(file)) {
+      if (isChunkId(parameter(request, 'file'))) {
         return await sendStaticChunk(context, request, reply, 'repository', 'file');
       }
-      return await sendFlist(context, request, reply, parameter(request, 'repository'), file);
+      return await sendFile(context, request, reply);
+    },
+  });
+  addRoute(app, '/:repository/tags/:tag/:file', {
+    get: async (request, reply) => {
+      const [repository, tag, file] = ['repository', 'tag', 'file'].map((name) =>
+        parameter(request, name),
+      ) as [string, string, string];
+      return await sendFlist(context, request, reply, repository, file, async (name) =>
+        isTagName(tag) ? await resolveTagged(context.catalogue, repository, tag, name) : undefined,
+      );
     },
   });
 }
@@ -173,27 +188,47 @@ async function removeFlist(
   return reply.code(204).send();
 }
 
+/** What is under a name in a repository. */
+async function sendFile(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const repository = parameter(request, 'repository');
+  const file = parameter(request, 'file');
+  const kind = TEXT_KINDS.find((suffix) => file.endsWith(`.flist.${suffix}`));
+  if (kind !== undefined) {
+    const name = parseFlistName(file.slice(0, -(kind.length + 1)));
+    return await sendBeside(context, kind, request, reply, repository, name);
+  }
+  return await sendFlist(context, request, reply, repository, file, (name) =>
+    resolveFlist(context.catalogue, repository, name),
+  );
+}
+
+/** A flist or what is shown beside it. `find` is where it is looked for. */
 async function sendFlist(
   context: HubContext,
   request: FastifyRequest,
   reply: FastifyReply,
   repository: string,
   file: string,
+  find: (file: string) => Promise<ResolvedFlist | undefined>,
 ): Promise<FastifyReply> {
-  const kind = TEXT_KINDS.find((suffix) => file.endsWith(`.flist.${suffix}`));
-  if (kind !== undefined) {
-    const name = parseFlistName(file.slice(0, -(kind.length + 1)));
-    return await sendBeside(context, kind, request, reply, repository, name);
-  }
+  if (!isRepositoryName(repository)) throw absent();
+  const view = parseView(file);
   const wantsMd5 = file.endsWith(`.flist${MD5_EXTENSION}`);
   const flist = wantsMd5 ? file.slice(0, -MD5_EXTENSION.length) : file;
-  const name = flist.endsWith('.flist') ? parseFlistName(flist) : undefined;
-  if (name === undefined || !isRepositoryName(repository)) throw absent();
-  const found = await resolveFlist(context.catalogue, repository, flistFile(name));
-  if (found === undefined) throw absent();
+  const name = view?.name ?? (flist.endsWith('.flist') ? parseFlistName(flist) : undefined);
+  const found = name === undefined ? undefined : await find(flistFile(name));
+  if (name === undefined || found === undefined) throw absent();
   const visibility = await context.access.visibility(request, found.through);
   if (visibility === 'hidden') throw absent();
   reply.headers(HEADERS[visibility]);
+  if (view !== undefined) {
+    const viewed = { repository, name, flist: found.flist };
+    return await sendView(context, request, reply, view.view, viewed);
+  }
   const { md5 } = found.flist;
   if (wantsMd5) return reply.type('text/plain; charset=utf-8').send(`${md5}\n`);
   return await sendContent(request, reply, packageContent(context, name, found.flist));

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { Command } from 'commander';
 import { isG8Error } from '../../../base/errors.ts';
+import type { Addon } from '../../../native/addon.ts';
 import type { DigestFunction } from '../../../store/chunk-id.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
@@ -37,13 +38,13 @@ async function run(context: Context, flags: Flags): Promise<void> {
   const config = await loadConfig(context.env, { hubData: flags.data, hubListen: flags.listen });
   // The schema has checked the form already.
   const address = parseListen(config.get('hubListen')) as { host: string; port: number };
-  const digest = await nativeDigest();
+  const addon = await nativeAddon();
   const hub = await createHub({
     ...address,
     dataDir: config.get('hubData'),
     logger: pino({ level: logLevel(context), base: null }, pino.destination(2)),
     ...(flags.allowAnonymousWrites === true && { anonymousWrites: 'all' }),
-    ...(digest !== undefined && { digest }),
+    ...(addon !== undefined && { addon, digest: digestWith(addon) }),
   });
   try {
     const { firstAdmin } = hub;
@@ -65,14 +66,17 @@ function logLevel(context: Context): string {
   return context.quiet ? 'error' : 'warn';
 }
 
-/** The addon's digest; a hub also runs where the addon does not. */
-async function nativeDigest(): Promise<DigestFunction | undefined> {
+/** A hub also runs where the addon does not: without making flists of archives. */
+async function nativeAddon(): Promise<Addon | undefined> {
   const { addon } = await import('../../../native/load.ts');
   try {
-    const binding = addon();
-    return (data, length) => binding.blake2b(data, length);
+    return addon();
   } catch (error) {
     if (isG8Error(error, 'ERR_CONFIG')) return undefined;
     throw error;
   }
+}
+
+function digestWith(addon: Addon): DigestFunction {
+  return (data, length) => addon.blake2b(data, length);
 }
