@@ -41,8 +41,8 @@ const BESIDE: Readonly<
 
 /** A name may get another flist at any time: caches ask again. Shared ones keep nothing private. */
 const HEADERS = {
-  public: { 'access-control-allow-origin': '*', 'cache-control': 'no-cache' },
-  private: { 'access-control-allow-origin': '*', 'cache-control': 'private, no-cache' },
+  public: { 'cache-control': 'no-cache' },
+  private: { 'cache-control': 'private, no-cache' },
 } as const;
 
 export function flistRoutes(app: FastifyInstance, context: HubContext): void {
@@ -174,6 +174,7 @@ async function sendBeside(
   const text = await findText(context.catalogue, kind, repository, flistFile(name));
   const visibility = await context.access.visibility(request, [repository]);
   if (text === undefined || visibility === 'hidden') throw new Problem(404, BESIDE[kind].absent);
+  if (visibility === 'private') reply.removeHeader('access-control-allow-origin');
   reply.headers(HEADERS[visibility]);
   return reply.type('text/plain; charset=utf-8').send(text);
 }
@@ -224,6 +225,7 @@ async function sendFlist(
   if (name === undefined || found === undefined) throw absent();
   const visibility = await context.access.visibility(request, found.through);
   if (visibility === 'hidden') throw absent();
+  if (visibility === 'private') reply.removeHeader('access-control-allow-origin');
   reply.headers(HEADERS[visibility]);
   if (view !== undefined) {
     const viewed = { repository, name, flist: found.flist };

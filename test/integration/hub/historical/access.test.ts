@@ -90,8 +90,9 @@ test('the cookie active-user counts for those who may publish there, and else no
     whoAmI(client.with({ cookie: `other=1; active-user=${name}` }));
   assert.equal(await acting(bob, 'alice.3bot'), 'bob');
   assert.equal(await acting(bob, '..'), 'bob');
-  const members = { members: [{ user: 'bob', right: 'publish' }] };
-  await hub.json('PATCH', '/api/v1/repositories/alice.3bot', { token: hub.admin, body: members });
+  const member = '/api/v1/repositories/alice.3bot/members/bob';
+  const asked = { token: hub.admin, body: { right: 'publish' } };
+  assert.equal(await hub.status('PUT', member, asked), 204);
   assert.equal(await acting(bob, 'alice.3bot'), 'alice.3bot');
   const client = bob.with({ cookie: 'active-user=alice.3bot' });
   assertDone(await client.get(`${TAGS}/bob/tools`));
