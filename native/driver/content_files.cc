@@ -38,6 +38,11 @@ class ContentPath {
   char text_[6 + 2 * std::tuple_size_v<Digest> + 1];
 };
 
+bool IsSealed(const struct stat& attributes, uint64_t size) {
+  return S_ISREG(attributes.st_mode) && static_cast<uint64_t>(attributes.st_size) == size &&
+         attributes.st_mtim.tv_sec == kSealSeconds && attributes.st_mtim.tv_nsec == 0;
+}
+
 // Opens what the kernel finds without a disk at once; else another worker listens meanwhile.
 int OpenFile(int directory, const char* path) {
   // O_NONBLOCK: a fifo in its place must not hold the server up. Regular files ignore it.
@@ -64,7 +69,8 @@ Status ContentFiles::Open(const std::string& directory, const std::string& parti
   return Status::FromErrno("Content directory " + directory + " cannot be opened", errno);
 }
 
-int ContentFiles::Find(const Digest& digest, uint64_t size, Found* found, UniqueFd* file) const {
+int ContentFiles::Find(const Digest& digest, uint64_t size, Found* found, UniqueFd* file,
+                       FileIdentity* identity) const {
   file->Reset(OpenFile(directory_.get(), ContentPath(digest).c_str()));
   if (!file->ok()) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) return errno;
@@ -72,12 +78,20 @@ int ContentFiles::Find(const Digest& digest, uint64_t size, Found* found, Unique
     return 0;
   }
   struct stat attributes {};
-  const bool sealed = ::fstat(file->get(), &attributes) == 0 && S_ISREG(attributes.st_mode) &&
-                      static_cast<uint64_t>(attributes.st_size) == size &&
-                      attributes.st_mtim.tv_sec == kSealSeconds && attributes.st_mtim.tv_nsec == 0;
+  const bool sealed = ::fstat(file->get(), &attributes) == 0 && IsSealed(attributes, size);
   *found = sealed ? Found::kComplete : Found::kUnsealed;
   if (!sealed) file->Reset();
+  if (identity != nullptr) *identity = {attributes.st_dev, attributes.st_ino};
   return 0;
+}
+
+bool ContentFiles::IsCurrent(const Digest& digest, uint64_t size,
+                             const FileIdentity& identity) const {
+  struct stat attributes {};
+  return ::fstatat(directory_.get(), ContentPath(digest).c_str(), &attributes,
+                   AT_SYMLINK_NOFOLLOW) == 0 &&
+         IsSealed(attributes, size) &&
+         identity == FileIdentity{attributes.st_dev, attributes.st_ino};
 }
 
 uint64_t ContentFiles::PartialBytes(const Digest& digest) const {

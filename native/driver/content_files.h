@@ -3,6 +3,8 @@
 #ifndef G8UFS_NATIVE_DRIVER_CONTENT_FILES_H_
 #define G8UFS_NATIVE_DRIVER_CONTENT_FILES_H_
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "base/status.h"
@@ -10,6 +12,14 @@
 #include "tree/mount_index.h"
 
 namespace g8ufs {
+
+// Tells a complete file from another one that took its place.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+
+  bool operator==(const FileIdentity&) const = default;
+};
 
 class ContentFiles {
  public:
@@ -25,7 +35,12 @@ class ContentFiles {
     kUnsealed,
   };
   // Returns 0, or the errno of a failure that says nothing about the file (no more descriptors).
-  int Find(const Digest& digest, uint64_t size, Found* found, UniqueFd* file) const;
+  // `identity` may be null.
+  int Find(const Digest& digest, uint64_t size, Found* found, UniqueFd* file,
+           FileIdentity* identity = nullptr) const;
+
+  // The file that Find gave is still in its place and sealed. Does not wait while it is held open.
+  bool IsCurrent(const Digest& digest, uint64_t size, const FileIdentity& identity) const;
 
   // What the partial file of a content takes on disk; 0 when there is none.
   uint64_t PartialBytes(const Digest& digest) const;

@@ -53,7 +53,9 @@ int ImageServer::TryOpen(const Call& call, const ContentRecord& record, bool acc
   OpenTable::Opened opened;
   const int error = open_files_.Open(
       call.nid,
-      [&](std::unique_ptr<ServedFile>* file) { return Choose(record, accept_partial, file); },
+      [&](std::unique_ptr<ServedFile>* file) {
+        return Choose(call.nid, record, accept_partial, file);
+      },
       &opened);
   if (error != 0) return error;
   fuse::OpenOut out{opened.handle, fuse::kFopenNoflush, 0};
@@ -68,22 +70,35 @@ int ImageServer::TryOpen(const Call& call, const ContentRecord& record, bool acc
   open_log_.Note(call.nid, opened.file->is_complete());
   // The kernel has given the open up, or is gone: it will send no RELEASE.
   if (call.reply.device->Reply(call.reply.unique, fuse::BytesOf(out)) != 0) {
-    open_files_.Close(call.nid);
+    CloseFile(call.nid);
   }
   return 0;
 }
 
-int ImageServer::Choose(const ContentRecord& record, bool accept_partial,
+void ImageServer::CloseFile(uint64_t nid) {
+  std::unique_ptr<ServedFile> file = open_files_.Close(nid);
+  if (file != nullptr && file->backing.ok()) idle_files_.Keep(nid, std::move(file));
+}
+
+int ImageServer::Choose(uint64_t nid, const ContentRecord& record, bool accept_partial,
                         std::unique_ptr<ServedFile>* file) {
   registry_.Touch(record.digest);
+  std::unique_ptr<ServedFile> idle = idle_files_.Take(nid, record.digest);
+  if (idle != nullptr && files_.IsCurrent(record.digest, record.size, idle->identity)) {
+    *file = std::move(idle);
+    return 0;
+  }
+  idle.reset();
   UniqueFd complete;
-  if (const int error = FindComplete(record, &complete); error != 0) return error;
+  FileIdentity identity;
+  if (const int error = FindComplete(record, &complete, &identity); error != 0) return error;
   std::shared_ptr<Content> content = registry_.Acquire(record);
   if (content == nullptr) return EIO;
   auto served = std::make_unique<ServedFile>(registry_, std::move(content), record);
   if (complete.ok()) {
     if (const int error = Register(&complete, &served->backing); error != 0) return error;
     served->file = std::move(complete);
+    served->identity = identity;
     *file = std::move(served);
     return 0;
   }
@@ -100,9 +115,11 @@ int ImageServer::Choose(const ContentRecord& record, bool accept_partial,
   return 0;
 }
 
-int ImageServer::FindComplete(const ContentRecord& record, UniqueFd* file) {
+int ImageServer::FindComplete(const ContentRecord& record, UniqueFd* file,
+                              FileIdentity* identity) {
   ContentFiles::Found found{};
-  if (const int error = files_.Find(record.digest, record.size, &found, file); error != 0) {
+  if (const int error = files_.Find(record.digest, record.size, &found, file, identity);
+      error != 0) {
     return error;
   }
   if (found == ContentFiles::Found::kUnsealed) misses_.Ask({.content = record.row});
@@ -157,7 +174,7 @@ void ImageServer::Park(const Call& call, Waiter waiter) {
 }
 
 void ImageServer::Release(const Call& call) {
-  open_files_.Close(call.nid);
+  CloseFile(call.nid);
   AnswerError(call, 0);
 }
 
@@ -186,7 +203,7 @@ std::shared_ptr<const ServedFile> ImageServer::FileByInode(uint64_t nid, int* er
   *error = FindContent(nid, &record);
   if (*error != 0 || !record) return nullptr;
   std::unique_ptr<ServedFile> file;
-  *error = Choose(*record, true, &file);
+  *error = Choose(nid, *record, true, &file);
   if (*error != 0) return nullptr;
   std::shared_ptr<const ServedFile> served = std::move(file);
   open_log_.Note(nid, served->is_complete());
@@ -273,7 +290,7 @@ void ImageServer::Resume(Waiter waiter) {
     // Resumed because the content is complete: its bytes are in the other file.
     if (content.complete_fd() < 0) {
       UniqueFd file;
-      error = FindComplete(*record, &file);
+      error = FindComplete(*record, &file, nullptr);
       if (error == 0 && !file.ok() && !waiter.asked_anew) {
         waiter.asked_anew = true;
         registry_.RevokeComplete(content);

@@ -15,6 +15,7 @@
 #include "driver/content_server.h"
 #include "driver/file_cache.h"
 #include "driver/first_touches.h"
+#include "driver/idle_files.h"
 #include "driver/magic_xattrs.h"
 #include "driver/open_log.h"
 #include "driver/served_file.h"
@@ -52,7 +53,10 @@ class ImageServer : public ContentServer {
   void Handle(const fuse::Request& request, const fuse::Worker& worker) override;
   void Resume(Waiter waiter) override;
   void Fail(Waiter waiter, int error) override;
-  void ForgetContent(const Digest& digest) override { recent_files_.EraseContent(digest); }
+  void ForgetContent(const Digest& digest) override {
+    recent_files_.EraseContent(digest);
+    idle_files_.EraseContent(digest);
+  }
   const std::vector<Counters>& counters() const override { return counters_; }
   uint64_t open_files() const override { return open_files_.open_count(); }
   OpenLog& open_log() { return open_log_; }
@@ -95,8 +99,10 @@ class ImageServer : public ContentServer {
   int FindContent(uint64_t nid, std::optional<ContentRecord>* record) const;
   // Answers an OPEN, or returns what keeps it from being answered: an errno, or kMustWait.
   int TryOpen(const Call& call, const ContentRecord& record, bool accept_partial);
-  int Choose(const ContentRecord& record, bool accept_partial, std::unique_ptr<ServedFile>* file);
-  int FindComplete(const ContentRecord& record, UniqueFd* file);
+  void CloseFile(uint64_t nid);
+  int Choose(uint64_t nid, const ContentRecord& record, bool accept_partial,
+             std::unique_ptr<ServedFile>* file);
+  int FindComplete(const ContentRecord& record, UniqueFd* file, FileIdentity* identity);
   int Register(UniqueFd* file, fuse::BackingId* backing);
   bool HasLostBlock(const ContentRecord& record, const Content& content, uint32_t block,
                     uint32_t count) const;
@@ -115,6 +121,7 @@ class ImageServer : public ContentServer {
   const fuse::Device* device_ = nullptr;
   std::atomic<bool> passthrough_;
   OpenTable open_files_;
+  IdleFiles idle_files_;    // with passthrough only
   FileCache recent_files_;  // without OPEN only
   OpenLog open_log_;
   std::vector<Counters> counters_;

@@ -29,21 +29,20 @@ int OpenTable::Open(uint64_t nid, const Choose& choose, Opened* opened) {
   return 0;
 }
 
-void OpenTable::Close(uint64_t nid) {
-  // Destroyed behind the locks: closing descriptors and ids takes system calls.
-  std::unique_ptr<ServedFile> file;
+std::unique_ptr<ServedFile> OpenTable::Close(uint64_t nid) {
   Shard& shard = ShardOf(nid);
   MutexLock lock(shard.mutex);
   const auto found = shard.slots.find(nid);
-  if (found == shard.slots.end()) return;
+  if (found == shard.slots.end()) return nullptr;
   open_count_.fetch_sub(1, std::memory_order_relaxed);
   Slot* slot = found->second;
-  if (--slot->opens > 0) return;
+  if (--slot->opens > 0) return nullptr;
   slot->nid.store(0, std::memory_order_release);
-  file = std::move(slot->file);
+  std::unique_ptr<ServedFile> file = std::move(slot->file);
   shard.slots.erase(found);
   MutexLock free_lock(free_mutex_);
   free_.push_back(slot);
+  return file;
 }
 
 const ServedFile* OpenTable::Find(uint64_t handle, uint64_t nid) const {

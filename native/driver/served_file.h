@@ -16,6 +16,7 @@
 #include "base/mutex.h"
 #include "base/unique_fd.h"
 #include "driver/content.h"
+#include "driver/content_files.h"
 #include "fuse/passthrough.h"
 
 namespace g8ufs {
@@ -36,6 +37,7 @@ struct ServedFile {
   const ContentRecord record;
   UniqueFd file;            // the complete file, when we read it for the kernel
   fuse::BackingId backing;  // the complete file, when the kernel reads it itself
+  FileIdentity identity;    // of the complete file
 };
 
 class OpenTable {
@@ -56,8 +58,8 @@ class OpenTable {
   // Counts an open of `nid`; calls `choose` under the inode's lock when it is the first. ENFILE
   // when too many inodes are open.
   int Open(uint64_t nid, const Choose& choose, Opened* opened);
-  // Undoes one Open. Unknown inodes are ignored.
-  void Close(uint64_t nid);
+  // Undoes one Open; the file when that was the last. Unknown inodes are ignored.
+  std::unique_ptr<ServedFile> Close(uint64_t nid);
   // The file behind a handle, without a lock: the kernel sends no READ after the last RELEASE.
   const ServedFile* Find(uint64_t handle, uint64_t nid) const;
 

@@ -1,6 +1,6 @@
 /** What a mount of the native driver shows: metadata, complete files, and what lies on top of it. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFSOCK } from '../../src/format/tree.ts';
@@ -173,6 +173,35 @@ test('complete files are passed through', options, async (context) => {
   assert.equal(stats.passthroughOpens, 6);
   assert.equal(stats.cachedOpens, 0);
   assert.deepEqual(image.needs, []);
+});
+
+test('a passed-through file is looked at again at each open', options, async (context) => {
+  const bytes = bytesOf(20_000, 12);
+  const image = await MountedImage.open(context, directory({ a: fileOf(bytes) }), {
+    wholeBlocksMax: 0,
+  });
+  image.writeComplete(0);
+  await image.shell('cat $M/a $M/a > /dev/null');
+  assert.deepEqual([image.stats().passthroughOpens, image.needs.length], [2, 0]);
+  // Written to since it was registered: its seal is broken.
+  const path = image.writeComplete(0, { seal: false });
+  await image.shell('cat $M/a > /dev/null');
+  assert.equal(image.stats().passthroughOpens, 2);
+  assert.equal((image.needs[0] as Need).count, 0);
+  // Another file in its place: what was registered must not be read for it.
+  rmSync(path);
+  image.writeComplete(0);
+  await image.shell('cat $M/a > /dev/null');
+  const other = bytesOf(20_000, 13);
+  rmSync(path);
+  writeFileSync(path, other);
+  utimesSync(path, 1, 1);
+  const { stdout } = await image.run('cat', [join(image.mountPoint, 'a')]);
+  assert.equal(Buffer.from(stdout, 'latin1').equals(other), true);
+  // Gone: it is asked for again.
+  rmSync(path);
+  await image.shell('cat $M/a > /dev/null');
+  assert.equal(image.stats().cachedOpens, 2);
 });
 
 test('a file without its seal is not trusted', options, async (context) => {
