@@ -21,15 +21,19 @@ constexpr uint32_t kPauseWaits = 64;
 
 std::atomic<int> taken_cores{0};
 
-// Looking takes a core from somebody: at most half of them, and none where there is only one.
-bool TakeCore() {
-  static const int cores_max = static_cast<int>(std::thread::hardware_concurrency()) / 2;
-  if (taken_cores.fetch_add(1, std::memory_order_relaxed) < cores_max) return true;
+}  // namespace
+
+int IdleWait::LookersMax() {
+  static const int max = static_cast<int>(std::thread::hardware_concurrency()) / 2;
+  return max;
+}
+
+// Looking takes a core from somebody: not all of them, and none where there is only one.
+bool IdleWait::TakeCore() {
+  if (taken_cores.fetch_add(1, std::memory_order_relaxed) < lookers_max_) return true;
   taken_cores.fetch_sub(1, std::memory_order_relaxed);
   return false;
 }
-
-}  // namespace
 
 bool IdleWait::Look(const Device& device) {
   outcome_ = LookFor(device);
@@ -38,7 +42,7 @@ bool IdleWait::Look(const Device& device) {
 
 IdleWait::Outcome IdleWait::LookFor(const Device& device) {
   if (device.WaitReadable(0)) return Outcome::kAtOnce;
-  start_ = Clock::now();
+  start_ = now_();
   if (pause_ > 0) {
     --pause_;
     return Outcome::kNotTried;
@@ -47,7 +51,7 @@ IdleWait::Outcome IdleWait::LookFor(const Device& device) {
   Outcome outcome = Outcome::kFound;
   Clock::time_point last = start_;
   while (outcome == Outcome::kFound && !device.WaitReadable(0)) {
-    const Clock::time_point now = Clock::now();
+    const Clock::time_point now = now_();
     if (now - last > kAwayMin) pause_ = kPauseWaits;
     if (pause_ > 0 || now - start_ > budget_) outcome = Outcome::kMissed;
     last = now;
@@ -67,7 +71,7 @@ void IdleWait::OnRequest() {
       budget_ = budget_ < kBudgetMin ? std::chrono::nanoseconds{0} : budget_ / 2;
       return;
     case Outcome::kNotTried:
-      if (budget_.count() == 0 && Clock::now() - start_ <= kSoonMax) budget_ = kBudgetStart;
+      if (budget_.count() == 0 && now_() - start_ <= kSoonMax) budget_ = kBudgetStart;
       return;
   }
 }

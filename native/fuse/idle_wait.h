@@ -18,17 +18,28 @@ namespace g8ufs::fuse {
 
 class IdleWait {
  public:
+  using Clock = std::chrono::steady_clock;
+  using Now = Clock::time_point (*)();
+
+  // Half of the cores.
+  static int LookersMax();
+  // Arguments are for tests. `lookers_max`: so many look at the same time, in the whole process.
+  explicit IdleWait(Now now = Clock::now, int lookers_max = LookersMax())
+      : now_(now), lookers_max_(lookers_max) {}
+
   // Looks until a request is there or the time is used up. True when one was there at once.
   bool Look(const Device& device);
   // To be called when the request has been read: learns from how long it took to come.
   void OnRequest();
 
  private:
-  using Clock = std::chrono::steady_clock;
   enum class Outcome { kAtOnce, kFound, kMissed, kNotTried };
 
   Outcome LookFor(const Device& device);
+  bool TakeCore();
 
+  const Now now_;
+  const int lookers_max_;
   std::chrono::nanoseconds budget_{0};
   Clock::time_point start_;
   Outcome outcome_ = Outcome::kAtOnce;
