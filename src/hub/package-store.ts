@@ -28,6 +28,8 @@ export interface SaveLimit {
   readonly sizeMax: number;
   /** What to throw above it. */
   readonly tooLarge: () => Error;
+  /** Takes any bytes, not only flists. Default false. */
+  readonly isAnything?: boolean;
 }
 
 export class PackageStore {
@@ -57,7 +59,9 @@ export class PackageStore {
     const pieces: string[] = [];
     let size = 0;
     for await (const piece of piecesOf(source, limit)) {
-      if (size === 0) await assertPackage(piece.subarray(0, HEAD_SIZE));
+      if (size === 0 && limit.isAnything !== true) {
+        await assertPackage(piece.subarray(0, HEAD_SIZE));
+      }
       size += piece.length;
       md5.update(piece);
       digest.update(piece);
@@ -65,7 +69,7 @@ export class PackageStore {
       await this.#chunks.put(id, piece);
       pieces.push(id);
     }
-    if (size === 0) await assertPackage(new Uint8Array(0));
+    if (size === 0 && limit.isAnything !== true) await assertPackage(new Uint8Array(0));
     const saved = { digest: toHex(digest.digest()), md5: md5.digest('hex'), size };
     const isNew = await this.#catalogue.transaction(async (transaction) => {
       const present = await transaction.get(PACKAGE, saved.digest);

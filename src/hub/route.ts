@@ -7,6 +7,7 @@ import type { ChunkId, PrunableChunkStore } from '../store/store.ts';
 import type { Access } from './access/access.ts';
 import type { Sessions } from './access/session.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
+import type { DownloadCounter } from './downloads.ts';
 import type { RecordsReader } from './flist-records.ts';
 import type { Jobs } from './jobs.ts';
 import type { HubLimits } from './limits.ts';
@@ -38,6 +39,7 @@ export interface HubContext {
   readonly packages: PackageStore;
   readonly records: RecordsReader;
   readonly jobs: Jobs;
+  readonly downloads: DownloadCounter;
   readonly addon: HubAddon | undefined;
   /** URL of the hub as clients see it; without it what they ask by. */
   readonly publicUrl: string | undefined;

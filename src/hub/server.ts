@@ -28,6 +28,7 @@ import { SignedTokens } from './access/signed-token.ts';
 import { openCatalogue } from './catalogue/open.ts';
 import { answerBrokenRequest } from './client-error.ts';
 import { GuardedStore } from './collect/guarded-store.ts';
+import { DownloadCounter } from './downloads.ts';
 import { RecordsReader } from './flist-records.ts';
 import { fail } from './historical/envelope.ts';
 import { importFolder } from './import-folder.ts';
@@ -38,13 +39,18 @@ import { checkRequests } from './operation.ts';
 import { PackageStore } from './package-store.ts';
 import { Problem, problemOf, sendProblem } from './problem.ts';
 import type { HubAddon, HubChunkStore, HubContext, PublicBackend } from './route.ts';
+import { blockRoutes } from './routes/blocks.ts';
 import { chunkRoutes } from './routes/chunks.ts';
+import { documentRoutes, watchRoutes } from './routes/documents.ts';
+import { fileRoutes } from './routes/files.ts';
 import { flistRoutes } from './routes/flists.ts';
 import { healthRoutes } from './routes/health.ts';
 import { historicalRoutes, isHistorical } from './routes/historical/register.ts';
+import { imageRoutes } from './routes/images.ts';
 import { repositoryRoutes } from './routes/repositories.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { userRoutes } from './routes/users.ts';
+import { websiteRoutes } from './routes/website.ts';
 
 export interface HubOptions {
   /** Holds `chunks/` and `catalogue/` unless they are elsewhere, and `tmp/`; made when absent. */
@@ -114,16 +120,23 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     // After the last request, and also when the hub cannot start.
     app.addHook('onClose', async () => {
       await context.jobs.close();
+      await context.downloads.close();
       await Promise.all([context.catalogue.close(), context.chunks.close()]);
     });
     await takeFolder(app, context);
     firstAdmin = await ensureAdmin(context.catalogue, context.dataDir);
     addHooks(app);
+    const routes = watchRoutes(app);
+    documentRoutes(app, context, routes);
     healthRoutes(app, context);
     chunkRoutes(app, context);
     userRoutes(app, context);
     tokenRoutes(app, context);
     repositoryRoutes(app, context);
+    blockRoutes(app, context);
+    fileRoutes(app, context);
+    imageRoutes(app, context);
+    websiteRoutes(app, context);
     await historicalRoutes(app, context);
     flistRoutes(app, context);
     await app.listen({ host, port: options.port ?? 0 });
@@ -212,6 +225,7 @@ async function createContext(
       runningCountMax: limits.conversionCountMax,
       describe: (error) => problemOf(error).message,
     }),
+    downloads: new DownloadCounter(catalogue),
     addon: options.addon,
     publicUrl: options.publicUrl?.replace(/\/+$/, ''),
     publicBackend: options.publicBackend,

@@ -158,6 +158,28 @@ export type Garbage = RecordOf<typeof GARBAGE>;
 /** The collector that runs, of all hubs; there is one at a time. Parts: `collector`. */
 export const RUN = kind('l', 1, { by: z.string().max(64), until: time });
 
+/** A chunk that came as a block (`routes/blocks.ts`). Parts: chunk id. */
+export const BLOCK = kind('d', 1, { size, created: time });
+
+/** Who has uploaded which blocks. Parts: user (empty: nobody in particular), chunk id. */
+export const USER_BLOCK = kind('e', 2, { size, created: time });
+
+/** Of which file a block is. Parts: SHA-256 of the file, index of eight digits, chunk id. */
+export const FILE_BLOCK = kind('h', 3, { created: time });
+
+/** How often a block was downloaded. Parts: chunk id. */
+export const DOWNLOADS = kind('n', 1, { count: size });
+
+/** A file that was uploaded as a whole. Parts: SHA-256. */
+export const FILE = kind('w', 1, {
+  /** Of the {@link PACKAGE} that keeps its bytes. */
+  digest,
+  size,
+  user: name.optional(),
+  created: time,
+});
+export type FileRecord = RecordOf<typeof FILE>;
+
 /** Bytes of a package that make one chunk. */
 export const PIECE_SIZE = 1024 * 1024;
 

@@ -11,7 +11,7 @@ import { throwIfAborted } from '../../base/abort.ts';
 import { forEachParallel } from '../../base/workers.ts';
 import type { ChunkId, PrunableChunkStore } from '../../store/store.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { ENTRY, GARBAGE, type Garbage, PACKAGE } from '../catalogue/records.ts';
+import { ENTRY, FILE, GARBAGE, type Garbage, PACKAGE } from '../catalogue/records.ts';
 import { BUCKET_COUNT, IdBuckets } from './id-buckets.ts';
 import { type Collected, eachReference } from './references.ts';
 import { LEASE_MS, type Run, withRun } from './run.ts';
@@ -108,7 +108,7 @@ export async function collectGarbage(
 }
 
 /**
- * Packages that were saved before `before` and that no entry refers to, with the times of their records. The
+ * Packages that were saved before `before` and that no entry and no file refers to, with the times of their records. The
  * records are read first: an entry that comes to refer to one writes it anew.
  */
 async function unreferencedPackages(
@@ -124,6 +124,10 @@ async function unreferencedPackages(
   for await (const { value } of catalogue.list(ENTRY)) {
     throwIfAborted(run.signal);
     if (value.kind === 'flist') old.delete(value.digest);
+  }
+  for await (const { value } of catalogue.list(FILE)) {
+    throwIfAborted(run.signal);
+    old.delete(value.digest);
   }
   return old;
 }

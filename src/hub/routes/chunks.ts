@@ -87,7 +87,8 @@ export async function sendStaticChunk(
   return await sendChunk(context, request, reply, id);
 }
 
-async function sendChunk(
+/** A chunk, if the caller may read it. */
+export async function sendChunk(
   context: HubContext,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -119,7 +120,7 @@ async function putChunk(
   return reply.code(status === 'new' ? 201 : 200).send({ id, status });
 }
 
-async function storeChunk(
+export async function storeChunk(
   context: HubContext,
   id: ChunkId,
   bytes: Uint8Array,

@@ -7,7 +7,9 @@ import { REPOSITORY } from '../catalogue/records.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext } from '../route.ts';
 
-const INFO: HubInfo = {
+// `msg` is what clients of the newer historical server look for.
+const INFO: HubInfo & { readonly msg: string } = {
+  msg: 'flist server is working',
   hub: HUB_NAME,
   version: PROTOCOL_VERSION,
   features: ['chunks', 'chunks-batch', 'chunks-missing', 'chunks-upload', 'flists'],

@@ -8,6 +8,7 @@ import { platformOfMachine } from '../../format/oci/platform.ts';
 import { parseReference } from '../../format/oci/reference.ts';
 import { type Inode, S_IFREG } from '../../format/tree.ts';
 import type { CreateProgress } from '../../image/create-progress.ts';
+import type { Credentials } from '../../image/oci/registry/credentials.ts';
 import { openRegistrySource } from '../../image/oci/source.ts';
 import type { ImageSource, SourceRun, SourceTree } from '../../image/source/source.ts';
 import { type IndexedBlock, StreamPacker } from '../../image/source/stream-packer.ts';
@@ -56,12 +57,14 @@ export async function publishRegistryImage(
   options: {
     readonly folder: string;
     readonly route: string;
+    readonly credentials?: Credentials | undefined;
     readonly progress?: CreateProgress | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<Statistics> {
-  const source = openRegistrySource(image.reference, { tmpDir: options.folder });
-  return await publishImage(context, { source: new StartupSource(source), target, ...options });
+  const { credentials, ...rest } = options;
+  const source = openRegistrySource(image.reference, { tmpDir: rest.folder, credentials });
+  return await publishImage(context, { source: new StartupSource(source), target, ...rest });
 }
 
 /** A source with the file that says what to start. */

@@ -16,7 +16,7 @@ import type { Decompress, OciImage } from './image.ts';
 import { type OpenImageOptions, openLayoutImage } from './layout.ts';
 import { openImageFiles } from './open-files.ts';
 import { type PathWithName, splitPath } from './path.ts';
-import { findCredentials } from './registry/credentials.ts';
+import { type Credentials, findCredentials } from './registry/credentials.ts';
 import { RegistryClient } from './registry/registry-client.ts';
 import { openRegistryImage } from './registry-image.ts';
 
@@ -27,6 +27,8 @@ export interface OciSourceOptions {
   readonly insecureRegistry?: boolean | undefined;
   /** Bytes that one layer may have when it is unpacked. */
   readonly unpackLimit?: number | undefined;
+  /** For the registry, in place of what would be found. */
+  readonly credentials?: Credentials | undefined;
   /** Where credentials are looked for; default nowhere. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly tmpDir?: string | undefined;
@@ -62,12 +64,12 @@ export async function openArchiveSource(
 /** `oci://host/repository[:tag|@digest]`. @throws ERR_USAGE */
 export function openRegistrySource(text: string, options: OciSourceOptions): ImageSource {
   const reference = parseReference(text);
-  const { env = {}, insecureRegistry, tmpDir } = options;
+  const { credentials, env = {}, insecureRegistry, tmpDir } = options;
   return source(formatReference(reference), options, async (image, run) => {
     const { progress, signal } = run;
     progress.phase = 'fetching';
     const client = new RegistryClient(reference, {
-      credentials: () => findCredentials(reference, { env, signal }),
+      credentials: async () => credentials ?? (await findCredentials(reference, { env, signal })),
       insecure: insecureRegistry,
     });
     try {

@@ -2,27 +2,26 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { type CreateProgress, createProgress } from '../../../image/create-progress.ts';
 import { baseUrl } from '../../base-url.ts';
 import { readForm } from '../../form.ts';
-import { type Caller, callerOf, visibleTo } from '../../historical/caller.ts';
+import { callerOf, visibleTo } from '../../historical/caller.ts';
 import { mergeInto } from '../../historical/merge.ts';
 import { addHistoricalRoute } from '../../historical/route.ts';
 import { failure } from '../../historical/schemas.ts';
 import { receiveUpload } from '../../historical/uploads.ts';
 import { escapeHtml, htmlPage, PAGE_HEADERS } from '../../html.ts';
-import type { JobEvent, JobReport } from '../../jobs.ts';
+import type { JobEvent } from '../../jobs.ts';
 import { Problem } from '../../problem.ts';
 import { type HubContext, parameter } from '../../route.ts';
 import { publishArchive, settingsOfFields } from '../../uploads/archive.ts';
+import { followed, startConversion } from '../../uploads/conversion-job.ts';
 import { publishReadyFlist } from '../../uploads/ready-flist.ts';
-import { parseImage, publishRegistryImage } from '../../uploads/registry-image.ts';
+import { parseImage } from '../../uploads/registry-image.ts';
 import { makeWorkFolder, withWorkFolder } from '../../work-folder.ts';
 import { fileOfImage, imageField } from './upload.ts';
 
 // Below the time after which connections without traffic are closed.
 const KEEP_ALIVE_MS = 15_000;
-const PROGRESS_MS = 500;
 
 const jobStarted = z.object({ status: z.literal('success'), jobid: z.string() });
 const form = z.object({ file: z.string().meta({ format: 'binary' }) });
@@ -103,7 +102,15 @@ export function historicalJobRoutes(scope: FastifyInstance, context: HubContext)
       handler: async (request, reply) => {
         const caller = await callerOf(context, request);
         const name = await imageField(context, request, 'docker-input');
-        const id = startConversion(context, request, caller, name);
+        const image = parseImage(name);
+        const target = {
+          repository: caller.user,
+          file: fileOfImage(image.name),
+          actor: caller.actor,
+        };
+        const { id } = startConversion(context, target, image, {
+          route: baseUrl(context, request),
+        });
         return sendPage(reply, 'Conversion', `<p>Job <code id="jobid">${id}</code></p>`);
       },
     },
@@ -155,69 +162,6 @@ async function startUpload(
   } catch (error) {
     await work.remove();
     throw error;
-  }
-}
-
-/** Starts the conversion of an image. @returns the job's id */
-export function startConversion(
-  context: HubContext,
-  request: FastifyRequest,
-  caller: Caller,
-  name: string,
-): string {
-  const image = parseImage(name);
-  const file = fileOfImage(image.name);
-  const route = baseUrl(context, request);
-  const target = { repository: caller.user, file, actor: caller.actor };
-  const job = context.jobs.start('image', caller.user, async (report) =>
-    withWorkFolder(context.dataDir, async (folder) => {
-      const statistics = await followed('pulling image', report, (progress) =>
-        publishRegistryImage(context, target, image, {
-          folder,
-          route,
-          progress,
-          signal: report.signal,
-        }),
-      );
-      return { filename: file, flist: statistics };
-    }),
-  );
-  return job.id;
-}
-
-/** Percent of the whole at which a phase begins and ends. */
-const SHARES: Readonly<Record<CreateProgress['phase'], readonly [number, number]>> = {
-  fetching: [10, 50],
-  walking: [50, 60],
-  storing: [60, 95],
-  writing: [95, 100],
-};
-
-/** Tells a job's listener how far the work is, twice a second. */
-async function followed<T>(
-  what: string,
-  report: JobReport,
-  work: (progress: CreateProgress) => Promise<T>,
-): Promise<T> {
-  const progress = createProgress();
-  report.update(what, 0);
-  let told = '';
-  const timer = setInterval(() => {
-    const { phase, position, positionTotal, entries, bytes } = progress;
-    const [from, to] = SHARES[phase];
-    const share = positionTotal > 0 ? Math.min(1, position / positionTotal) : 0;
-    const text =
-      phase === 'fetching'
-        ? `${what}: ${position} of ${positionTotal} bytes`
-        : `processing ${entries} items, ${bytes} bytes`;
-    if (text === told) return;
-    told = text;
-    report.update(text, Math.round(from + (to - from) * share));
-  }, PROGRESS_MS);
-  try {
-    return await work(progress);
-  } finally {
-    clearInterval(timer);
   }
 }
 
