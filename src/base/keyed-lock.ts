@@ -12,17 +12,26 @@ export class KeyedLock {
   }
 
   async run<T>(key: string, task: () => Promise<T>): Promise<T> {
-    const before = this.#tails.get(key);
+    return await this.runMany([key], task);
+  }
+
+  /** One task under several different keys. All are queued for at once, so that tasks never wait in a circle. */
+  async runMany<T>(keys: readonly string[], task: () => Promise<T>): Promise<T> {
+    const before: Promise<void>[] = [];
     let release = (): void => {};
     const tail = new Promise<void>((resolve) => {
       release = resolve;
     });
-    this.#tails.set(key, tail);
+    for (const key of keys) {
+      const last = this.#tails.get(key);
+      if (last !== undefined) before.push(last);
+      this.#tails.set(key, tail);
+    }
     try {
-      if (before !== undefined) await before;
+      if (before.length > 0) await Promise.all(before);
       return await task();
     } finally {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+      for (const key of keys) if (this.#tails.get(key) === tail) this.#tails.delete(key);
       release();
     }
   }

@@ -234,12 +234,11 @@ export class ContentCache {
    */
   async fillMany(spans: readonly FillSpan[], options: FillOptions): Promise<void> {
     this.#requireOpen();
-    const fills = spans.map(async ({ ref, first, count }) => {
-      if (await this.#lander.land(ref, options)) return;
-      await this.fill(ref, first, count, options);
-    });
-    const results = await Promise.allSettled(fills);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    const landed = this.#lander.land(
+      spans.map(({ ref }) => ref),
+      options,
+    );
+    await this.#fillRest(spans, landed, options);
   }
 
   /**
@@ -268,21 +267,22 @@ export class ContentCache {
    */
   async load(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
     this.#requireOpen();
-    if (count > 0 && (await this.#lander.land(ref, options))) return;
+    if (count > 0 && (await this.#lander.land([ref], options)[0]) === true) return;
     const attached = await this.#contents.attach(ref);
     if (attached === 'partial' && count > 0) await this.fill(ref, first, count, options);
   }
 
   /**
-   * Makes a whole content complete that nobody has open yet; does nothing when it is.
+   * Makes whole contents complete that nobody has open yet; leaves alone what is complete.
    *
-   * @throws as {@link fill}
+   * @throws as {@link fillMany}
    */
-  async prefetch(ref: ContentRef, options: FillOptions): Promise<void> {
+  async prefetch(refs: readonly ContentRef[], options: FillOptions): Promise<void> {
     this.#requireOpen();
-    if ((await this.#parts.catalog.find(ref.digest))?.complete === true) return;
-    if (await this.#lander.land(ref, options)) return;
-    await this.fill(ref, 0, ref.chunkCount, options);
+    const records = await this.#parts.catalog.findMany(refs.map(({ digest }) => digest));
+    const absent = refs.filter((_, index) => records[index]?.complete !== true);
+    const spans = absent.map((ref) => ({ ref, first: 0, count: ref.chunkCount }));
+    await this.fillMany(spans, options);
   }
 
   /**
@@ -387,6 +387,20 @@ export class ContentCache {
       await rm(this.layout.lock, { force: true });
       await state.close();
     }
+  }
+
+  // What did not land is filled as soon as that is known for it, beside the landings of the others.
+  async #fillRest(
+    spans: readonly FillSpan[],
+    landings: readonly Promise<boolean>[],
+    options: FillOptions,
+  ): Promise<void> {
+    const fills = spans.map(async ({ ref, first, count }, index) => {
+      if (await landings[index]) return;
+      await this.fill(ref, first, count, options);
+    });
+    const results = await Promise.allSettled(fills);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
   #requireOpen(): void {

@@ -103,6 +103,20 @@ export class Catalog {
     });
   }
 
+  /** As {@link update} for several contents, with one look-up for all. */
+  updateMany(
+    digests: readonly Uint8Array[],
+    change: (record: ContentRecord | undefined, index: number) => ContentRecord | undefined,
+  ): Promise<void> {
+    return this.#lock.runMany(digests.map(toHex), async () => {
+      const records = await this.findMany(digests);
+      for (const [index, before] of records.entries()) {
+        const after = change(before, index);
+        if (after !== before) this.#replace(digests[index] as Uint8Array, before, after);
+      }
+    });
+  }
+
   /** Forgets a content and everything that points at it. Its file is the caller's to delete. */
   async remove(digest: Uint8Array): Promise<ContentRecord | undefined> {
     let removed: ContentRecord | undefined;
@@ -119,9 +133,10 @@ export class Catalog {
    * A removed record that says "durable" must be gone from the disk before a new file of the same
    * content may appear: after a power loss it would vouch for a file that was never synced.
    */
-  async settleRemoval(digest: Uint8Array): Promise<void> {
-    const key = toHex(digest);
-    if (this.#removals.has(key) || this.#removalsWriting.has(key)) await this.#state.flush();
+  async settleRemoval(...digests: readonly Uint8Array[]): Promise<void> {
+    if (this.#removals.size === 0 && this.#removalsWriting.size === 0) return;
+    const isRemoved = (key: string) => this.#removals.has(key) || this.#removalsWriting.has(key);
+    if (digests.some((digest) => isRemoved(toHex(digest)))) await this.#state.flush();
   }
 
   putPresence(digest: Uint8Array, lifeId: Uint8Array, bitmap: Uint8Array): void {

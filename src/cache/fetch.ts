@@ -6,11 +6,11 @@
  * Concurrency: a call holds its slot until its chunks are used up, so the bytes in memory are bounded by
  * slots × batch. Chunks that another call fetches are waited for without a slot.
  */
-import { createAbortController, raceAbort } from '../base/abort.ts';
+import { abortError, createAbortController, raceAbort } from '../base/abort.ts';
 import { G8Error, isG8Error } from '../base/errors.ts';
 import { plural } from '../base/plural.ts';
-import { type Flight, SingleFlight } from '../base/singleflight.ts';
-import type { Trail } from '../base/trail.ts';
+import { Trail } from '../base/trail.ts';
+import { deliver } from '../store/deliver.ts';
 import { CHUNK_SIZE_MAX, type ChunkId, type ChunkStore } from '../store/store.ts';
 import { FetchQueue, type QueuedChunk } from './fetch-queue.ts';
 import type { Counters } from './parts.ts';
@@ -51,32 +51,45 @@ export interface ChunkWant {
   readonly size: number;
 }
 
-/** Takes the chunks as they come. Neither method throws. */
+/** Takes the chunks as they come. None of its methods throws. */
 export interface ChunkSink {
+  /** Ends when the bytes are of no more use. */
   use(id: ChunkId, bytes: Uint8Array): Promise<void>;
   /** The chunk is on its way, by this call or another's. */
   onLoad(id: ChunkId, trail: Trail): void;
   fail(id: ChunkId, error: unknown): void;
 }
 
-interface Wanted extends QueuedChunk {
-  readonly flight: Flight<Uint8Array>;
+/** One call of {@link ChunkFetcher.fetch}. */
+interface Order {
+  readonly sink: ChunkSink;
+  readonly options: FetchOptions;
+  /** What is on its way, with the times that another's load may still be waited for. */
+  readonly loads: Map<Load, number>;
+  /** Chunks that the sink has not had to the end. */
+  owed: number;
+  readonly end: () => void;
+}
+
+/** A chunk on its way: one for each id, whoever wants it. */
+interface Load extends QueuedChunk {
+  readonly trail: Trail;
   readonly watcher: LoadWatcher | undefined;
-  /** Ends when the caller that asked for it has used it or was told why not. */
-  used: Promise<void>;
+  readonly orders: Set<Order>;
   /** The call that fetches it, once it has left the queue. */
   call: Call | undefined;
 }
 
 interface Call {
-  readonly wanted: readonly Wanted[];
+  /** What it has not had an answer for and somebody still wants. */
+  readonly loads: Map<ChunkId, Load>;
   readonly abandoned: AbortController;
 }
 
 export class ChunkFetcher {
   readonly #counters: Counters;
-  readonly #queue = new FetchQueue<Wanted>((...call) => this.#call(...call));
-  readonly #flights = new SingleFlight<Uint8Array>();
+  readonly #queue = new FetchQueue<Load>((...call) => this.#call(...call));
+  readonly #loads = new Map<ChunkId, Load>();
 
   constructor(counters: Counters) {
     this.#counters = counters;
@@ -84,22 +97,33 @@ export class ChunkFetcher {
 
   /** Loads that run or wait. */
   get flightCount(): number {
-    return this.#flights.count;
+    return this.#loads.size;
   }
 
   /** Gets each chunk once and hands it to the sink; ends when the sink has had all of them. */
   async fetch(wants: readonly ChunkWant[], sink: ChunkSink, options: FetchOptions): Promise<void> {
-    const uses = wants.map((want) => {
-      const flight = this.#flights.find(want.id);
-      if (flight === undefined) return this.#lead(want, sink, options);
-      return this.#join(want, flight, sink, options, JOIN_COUNT_MAX);
+    const { signal } = options;
+    if (signal.aborted) {
+      for (const { id } of wants) sink.fail(id, abortError(signal));
+      return;
+    }
+    if (wants.length === 0) return;
+    await new Promise<void>((resolve) => {
+      const onAbort = (): void => this.#leave(order);
+      const end = (): void => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const order: Order = { sink, options, loads: new Map(), owed: wants.length, end };
+      signal.addEventListener('abort', onAbort, { once: true });
+      for (const want of wants) this.#ask(order, want, JOIN_COUNT_MAX);
     });
-    await Promise.all(uses);
   }
 
   /** Makes the load of a chunk more urgent when it is still queued. */
   raise(id: ChunkId, priority: number): void {
-    this.#flights.find(id)?.raise?.(priority);
+    const load = this.#loads.get(id);
+    if (load !== undefined) this.#queue.raise(load, priority);
   }
 
   /** One chunk again, past all sharing: the copy that everybody got was corrupt. */
@@ -110,107 +134,145 @@ export class ChunkFetcher {
     return bytes;
   }
 
-  async #join(
-    want: ChunkWant,
-    flight: Flight<Uint8Array>,
-    sink: ChunkSink,
-    options: FetchOptions,
-    turns: number,
-  ): Promise<void> {
-    flight.raise?.(PRIORITY[options.priority]);
-    sink.onLoad(want.id, flight.trail);
-    let bytes: Uint8Array;
+  #ask(order: Order, want: ChunkWant, turns: number): void {
+    const { sink, options } = order;
+    const running = this.#loads.get(want.id);
+    if (running !== undefined) this.#queue.raise(running, PRIORITY[options.priority]);
+    const load = running ?? this.#lead(want, options);
+    load.orders.add(order);
+    order.loads.set(load, turns);
+    sink.onLoad(want.id, load.trail);
+    if (running !== undefined) return;
     try {
-      bytes = await flight.wait(options.signal);
+      this.#queue.add(load);
     } catch (error) {
-      const isFinal = flight.owner === options.store && !isG8Error(error, 'ERR_ABORTED');
-      if (isFinal || options.signal.aborted || turns === 0) return sink.fail(want.id, error);
-      // The leader's store failed; ours may do better.
-      const next = this.#flights.find(want.id);
-      if (next === undefined) return await this.#lead(want, sink, options);
-      return await this.#join(want, next, sink, options, turns - 1);
+      this.#reject(load, error);
     }
-    await sink.use(want.id, bytes);
   }
 
-  #lead({ id, size }: ChunkWant, sink: ChunkSink, options: FetchOptions): Promise<void> {
-    const { store, priority, signal, watcher } = options;
-    const flight = this.#flights.lead(id, store, () => this.#onAbandoned(wanted));
-    const wanted: Wanted = {
+  #lead({ id, size }: ChunkWant, { store, priority, watcher }: FetchOptions): Load {
+    const load: Load = {
       id,
       size,
       store,
       priority: PRIORITY[priority],
-      flight,
+      trail: new Trail(),
       watcher,
-      used: Promise.resolve(),
+      orders: new Set(),
       call: undefined,
     };
-    flight.raise = (urgent) => this.#queue.raise(wanted, urgent);
-    sink.onLoad(id, flight.trail);
-    wanted.used = useWhenThere(flight, id, sink, signal);
-    if (flight.ended) return wanted.used;
-    try {
-      this.#queue.add(wanted);
-    } catch (error) {
-      flight.reject(error);
-    }
-    return wanted.used;
+    this.#loads.set(id, load);
+    return load;
   }
 
-  #onAbandoned(wanted: Wanted): void {
-    if (wanted.call === undefined) this.#queue.remove(wanted);
-    else if (wanted.call.wanted.every(({ flight }) => flight.ended)) wanted.call.abandoned.abort();
+  // Whoever gave the order wants nothing of it any more; what nobody else wants is not fetched.
+  #leave(order: Order): void {
+    const { sink, options, loads } = order;
+    for (const load of [...loads.keys()]) {
+      loads.delete(load);
+      load.orders.delete(order);
+      if (load.orders.size === 0) this.#abandon(load);
+      sink.fail(load.id, abortError(options.signal));
+      this.#done(order);
+    }
   }
 
-  // Settles every flight, and ends when all are used.
-  async #call(store: ChunkStore, all: readonly Wanted[], onAnswer: () => void): Promise<void> {
-    const call: Call = { wanted: all, abandoned: createAbortController() };
-    const pending = new Map<ChunkId, Wanted>();
-    for (const wanted of all) {
-      wanted.call = call;
-      pending.set(wanted.id, wanted);
+  #abandon(load: Load): void {
+    this.#end(load);
+    const { call } = load;
+    if (call === undefined) this.#queue.remove(load);
+    else if (call.loads.size === 0) call.abandoned.abort();
+  }
+
+  #end(load: Load): void {
+    load.trail.end();
+    load.call?.loads.delete(load.id);
+    if (this.#loads.get(load.id) === load) this.#loads.delete(load.id);
+  }
+
+  #done(order: Order): void {
+    order.owed--;
+    if (order.owed === 0) order.end();
+  }
+
+  /** Hands a chunk to all who want it; the uses that the call has to wait for. */
+  #resolve(load: Load, bytes: Uint8Array): Promise<void>[] {
+    this.#end(load);
+    return [...load.orders].map((order) => {
+      order.loads.delete(load);
+      return order.sink.use(load.id, bytes).then(() => this.#done(order));
+    });
+  }
+
+  #reject(load: Load, error: unknown): void {
+    this.#end(load);
+    for (const order of load.orders) {
+      const turns = order.loads.get(load) as number;
+      order.loads.delete(load);
+      const isFinal = load.store === order.options.store && !isG8Error(error, 'ERR_ABORTED');
+      if (isFinal || turns === 0) {
+        order.sink.fail(load.id, error);
+        this.#done(order);
+      } else {
+        // The load was another's; our store may do better.
+        this.#ask(order, load, turns - 1);
+      }
     }
+  }
+
+  // Ends when all that came has been used.
+  async #call(store: ChunkStore, all: readonly Load[], onAnswer: () => void): Promise<void> {
+    const call: Call = {
+      loads: new Map(all.map((load) => [load.id, load])),
+      abandoned: createAbortController(),
+    };
     const { signal } = call.abandoned;
     const onAsk = (name: string, asked: readonly ChunkId[]): void => {
       for (const id of asked) {
-        const trail = pending.get(id)?.flight.trail;
+        const trail = call.loads.get(id)?.trail;
         if (trail !== undefined) trail.store = name;
       }
     };
-    for (const { flight } of all) flight.trail.enter('network');
-    onAsk(store.name, [...pending.keys()]);
-    for (const watcher of new Set(all.map((wanted) => wanted.watcher))) watcher?.onCall();
+    for (const load of all) {
+      load.call = call;
+      load.trail.enter('network');
+      load.trail.store = store.name;
+    }
+    for (const watcher of new Set(all.map((load) => load.watcher))) watcher?.onCall();
+    const uses: Promise<void>[] = [];
     let answered = false;
-    const settle = (id: ChunkId, bytes: Uint8Array): void => {
+    const onChunk = (id: ChunkId, bytes: Uint8Array): void => {
       if (!answered) onAnswer();
       answered = true;
-      const wanted = pending.get(id);
-      this.#count(bytes, wanted?.watcher);
-      const flight = wanted?.flight;
-      if (bytes.length <= CHUNK_SIZE_MAX) flight?.resolve(bytes);
-      else flight?.reject(tooLarge(id, store, bytes.length));
+      const load = call.loads.get(id);
+      this.#count(bytes, load?.watcher);
+      if (load === undefined) return;
+      if (bytes.length > CHUNK_SIZE_MAX) this.#reject(load, tooLarge(id, store, bytes.length));
+      else uses.push(...this.#resolve(load, bytes));
     };
     const read = async (): Promise<void> => {
       const [only] = all;
       if (only !== undefined && all.length === 1) {
-        settle(only.id, await store.get(only.id, { signal, onAsk }));
+        onChunk(only.id, await store.get(only.id, { signal, onAsk }));
         return;
       }
-      for await (const result of store.getMany([...pending.keys()], { signal, onAsk })) {
-        if ('bytes' in result) settle(result.id, result.bytes);
-        else pending.get(result.id)?.flight.reject(result.error);
-      }
+      await deliver(store, [...call.loads.keys()], { signal, onAsk }, (result) => {
+        if ('bytes' in result) onChunk(result.id, result.bytes);
+        else this.#rejectId(call, result.id, result.error);
+      });
     };
     try {
       await raceAbort(read(), signal);
     } catch (error) {
-      for (const { flight } of all) flight.reject(error);
+      for (const id of [...call.loads.keys()]) this.#rejectId(call, id, error);
     }
-    for (const { id, flight } of all) {
-      if (!flight.ended) flight.reject(unanswered(id, store));
-    }
-    await Promise.all(all.map(({ used }) => used));
+    for (const id of [...call.loads.keys()]) this.#rejectId(call, id, unanswered(id, store));
+    await Promise.all(uses);
+  }
+
+  #rejectId(call: Call, id: ChunkId, error: unknown): void {
+    const load = call.loads.get(id);
+    if (load !== undefined) this.#reject(load, error);
   }
 
   #count(bytes: Uint8Array, watcher: LoadWatcher | undefined): void {
@@ -218,21 +280,6 @@ export class ChunkFetcher {
     this.#counters.fetchedChunks++;
     this.#counters.fetchedBytes += bytes.length;
   }
-}
-
-async function useWhenThere(
-  flight: Flight<Uint8Array>,
-  id: ChunkId,
-  sink: ChunkSink,
-  signal: AbortSignal,
-): Promise<void> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await flight.wait(signal);
-  } catch (error) {
-    return sink.fail(id, error);
-  }
-  await sink.use(id, bytes);
 }
 
 function tooLarge(id: ChunkId, store: ChunkStore, size: number): G8Error {

@@ -112,16 +112,15 @@ export class Demand {
     const deadline = startDeadline({ timeoutMs: deadlineMs, what });
     const watcher = source.misses.watcher('ahead');
     const options = { store, priority: 'profile', signal: deadline.signal, watcher } as const;
-    const loads = refs.map((ref) => this.#cache.prefetch(ref, options));
     // Nobody waits for it: a reader that comes to these files asks again and gets the error.
-    void Promise.allSettled(loads).then((results) => {
-      deadline.clear();
-      const failed = results.find((result) => result.status === 'rejected');
-      if (failed === undefined) return;
-      // Without room or a store, what comes behind would fail as well.
-      sweep.stop();
-      this.#log.debug({ err: failed.reason }, 'readahead failed');
-    });
+    this.#cache
+      .prefetch(refs, options)
+      .catch((error: unknown) => {
+        // Without room or a store, what comes behind would fail as well.
+        sweep.stop();
+        this.#log.debug({ err: error }, 'readahead failed');
+      })
+      .finally(() => deadline.clear());
   }
 
   /** Makes blocks present within the mount's deadline, then reads ahead of a sequential reader. */

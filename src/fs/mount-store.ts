@@ -6,6 +6,7 @@
  * the first miss, or when the mount has been made, whichever is earlier.
  */
 import { G8Error } from '../base/errors.ts';
+import { type DeliveringStore, deliver, type OnChunk } from '../store/deliver.ts';
 import type { ChunkId, ChunkResult, ChunkStore, StoreCallOptions } from '../store/store.ts';
 import type { Image } from './images.ts';
 
@@ -35,7 +36,7 @@ export function openMountStore(options: MountStoreOptions): LazyStore {
 }
 
 /** A store that is opened when it is first asked, or warmed up before. */
-export class LazyStore implements ChunkStore {
+export class LazyStore implements DeliveringStore {
   readonly name: string;
   readonly #open: () => Promise<ChunkStore>;
   #opened: Promise<ChunkStore> | undefined;
@@ -60,6 +61,14 @@ export class LazyStore implements ChunkStore {
     options?: StoreCallOptions,
   ): AsyncGenerator<ChunkResult, void, void> {
     yield* (await this.warmUp()).getMany(ids, options);
+  }
+
+  async deliver(
+    ids: readonly ChunkId[],
+    options: StoreCallOptions,
+    onChunk: OnChunk,
+  ): Promise<void> {
+    await deliver(await this.warmUp(), ids, options, onChunk);
   }
 
   async missing(ids: readonly ChunkId[], options?: StoreCallOptions): Promise<ChunkId[]> {

@@ -9,10 +9,12 @@ import { sleep } from '../base/deadline.ts';
 import { G8Error, isG8Error } from '../base/errors.ts';
 import { mergeParallel, type Task } from '../base/parallel.ts';
 import { assertChunkId } from './chunk-id.ts';
+import type { DeliveringStore, OnChunk } from './deliver.ts';
 import { getEach, missingEach } from './each.ts';
 import { HttpClient, type HttpOptions } from './http-client.ts';
 import {
   batchFromHub,
+  deliverFromHub,
   getChunk,
   hasChunk,
   hubChunkPath,
@@ -37,7 +39,7 @@ const PROBE_AGAIN_MS = 10_000;
 
 type Kind = 'hub' | 'static';
 
-export class HttpStore implements WritableChunkStore {
+export class HttpStore implements WritableChunkStore, DeliveringStore {
   readonly name: string;
   readonly #client: HttpClient;
   readonly #ownsClient: boolean;
@@ -88,6 +90,30 @@ export class HttpStore implements WritableChunkStore {
     } else {
       yield* getEach(distinct, CONCURRENCY, options, (id, inner) => this.get(id, inner));
     }
+  }
+
+  async deliver(
+    ids: readonly ChunkId[],
+    options: StoreCallOptions,
+    onChunk: OnChunk,
+  ): Promise<void> {
+    if (this.#kind !== 'hub' || ids.length < 2 || ids.length > BATCH_COUNT) {
+      for await (const result of this.getMany(ids, options)) onChunk(result);
+      return;
+    }
+    ids.forEach(assertChunkId);
+    const owed = new Set(ids);
+    let failure: unknown;
+    try {
+      await deliverFromHub(this.#client, [...owed], options, (result) => {
+        owed.delete(result.id);
+        onChunk(result);
+      });
+    } catch (error) {
+      throwIfAborted(options.signal);
+      failure = error;
+    }
+    for (const id of owed) onChunk({ id, error: failure ?? refusedError(this.#client, id) });
   }
 
   async missing(ids: readonly ChunkId[], options: StoreCallOptions = {}): Promise<ChunkId[]> {

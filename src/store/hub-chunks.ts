@@ -9,12 +9,21 @@ import { startDeadline } from '../base/deadline.ts';
 import { G8Error } from '../base/errors.ts';
 import {
   CHUNKS_MEDIA_TYPE,
+  type ChunkFrame,
   decodeFrames,
   encodeFrameHeader,
   FRAME_STATUS,
+  FrameDecoder,
 } from './chunk-frames.ts';
 import { chunkPath, missingError } from './chunk-id.ts';
-import { type HttpClient, readBody, readJson } from './http-client.ts';
+import type { OnChunk } from './deliver.ts';
+import {
+  type HttpClient,
+  type HttpRequest,
+  type HttpResponse,
+  readBody,
+  readJson,
+} from './http-client.ts';
 import {
   BATCH_COUNT_MAX,
   type HubInfo,
@@ -145,30 +154,57 @@ export async function* batchFromHub(
   options: StoreCallOptions,
 ): AsyncGenerator<ChunkResult, void, void> {
   const pending = new Set(ids);
-  yield* client.stream<ChunkResult>(
-    {
-      method: 'POST',
-      path: '/api/v1/chunks/batch',
-      headers: { 'content-type': 'application/json', accept: CHUNKS_MEDIA_TYPE },
-      body: JSON.stringify({ ids }),
-      signal: options.signal,
-      timeoutMs: BATCH_TIMEOUT_MS,
-    },
-    async function* (response) {
-      if (response.header('content-type') !== CHUNKS_MEDIA_TYPE) {
-        throw new G8Error('ERR_PROTOCOL', `Batch from ${client.name} is no chunk stream`);
-      }
-      for await (const { id, status, bytes } of decodeFrames(response.body)) {
-        if (!pending.delete(id)) {
-          throw new G8Error('ERR_PROTOCOL', `Batch from ${client.name} has chunk ${id} unasked`);
-        }
-        if (status === FRAME_STATUS.ok) yield { id, bytes };
-        else if (status === FRAME_STATUS.missing)
-          yield { id, error: missingError(id, client.name) };
-        else yield { id, error: refusedError(client, id) };
-      }
-    },
-  );
+  yield* client.stream<ChunkResult>(batchRequest(ids, options), async function* (response) {
+    assertBatch(client, response);
+    for await (const frame of decodeFrames(response.body)) yield resultOf(client, pending, frame);
+  });
+}
+
+/** As {@link batchFromHub}, without a turn of the event loop for each chunk. */
+export async function deliverFromHub(
+  client: HttpClient,
+  ids: readonly ChunkId[],
+  options: StoreCallOptions,
+  onChunk: OnChunk,
+): Promise<void> {
+  const pending = new Set(ids);
+  await client.request(batchRequest(ids, options), async (response) => {
+    assertBatch(client, response);
+    const decoder = new FrameDecoder();
+    for await (const piece of response.body) {
+      for (const frame of decoder.push(piece)) onChunk(resultOf(client, pending, frame));
+    }
+    decoder.end();
+  });
+}
+
+function batchRequest(ids: readonly ChunkId[], options: StoreCallOptions): HttpRequest {
+  return {
+    method: 'POST',
+    path: '/api/v1/chunks/batch',
+    headers: { 'content-type': 'application/json', accept: CHUNKS_MEDIA_TYPE },
+    body: JSON.stringify({ ids }),
+    signal: options.signal,
+    timeoutMs: BATCH_TIMEOUT_MS,
+  };
+}
+
+function assertBatch(client: HttpClient, response: HttpResponse): void {
+  if (response.header('content-type') === CHUNKS_MEDIA_TYPE) return;
+  throw new G8Error('ERR_PROTOCOL', `Batch from ${client.name} is no chunk stream`);
+}
+
+function resultOf(
+  client: HttpClient,
+  pending: Set<ChunkId>,
+  { id, status, bytes }: ChunkFrame,
+): ChunkResult {
+  if (!pending.delete(id)) {
+    throw new G8Error('ERR_PROTOCOL', `Batch from ${client.name} has chunk ${id} unasked`);
+  }
+  if (status === FRAME_STATUS.ok) return { id, bytes };
+  if (status === FRAME_STATUS.missing) return { id, error: missingError(id, client.name) };
+  return { id, error: refusedError(client, id) };
 }
 
 /** `PUT` of one chunk. @throws ERR_CHUNK_CORRUPT when the hub finds that bytes and id differ */

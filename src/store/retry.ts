@@ -14,6 +14,7 @@ import {
   retryDelayMs,
   SYSTEM_CLOCK,
 } from '../base/retry.ts';
+import { type DeliveringStore, deliver, type OnChunk } from './deliver.ts';
 import type {
   ChunkId,
   ChunkResult,
@@ -57,7 +58,7 @@ export function withRetry(
     : new RetryStore(store, policy, clock);
 }
 
-class RetryStore<S extends ChunkStore> implements ChunkStore {
+class RetryStore<S extends ChunkStore> implements DeliveringStore {
   readonly name: string;
   protected readonly store: S;
   readonly #policy: RetryPolicy;
@@ -84,21 +85,33 @@ class RetryStore<S extends ChunkStore> implements ChunkStore {
     let pending = new Set(ids);
     for (let attempt = 1; pending.size > 0; attempt++) {
       throwIfAborted(options.signal);
-      const last = attempt >= this.#policy.attemptCount;
       const failed = new Map<ChunkId, unknown>();
       for await (const result of this.#round(pending, options)) {
         if ('error' in result && isRetryable(result.error)) failed.set(result.id, result.error);
         else yield result;
       }
-      const error = [...failed.values()][0] as G8Error | undefined;
-      if (error === undefined) return;
-      const delayMs = retryDelayMs(this.#policy, attempt, error, this.#clock);
-      if (last || this.#clock.now() + delayMs >= end) {
-        for (const [id, reason] of failed) yield { id, error: reason };
+      if (!(await this.#pause(attempt, end, failed, options))) {
+        for (const [id, error] of failed) yield { id, error };
         return;
       }
-      retryChannel.publish({ store: this.name, attempt, delayMs, error });
-      await this.#clock.sleep(delayMs, options.signal);
+      pending = new Set(failed.keys());
+    }
+  }
+
+  async deliver(
+    ids: readonly ChunkId[],
+    options: StoreCallOptions,
+    onChunk: OnChunk,
+  ): Promise<void> {
+    const end = this.#clock.now() + this.#policy.totalMs;
+    let pending = new Set(ids);
+    for (let attempt = 1; pending.size > 0; attempt++) {
+      throwIfAborted(options.signal);
+      const failed = await this.#pass(pending, options, onChunk);
+      if (!(await this.#pause(attempt, end, failed, options))) {
+        for (const [id, error] of failed) onChunk({ id, error });
+        return;
+      }
       pending = new Set(failed.keys());
     }
   }
@@ -128,6 +141,48 @@ class RetryStore<S extends ChunkStore> implements ChunkStore {
       },
       run,
     );
+  }
+
+  /** Waits before another attempt; false when there is none to be made. */
+  async #pause(
+    attempt: number,
+    end: number,
+    failed: ReadonlyMap<ChunkId, unknown>,
+    options: StoreCallOptions,
+  ): Promise<boolean> {
+    const error = [...failed.values()][0] as G8Error | undefined;
+    if (error === undefined) return false;
+    const delayMs = retryDelayMs(this.#policy, attempt, error, this.#clock);
+    const isLast = attempt >= this.#policy.attemptCount;
+    if (isLast || this.#clock.now() + delayMs >= end) return false;
+    retryChannel.publish({ store: this.name, attempt, delayMs, error });
+    await this.#clock.sleep(delayMs, options.signal);
+    return true;
+  }
+
+  // Hands over what came or failed for good; the rest with its errors.
+  async #pass(
+    pending: ReadonlySet<ChunkId>,
+    options: StoreCallOptions,
+    onChunk: OnChunk,
+  ): Promise<Map<ChunkId, unknown>> {
+    const owed = new Set(pending);
+    const failed = new Map<ChunkId, unknown>();
+    const fail = (id: ChunkId, error: unknown): void => {
+      if (isRetryable(error)) failed.set(id, error);
+      else onChunk({ id, error });
+    };
+    try {
+      await deliver(this.store, [...pending], options, (result) => {
+        owed.delete(result.id);
+        if ('error' in result) fail(result.id, result.error);
+        else onChunk(result);
+      });
+    } catch (error) {
+      throwIfAborted(options.signal);
+      for (const id of owed) fail(id, error);
+    }
+    return failed;
   }
 
   // One pass over the ids that are left. If the pass as a whole fails, each id it owed has failed.

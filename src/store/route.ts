@@ -10,6 +10,7 @@ import { CODES, G8Error, isG8Error } from '../base/errors.ts';
 import { mergeParallel, type Task } from '../base/parallel.ts';
 import { plural } from '../base/plural.ts';
 import type { DigestFunction } from './chunk-id.ts';
+import { type DeliveringStore, deliver, type OnChunk } from './deliver.ts';
 import type {
   ChunkId,
   ChunkResult,
@@ -66,7 +67,32 @@ interface Candidate {
   readonly pool: Pool;
 }
 
-export class RouteStore implements ChunkStore {
+/** Chunks of one call that are still looked for; all move on to their next candidate after a round. */
+class Search {
+  readonly candidates: readonly Candidate[];
+  /** Index of the candidate that each is asked from next. */
+  readonly turns: Map<ChunkId, number>;
+  readonly errors = new Map<ChunkId, unknown[]>();
+
+  constructor(candidates: readonly Candidate[], turns: Map<ChunkId, number>) {
+    this.candidates = candidates;
+    this.turns = turns;
+  }
+
+  /** Notes what a candidate gave; true when it is the chunk. */
+  take(result: ChunkResult): boolean {
+    if ('bytes' in result) {
+      this.turns.delete(result.id);
+      return true;
+    }
+    const errors = this.errors.get(result.id);
+    if (errors === undefined) this.errors.set(result.id, [result.error]);
+    else errors.push(result.error);
+    return false;
+  }
+}
+
+export class RouteStore implements DeliveringStore {
   readonly name: string;
   readonly #lookup: readonly Pool[];
   readonly #cache: readonly Pool[];
@@ -108,35 +134,33 @@ export class RouteStore implements ChunkStore {
     ids: readonly ChunkId[],
     options: StoreCallOptions = {},
   ): AsyncGenerator<ChunkResult, void, void> {
-    const candidates = this.#candidates();
-    const errors = new Map<ChunkId, unknown[]>();
-    // Candidates each id has left, by index; all move on together after a round.
-    let turns = new Map<ChunkId, number>();
-    for (const id of new Set(ids)) {
-      errors.set(id, []);
-      turns.set(id, nextMatch(candidates, id, 0));
-    }
-    while (turns.size > 0) {
-      const groups = new Map<Candidate, ChunkId[]>();
-      const failed = new Map<ChunkId, number>();
-      for (const [id, turn] of turns) {
-        const candidate = candidates[turn];
-        if (candidate === undefined) {
-          yield { id, error: this.#failureOf(id, errors.get(id) ?? []) };
-          continue;
-        }
-        failed.set(id, nextMatch(candidates, id, turn + 1));
-        groups.set(candidate, [...(groups.get(candidate) ?? []), id]);
-      }
+    const search = this.#search(ids);
+    while (search.turns.size > 0) {
+      const { groups, lost } = this.#nextRound(search);
+      yield* lost;
       for await (const result of this.#round(groups, options)) {
-        if ('error' in result) {
-          errors.get(result.id)?.push(result.error);
-        } else {
-          failed.delete(result.id);
-          yield result;
-        }
+        if (search.take(result)) yield result;
       }
-      turns = failed;
+    }
+  }
+
+  async deliver(
+    ids: readonly ChunkId[],
+    options: StoreCallOptions,
+    onChunk: OnChunk,
+  ): Promise<void> {
+    const search = this.#search(ids);
+    while (search.turns.size > 0) {
+      throwIfAborted(options.signal);
+      const { groups, lost } = this.#nextRound(search);
+      for (const result of lost) onChunk(result);
+      const onResult = (result: ChunkResult): void => {
+        if (search.take(result)) onChunk(result);
+      };
+      const calls = [...groups].map(([candidate, group]) =>
+        this.#deliverGroup(candidate, group, options, onResult),
+      );
+      await Promise.all(calls);
     }
   }
 
@@ -204,6 +228,55 @@ export class RouteStore implements ChunkStore {
       this.#failed(candidate, error);
       for (const id of owed) yield { id, error };
     }
+  }
+
+  // Never rejects unless the call is aborted.
+  async #deliverGroup(
+    candidate: Candidate,
+    ids: readonly ChunkId[],
+    options: StoreCallOptions,
+    onChunk: OnChunk,
+  ): Promise<void> {
+    const owed = new Set(ids);
+    options.onAsk?.(candidate.store.name, ids);
+    try {
+      await deliver(candidate.store, ids, { ...options, onAsk: undefined }, (result) => {
+        owed.delete(result.id);
+        if ('error' in result) this.#failed(candidate, result.error);
+        else this.#succeeded(candidate, result.id, result.bytes);
+        onChunk(result);
+      });
+    } catch (error) {
+      throwIfAborted(options.signal);
+      this.#failed(candidate, error);
+      for (const id of owed) onChunk({ id, error });
+    }
+  }
+
+  #search(ids: readonly ChunkId[]): Search {
+    const candidates = this.#candidates();
+    const turns = new Map<ChunkId, number>();
+    for (const id of ids) turns.set(id, nextMatch(candidates, id, 0));
+    return new Search(candidates, turns);
+  }
+
+  /** Who is asked for what next; chunks that nobody is left for are `lost`. */
+  #nextRound(search: Search): { groups: Map<Candidate, ChunkId[]>; lost: ChunkResult[] } {
+    const groups = new Map<Candidate, ChunkId[]>();
+    const lost: ChunkResult[] = [];
+    for (const [id, turn] of search.turns) {
+      const candidate = search.candidates[turn];
+      if (candidate === undefined) {
+        search.turns.delete(id);
+        lost.push({ id, error: this.#failureOf(id, search.errors.get(id) ?? []) });
+        continue;
+      }
+      search.turns.set(id, nextMatch(search.candidates, id, turn + 1));
+      const group = groups.get(candidate);
+      if (group === undefined) groups.set(candidate, [id]);
+      else group.push(id);
+    }
+    return { groups, lost };
   }
 
   /** All destinations in the order of this call, suspects last. */

@@ -173,9 +173,9 @@ test('prefetch() does nothing for a content that is complete', async (t) => {
   const one = content(1, 12);
   const several = content(3, 13);
   const store = new RecordingStore([one, several]);
-  for (const file of [one, several]) await cache.prefetch(file, { store, priority: 'background' });
+  for (const file of [one, several]) await cache.prefetch([file], { store, priority: 'background' });
   assert.equal(store.asked.length, 4);
-  for (const file of [one, several]) await cache.prefetch(file, { store, priority: 'background' });
+  for (const file of [one, several]) await cache.prefetch([file], { store, priority: 'background' });
   assert.equal(store.asked.length, 4);
   assert.equal((await cache.status()).files, 2);
 });
@@ -187,7 +187,7 @@ test('a background load beyond the size limit fails, a demand load does not', as
   const store = new RecordingStore([first, second]);
   residency.open.add(first.key);
   await cache.load(first, 0, 1, { store, ...DEMAND });
-  await assert.rejects(cache.prefetch(second, { store, priority: 'background' }), {
+  await assert.rejects(cache.prefetch([second], { store, priority: 'background' }), {
     code: 'ERR_CACHE_FULL',
   });
   await cache.load(second, 0, 1, { store, ...DEMAND });
