@@ -215,6 +215,46 @@ class FindChunksWorker final : public PromiseWorker {
   std::vector<uint8_t> found_;
 };
 
+class ReadChunksWorker final : public PromiseWorker {
+ public:
+  explicit ReadChunksWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()), root_(ToText(info.Env(), info[0], "root")) {
+    const Napi::Array ids = ToArray(env(), info[1], "ids");
+    for (uint32_t i = 0; i < ids.Length(); ++i) {
+      const Napi::HandleScope scope(env());
+      ids_.push_back(ToText(env(), ids.Get(i), "id"));
+    }
+    const Napi::Object options = ToObject(env(), info[2], "options");
+    size_max_ = ToSize(options, "sizeMax");
+    chunk_size_max_ = ToSize(options, "chunkSizeMax");
+  }
+
+ private:
+  static constexpr int64_t kSizeMax = int64_t{64} << 20;
+
+  size_t ToSize(Napi::Object options, const char* name) {
+    return static_cast<size_t>(ToInteger(env(), options.Get(name), name, 1, kSizeMax));
+  }
+  Status Execute() override {
+    return ReadChunks(root_, ids_, size_max_, chunk_size_max_, bytes_, sizes_);
+  }
+  Napi::Value Result(Napi::Env env) override {
+    Napi::Array sizes = Napi::Array::New(env, sizes_.size());
+    for (uint32_t i = 0; i < sizes_.size(); ++i) sizes.Set(i, sizes_[i]);
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("bytes", FromBytes(env, bytes_.span()));
+    result.Set("sizes", sizes);
+    return result;
+  }
+
+  const std::string root_;
+  std::vector<std::string> ids_;
+  size_t size_max_ = 0;
+  size_t chunk_size_max_ = 0;
+  Buffer bytes_;
+  std::vector<uint32_t> sizes_;
+};
+
 }  // namespace
 
 void RegisterPack(Napi::Env /*env*/, Napi::Object exports) {
@@ -222,6 +262,7 @@ void RegisterPack(Napi::Env /*env*/, Napi::Object exports) {
   SetAsyncFunction<StoreFilesWorker>(exports, "storeFiles");
   SetAsyncFunction<WriteChunksWorker>(exports, "writeChunks");
   SetAsyncFunction<FindChunksWorker>(exports, "findChunks");
+  SetAsyncFunction<ReadChunksWorker>(exports, "readChunks");
 }
 
 }  // namespace g8ufs

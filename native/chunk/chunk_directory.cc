@@ -56,6 +56,22 @@ bool IsFile(int root, const std::string& path, struct stat& found) {
          found.st_size > 0;
 }
 
+// Nothing, and a size of 0, unless it is a chunk of at most `size_max` bytes.
+UniqueFd OpenChunk(int root, const std::string& id, size_t size_max, size_t& size) {
+  for (const std::string& path : {PathOf(id), id}) {
+    // O_NONBLOCK: a FIFO would wait for its writer.
+    UniqueFd fd(::openat(root, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    struct stat file;
+    if (!fd.ok() || ::fstat(fd.get(), &file) != 0) continue;
+    if (!S_ISREG(file.st_mode) || file.st_size <= 0) continue;
+    if (static_cast<size_t>(file.st_size) > size_max) continue;
+    size = static_cast<size_t>(file.st_size);
+    return fd;
+  }
+  size = 0;
+  return UniqueFd();
+}
+
 }  // namespace
 
 Status ChunkDirectoryWriter::Open() {
@@ -216,6 +232,28 @@ Status FindChunks(const std::string& root, const std::vector<std::string>& ids,
       }
     }
   }
+  return {};
+}
+
+Status ReadChunks(const std::string& root, const std::vector<std::string>& ids, size_t size_max,
+                  size_t chunk_size_max, Buffer& bytes, std::vector<uint32_t>& sizes) {
+  if (!std::ranges::all_of(ids, IsId)) return BadId();
+  sizes.clear();
+  const UniqueFd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  size_t used = 0;
+  bytes.Resize(size_max);
+  for (const std::string& id : ids) {
+    size_t size = 0;
+    const UniqueFd fd = directory.ok() ? OpenChunk(directory.get(), id, chunk_size_max, size) : UniqueFd();
+    if (fd.ok()) {
+      if (used > 0 && used + size > size_max) break;
+      if (size > bytes.size()) bytes.Resize(size);
+      if (!ReadExactlyAt(fd.get(), 0, bytes.span().subspan(used, size)).ok()) size = 0;
+    }
+    used += size;
+    sizes.push_back(static_cast<uint32_t>(size));
+  }
+  bytes.Truncate(used);
   return {};
 }
 

@@ -72,6 +72,12 @@ Status WriteChunks(const ChunkDirectory& directory, const std::vector<NamedChunk
 Status FindChunks(const std::string& root, const std::vector<std::string>& ids,
                   std::vector<uint8_t>& found);
 
+// Reads chunks one behind the other into `bytes`, in the order of `ids`, until the next would pass `size_max` bytes;
+// the first is read whatever its size. `sizes` has one item for each chunk that was looked at, 0 for one that
+// cannot be read as a chunk of at most `chunk_size_max` bytes. ERR_USAGE for an id that is none.
+Status ReadChunks(const std::string& root, const std::vector<std::string>& ids, size_t size_max,
+                  size_t chunk_size_max, Buffer& bytes, std::vector<uint32_t>& sizes);
+
 }  // namespace g8ufs
 
 #endif  // G8UFS_NATIVE_CHUNK_CHUNK_DIRECTORY_H_

@@ -181,7 +181,10 @@ export class Placer {
 
   #placed({ landing, resolve }: Pending, bytes: number, sizes: Map<ContentRef, number>): void {
     if (bytes === PLACE_UNSUPPORTED) this.#isUnsupported = true;
-    if (bytes === PLACE_EXISTS || bytes === PLACE_UNSUPPORTED) return resolve(false);
+    if (bytes === PLACE_EXISTS || bytes === PLACE_UNSUPPORTED) {
+      resolve(false);
+      return;
+    }
     const { ref } = landing;
     this.#parts.residency.complete(ref.digest);
     if (bytes !== estimate(ref.size)) sizes.set(ref, bytes);

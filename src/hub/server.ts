@@ -74,7 +74,7 @@ export interface HubOptions {
   readonly signedTokens?: { readonly seed: Uint8Array; readonly ageMsMax?: number };
   /** BLAKE2b of uploaded chunks, the addon's for example; default runs on the JS thread. */
   readonly digest?: DigestFunction;
-  /** Makes flists of archives and images; without it such uploads are refused. */
+  /** Makes flists of archives and images; without it such uploads are refused. Reads batches of chunks in fewer steps. */
   readonly addon?: HubAddon;
   /** URL of the hub as clients see it, when it is not what they ask by: behind some proxies. */
   readonly publicUrl?: string;
@@ -196,7 +196,7 @@ async function createContext(
   const temporary = join(dataDir, 'tmp');
   await makeFolder(temporary);
   await sweep(temporary);
-  const backend = options.chunks ?? (await openFolder(join(dataDir, 'chunks'), fsync));
+  const backend = options.chunks ?? (await openFolder(dataDir, fsync, options.addon));
   const url = options.catalogue ?? `level:${join(dataDir, 'catalogue')}`;
   const catalogue = await openCatalogue(url, { fsync }).catch(async (error: unknown) => {
     await backend.close();
@@ -235,8 +235,14 @@ async function createContext(
   };
 }
 
-async function openFolder(path: string, fsync: boolean): Promise<DirectoryStore> {
-  const chunks = new DirectoryStore({ path, create: true, fsync });
+async function openFolder(
+  dataDir: string,
+  fsync: boolean,
+  addon: HubAddon | undefined,
+): Promise<DirectoryStore> {
+  const path = join(dataDir, 'chunks');
+  const readChunks = addon?.readChunks;
+  const chunks = new DirectoryStore({ path, create: true, fsync, readChunks });
   await chunks.sweep(TEMPORARY_AGE_MS);
   return chunks;
 }

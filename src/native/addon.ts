@@ -264,6 +264,19 @@ export interface PackBinding {
    */
   findChunks(root: string, ids: readonly string[]): Promise<Uint8Array>;
   /**
+   * Reads chunks of a chunk directory, in order, until the next would pass `sizeMax` bytes (64 MiB at most); the
+   * first is read whatever its size.
+   *
+   * @param ids lower-case hex, 1024 at most
+   * @returns the chunks one behind the other, and the size of each that was looked at: 0 when it cannot be read as a
+   *   chunk of at most `chunkSizeMax` bytes
+   */
+  readChunks(
+    root: string,
+    ids: readonly string[],
+    options: { readonly sizeMax: number; readonly chunkSizeMax: number },
+  ): Promise<{ readonly bytes: Uint8Array; readonly sizes: readonly number[] }>;
+  /**
    * Writes those of up to 1024 chunks that are not there yet to a chunk directory, each by rename.
    *
    * @param root folder that has a folder `tmp`

@@ -83,9 +83,7 @@ export class HttpStore implements WritableChunkStore, DeliveringStore {
     ids.forEach(assertChunkId);
     throwIfAborted(options.signal);
     const distinct = [...new Set(ids)];
-    // Two requests cost more than one, once it is known that it can be one.
-    const countMin = this.#kind === 'hub' ? 2 : BATCH_COUNT_MIN;
-    if (distinct.length >= countMin && (await this.#kindSoon()) === 'hub') {
+    if (await this.#takesBatch(distinct.length)) {
       yield* this.#getBatches(distinct, options);
     } else {
       yield* getEach(distinct, CONCURRENCY, options, (id, inner) => this.get(id, inner));
@@ -97,11 +95,12 @@ export class HttpStore implements WritableChunkStore, DeliveringStore {
     options: StoreCallOptions,
     onChunk: OnChunk,
   ): Promise<void> {
-    if (this.#kind !== 'hub' || ids.length < 2 || ids.length > BATCH_COUNT) {
+    if (ids.length > BATCH_COUNT || !(await this.#takesBatch(ids.length))) {
       for await (const result of this.getMany(ids, options)) onChunk(result);
       return;
     }
     ids.forEach(assertChunkId);
+    throwIfAborted(options.signal);
     const owed = new Set(ids);
     let failure: unknown;
     try {
@@ -183,6 +182,12 @@ export class HttpStore implements WritableChunkStore, DeliveringStore {
       failure = error;
     }
     for (const id of owed) yield { id, error: failure ?? refusedError(this.#client, id) };
+  }
+
+  async #takesBatch(count: number): Promise<boolean> {
+    // Two requests cost more than one, once it is known that it can be one.
+    const countMin = this.#kind === 'hub' ? 2 : BATCH_COUNT_MIN;
+    return count >= countMin && (await this.#kindSoon()) === 'hub';
   }
 
   /** The kind if it is known within the time a batch may wait for it. */

@@ -4,10 +4,12 @@ import { abortError } from '../../src/base/abort.ts';
 import { blake2b } from '../../src/base/blake2b.ts';
 import { toHex } from '../../src/base/bytes.ts';
 import { G8Error } from '../../src/base/errors.ts';
+import { deliver } from '../../src/store/deliver.ts';
 import { getEach } from '../../src/store/each.ts';
 import type {
   ChunkId,
   ChunkResult,
+  ChunkStore,
   StoreCallOptions,
   WritableChunkStore,
 } from '../../src/store/store.ts';
@@ -101,6 +103,29 @@ export function chunkOf(text: string, length: 16 | 32 = 32): { id: ChunkId; byte
   const bytes = new Uint8Array(Buffer.from(text, 'utf8'));
   return { id: toHex(blake2b(bytes, length)), bytes };
 }
+
+/** Both ways to many chunks, with one result. */
+export const WAYS: readonly (readonly [
+  name: string,
+  get: (
+    store: ChunkStore,
+    ids: readonly ChunkId[],
+    options?: StoreCallOptions,
+  ) => Promise<Map<ChunkId, Uint8Array | { error: unknown }>>,
+])[] = [
+  ['getMany()', (store, ids, options) => collect(store.getMany(ids, options))],
+  [
+    'deliver()',
+    async (store, ids, options = {}) => {
+      const results: ChunkResult[] = [];
+      await deliver(store, ids, options, (result) => results.push(result));
+      async function* all() {
+        yield* results;
+      }
+      return await collect(all());
+    },
+  ],
+];
 
 /** All results of `getMany`, by id. */
 export async function collect(

@@ -7,6 +7,7 @@
  * again when that is over. So an upload has the grace period to name, in a flist, what it was told.
  */
 import { sleep } from '../../base/deadline.ts';
+import { type DeliveringStore, deliver, type OnChunk } from '../../store/deliver.ts';
 import type { OpenChunk } from '../../store/directory.ts';
 import type { ChunkId, ChunkResult, StoreCallOptions } from '../../store/store.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -19,7 +20,7 @@ const POLL_MS = 50;
 /** Chunks whose records are written in one commit. */
 const PAGE_COUNT = 256;
 
-export class GuardedStore implements HubChunkStore {
+export class GuardedStore implements HubChunkStore, DeliveringStore {
   readonly name: string;
   readonly openChunk?: (id: ChunkId) => Promise<OpenChunk>;
   readonly #inner: HubChunkStore;
@@ -38,6 +39,14 @@ export class GuardedStore implements HubChunkStore {
 
   getMany(ids: readonly ChunkId[], options?: StoreCallOptions): AsyncIterable<ChunkResult> {
     return this.#inner.getMany(ids, options);
+  }
+
+  async deliver(
+    ids: readonly ChunkId[],
+    options: StoreCallOptions,
+    onChunk: OnChunk,
+  ): Promise<void> {
+    await deliver(this.#inner, ids, options, onChunk);
   }
 
   async missing(ids: readonly ChunkId[], options?: StoreCallOptions): Promise<ChunkId[]> {

@@ -1,7 +1,7 @@
 /** Chunks: single reads in both layouts, verified uploads, presence checks and batches. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type G8Error, isG8Error, toG8Error } from '../../base/errors.ts';
+import { isG8Error } from '../../base/errors.ts';
 import {
   CHUNKS_MEDIA_TYPE,
   type ChunkFrame,
@@ -10,6 +10,7 @@ import {
   FrameDecoder,
 } from '../../store/chunk-frames.ts';
 import { chunkMatches, isChunkId } from '../../store/chunk-id.ts';
+import { deliver } from '../../store/deliver.ts';
 import {
   BATCH_COUNT_MAX,
   batchRequest,
@@ -17,7 +18,7 @@ import {
   UPLOAD_SIZE_MAX,
   type UploadStatus,
 } from '../../store/hub-protocol.ts';
-import { CHUNK_SIZE_MAX, type ChunkId } from '../../store/store.ts';
+import { CHUNK_SIZE_MAX, type ChunkId, type ChunkResult } from '../../store/store.ts';
 import { assertStatedSize, bodyStream, bounded, Gate, parseBody } from '../body.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter } from '../route.ts';
@@ -30,9 +31,13 @@ const CHUNK_HEADERS = {
   'access-control-allow-origin': '*',
 };
 
-// Chunks of one batch that are read or written at a time; keeps the disk busy and bounds the memory
-// of a request to 20 MiB.
+// Chunks of one batch that are written at a time; keeps the disk busy and bounds the memory of a request to 20 MiB.
 const BATCH_CONCURRENCY = 4;
+// Chunks of one batch answer that are read in one step, in front of what the client takes: at first, and at most when
+// they are small. Bounds the memory of a request to 20 MiB at first, 8 MiB of chunks of the usual size.
+const READ_COUNT_MIN = 4;
+const READ_COUNT_MAX = 16;
+const READ_BYTES = 512 * 1024;
 
 export function chunkRoutes(app: FastifyInstance, context: HubContext): void {
   const gate = new Gate(context.limits.uploadCountMax);
@@ -194,49 +199,59 @@ async function storeFrame(
   }
 }
 
-/** The body of a batch answer: a few chunks are read ahead, as fast as the client takes them. */
+/** The body of a batch answer, as fast as the client takes it: what is read in one step goes out as one piece. */
 async function* framesOf(
   context: HubContext,
   ids: readonly ChunkId[],
 ): AsyncGenerator<Uint8Array, void, void> {
-  const distinct = [...new Set(ids)];
-  const ahead: Promise<Uint8Array | G8Error>[] = [];
-  let next = 0;
+  let left = [...new Set(ids)];
   let size = 0;
-  for (const id of distinct) {
+  let count = READ_COUNT_MIN;
+  while (left.length > 0) {
     if (size > context.limits.batchSizeMax) {
-      yield* errorFrame(id, 'The batch is full, ask again');
-      continue;
+      yield Buffer.concat(left.flatMap((id) => errorFrame(id, 'The batch is full, ask again')));
+      return;
     }
-    while (next < distinct.length && ahead.length < BATCH_CONCURRENCY) {
-      ahead.push(readChunk(context, distinct[next++] as ChunkId));
-    }
-    const chunk = (await ahead.shift()) as Uint8Array | G8Error;
-    if (!isG8Error(chunk)) {
-      size += chunk.length;
-      yield encodeFrameHeader(id, FRAME_STATUS.ok, chunk.length);
-      yield chunk;
-    } else if (chunk.code === 'ERR_CHUNK_MISSING') {
-      yield encodeFrameHeader(id, FRAME_STATUS.missing, 0);
-    } else {
-      yield* errorFrame(id, 'The hub cannot read this chunk');
-    }
+    const step = left.slice(0, count);
+    left = left.slice(count);
+    const piece = Buffer.concat(await readFrames(context, step));
+    size += piece.length;
+    const perChunk = piece.length / step.length;
+    count = Math.min(READ_COUNT_MAX, Math.max(READ_COUNT_MIN, Math.floor(READ_BYTES / perChunk)));
+    yield piece;
   }
 }
 
 /** Never rejects: a client that goes away leaves reads behind that nobody awaits. */
-async function readChunk(context: HubContext, id: ChunkId): Promise<Uint8Array | G8Error> {
+async function readFrames(context: HubContext, ids: readonly ChunkId[]): Promise<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  const owed = new Set(ids);
+  const onChunk = (result: ChunkResult): void => {
+    owed.delete(result.id);
+    pieces.push(...frameOf(result));
+  };
   try {
-    return await context.chunks.get(id);
+    await deliver(context.chunks, ids, {}, onChunk);
   } catch (error) {
-    return toG8Error(error, 'ERR_INTERNAL', `Cannot read chunk ${id}`);
+    for (const id of owed) onChunk({ id, error });
   }
+  return pieces;
 }
 
-function* errorFrame(id: ChunkId, message: string): Generator<Uint8Array> {
+function frameOf(result: ChunkResult): Uint8Array[] {
+  const { id } = result;
+  if ('bytes' in result) {
+    return [encodeFrameHeader(id, FRAME_STATUS.ok, result.bytes.length), result.bytes];
+  }
+  if (isG8Error(result.error, 'ERR_CHUNK_MISSING')) {
+    return [encodeFrameHeader(id, FRAME_STATUS.missing, 0)];
+  }
+  return errorFrame(id, 'The hub cannot read this chunk');
+}
+
+function errorFrame(id: ChunkId, message: string): Uint8Array[] {
   const bytes = Buffer.from(message, 'utf8');
-  yield encodeFrameHeader(id, FRAME_STATUS.error, bytes.length);
-  yield bytes;
+  return [encodeFrameHeader(id, FRAME_STATUS.error, bytes.length), bytes];
 }
 
 function idOf(request: FastifyRequest): ChunkId {

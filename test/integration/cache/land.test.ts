@@ -173,9 +173,11 @@ test('prefetch() does nothing for a content that is complete', async (t) => {
   const one = content(1, 12);
   const several = content(3, 13);
   const store = new RecordingStore([one, several]);
-  for (const file of [one, several]) await cache.prefetch([file], { store, priority: 'background' });
+  for (const file of [one, several])
+    await cache.prefetch([file], { store, priority: 'background' });
   assert.equal(store.asked.length, 4);
-  for (const file of [one, several]) await cache.prefetch([file], { store, priority: 'background' });
+  for (const file of [one, several])
+    await cache.prefetch([file], { store, priority: 'background' });
   assert.equal(store.asked.length, 4);
   assert.equal((await cache.status()).files, 2);
 });

@@ -6,7 +6,7 @@ import { CHUNKS_MEDIA_TYPE, encodeFrameHeader } from '../../../src/store/chunk-f
 import { HttpStore } from '../../../src/store/http.ts';
 import { READ_RETRY, withRetry } from '../../../src/store/retry.ts';
 import type { ChunkId } from '../../../src/store/store.ts';
-import { chunkOf, collect } from '../../support/faulty-store.ts';
+import { chunkOf, collect, WAYS } from '../../support/faulty-store.ts';
 import { bodyOf, type Listener, startServer } from '../../support/http-server.ts';
 
 const CHUNK = chunkOf('unasked');
@@ -64,13 +64,15 @@ test('get() asks a hub that does not show its chunks at the root', async (t) => 
   assert.deepEqual(Buffer.from(await store.get(CHUNK.id)), Buffer.from(CHUNK.bytes));
 });
 
-test('getMany() takes a batch from a hub in one request', async (t) => {
-  const { url, requests } = await startServer(t, batchHub(frames(FOUR)));
-  const store = new HttpStore(url);
-  t.after(() => store.close());
-  assert.deepEqual(outcomes(await collect(store.getMany(FOUR_IDS))), [7, 7, 7, 7]);
-  assert.deepEqual(requests, ['GET /api/v1', 'POST /api/v1/chunks/batch']);
-});
+for (const [way, get] of WAYS) {
+  test(`${way} takes a batch from a hub in one request`, async (t) => {
+    const { url, requests } = await startServer(t, batchHub(frames(FOUR)));
+    const store = new HttpStore(url);
+    t.after(() => store.close());
+    assert.deepEqual(outcomes(await get(store, FOUR_IDS)), [7, 7, 7, 7]);
+    assert.deepEqual(requests, ['GET /api/v1', 'POST /api/v1/chunks/batch']);
+  });
+}
 
 const LOST = 'ERR_STORE_UNAVAILABLE';
 const BROKEN = 'ERR_PROTOCOL';
@@ -87,12 +89,14 @@ const BAD_BATCHES: readonly [name: string, body: Buffer, type: string, outcome: 
   ['of another type', frames(FOUR), 'text/html', [BROKEN, BROKEN, BROKEN, BROKEN]],
 ];
 for (const [name, body, type, outcome] of BAD_BATCHES) {
-  test(`getMany() survives a batch ${name}`, async (t) => {
-    const { url } = await startServer(t, batchHub(body, type));
-    const store = new HttpStore(url);
-    t.after(() => store.close());
-    assert.deepEqual(outcomes(await collect(store.getMany(FOUR_IDS))), outcome);
-  });
+  for (const [way, get] of WAYS) {
+    test(`${way} survives a batch ${name}`, async (t) => {
+      const { url } = await startServer(t, batchHub(body, type));
+      const store = new HttpStore(url);
+      t.after(() => store.close());
+      assert.deepEqual(outcomes(await get(store, FOUR_IDS)), outcome);
+    });
+  }
 }
 
 test('getMany() keeps what came before the connection was reset', async (t) => {
@@ -121,26 +125,28 @@ test('getMany() keeps what came before the connection was reset', async (t) => {
   assert.deepEqual(outcomes(await collect(resetAfterTwo())), [7, 7, LOST, LOST]);
 });
 
-test('getMany() with retries asks again for what a batch did not give, and only for that', async (t) => {
-  const asked: string[][] = [];
-  const { url } = await startServer(
-    t,
-    hub([
-      'POST /api/v1/chunks/batch',
-      async (request, response) => {
-        const { ids } = JSON.parse((await bodyOf(request)).toString()) as { ids: string[] };
-        asked.push(ids);
-        response.writeHead(200, { 'content-type': CHUNKS_MEDIA_TYPE });
-        response.end(frames(FOUR.filter(({ id }) => ids.includes(id)).slice(0, 2)));
-      },
-    ]),
-  );
-  const clock = { now: () => 0, random: () => 0, sleep: async () => {} };
-  const store = withRetry(new HttpStore(url), READ_RETRY, clock);
-  t.after(() => store.close());
-  assert.deepEqual(outcomes(await collect(store.getMany(FOUR_IDS))), [7, 7, 7, 7]);
-  assert.deepEqual(asked, [FOUR_IDS, FOUR_IDS.slice(2)]);
-});
+for (const [way, get] of WAYS) {
+  test(`${way} with retries asks again for what a batch did not give, and only for that`, async (t) => {
+    const asked: string[][] = [];
+    const { url } = await startServer(
+      t,
+      hub([
+        'POST /api/v1/chunks/batch',
+        async (request, response) => {
+          const { ids } = JSON.parse((await bodyOf(request)).toString()) as { ids: string[] };
+          asked.push(ids);
+          response.writeHead(200, { 'content-type': CHUNKS_MEDIA_TYPE });
+          response.end(frames(FOUR.filter(({ id }) => ids.includes(id)).slice(0, 2)));
+        },
+      ]),
+    );
+    const clock = { now: () => 0, random: () => 0, sleep: async () => {} };
+    const store = withRetry(new HttpStore(url), READ_RETRY, clock);
+    t.after(() => store.close());
+    assert.deepEqual(outcomes(await get(store, FOUR_IDS)), [7, 7, 7, 7]);
+    assert.deepEqual(asked, [FOUR_IDS, FOUR_IDS.slice(2)]);
+  });
+}
 
 test('missing() believes a hub only about what it was asked', async (t) => {
   const { url } = await startServer(

@@ -6,11 +6,11 @@ import { MemoryStore } from '../../../src/store/memory.ts';
 import { READ_RETRY, withRetry } from '../../../src/store/retry.ts';
 import {
   chunkOf,
-  collect,
   type FaultPlan,
   FaultyStore,
   failFirst,
   unavailable,
+  WAYS,
 } from '../../support/faulty-store.ts';
 
 const CHUNK = chunkOf('chunk');
@@ -52,37 +52,44 @@ test('put() and missing() are repeated', async () => {
   assert.equal(store.calls, 4);
 });
 
-test('getMany() asks again only for what failed', async () => {
-  const chunks = Array.from({ length: 10 }, (_, i) => chunkOf(`chunk ${i}`));
-  const inner = new MemoryStore();
-  for (const { id, bytes } of chunks) await inner.put(id, bytes);
-  const unlucky = new Set([chunks[3]?.id, chunks[7]?.id]);
-  const store = new FaultyStore(inner, (call, id) =>
-    call <= 10 && unlucky.has(id) ? { kind: 'fail', error: unavailable() } : undefined,
-  );
-  const results = await collect(
-    withRetry(store, READ_RETRY, CLOCK).getMany(chunks.map(({ id }) => id)),
-  );
-  assert.equal(results.size, 10);
-  assert([...results.values()].every((value) => value instanceof Uint8Array));
-  assert.equal(store.calls, 12);
-});
+for (const [way, get] of WAYS) {
+  test(`${way} asks again only for what failed`, async () => {
+    const chunks = Array.from({ length: 10 }, (_, i) => chunkOf(`chunk ${i}`));
+    const inner = new MemoryStore();
+    for (const { id, bytes } of chunks) await inner.put(id, bytes);
+    const unlucky = new Set([chunks[3]?.id, chunks[7]?.id]);
+    const store = new FaultyStore(inner, (call, id) =>
+      call <= 10 && unlucky.has(id) ? { kind: 'fail', error: unavailable() } : undefined,
+    );
+    const results = await get(
+      withRetry(store, READ_RETRY, CLOCK),
+      chunks.map(({ id }) => id),
+    );
+    assert.equal(results.size, 10);
+    assert([...results.values()].every((value) => value instanceof Uint8Array));
+    assert.equal(store.calls, 12);
+  });
+}
 
-test('getMany() gives the error of a chunk that keeps failing, once', async () => {
-  const store = await filled(failFirst(100));
-  const results = await collect(withRetry(store, READ_RETRY, CLOCK).getMany([CHUNK.id]));
-  const { error } = results.get(CHUNK.id) as { error: unknown };
-  assert(isG8Error(error, 'ERR_STORE_UNAVAILABLE'));
-  assert.equal(store.calls, READ_RETRY.attemptCount);
-});
+for (const [way, get] of WAYS) {
+  test(`${way} gives the error of a chunk that keeps failing, once`, async () => {
+    const store = await filled(failFirst(100));
+    const results = await get(withRetry(store, READ_RETRY, CLOCK), [CHUNK.id]);
+    const { error } = results.get(CHUNK.id) as { error: unknown };
+    assert(isG8Error(error, 'ERR_STORE_UNAVAILABLE'));
+    assert.equal(store.calls, READ_RETRY.attemptCount);
+  });
+}
 
-test('getMany() gives an error that cannot pass at once', async () => {
-  const error = new G8Error('ERR_PERMISSION', 'Not allowed');
-  const store = await filled(failFirst(100, error));
-  const results = await collect(withRetry(store, READ_RETRY, CLOCK).getMany([CHUNK.id]));
-  assert.deepEqual(results.get(CHUNK.id), { error });
-  assert.equal(store.calls, 1);
-});
+for (const [way, get] of WAYS) {
+  test(`${way} gives an error that cannot pass at once`, async () => {
+    const error = new G8Error('ERR_PERMISSION', 'Not allowed');
+    const store = await filled(failFirst(100, error));
+    const results = await get(withRetry(store, READ_RETRY, CLOCK), [CHUNK.id]);
+    assert.deepEqual(results.get(CHUNK.id), { error });
+    assert.equal(store.calls, 1);
+  });
+}
 
 test('getMany() ends with ERR_ABORTED when its caller aborts', async () => {
   const controller = new AbortController();

@@ -5,7 +5,7 @@ import { MemoryStore } from '../../../src/store/memory.ts';
 import { withRetry } from '../../../src/store/retry.ts';
 import { ALL_IDS, isInRange, type Pool, RouteStore } from '../../../src/store/route.ts';
 import type { ChunkStore } from '../../../src/store/store.ts';
-import { chunkOf, collect, FaultyStore, unavailable } from '../../support/faulty-store.ts';
+import { chunkOf, collect, FaultyStore, unavailable, WAYS } from '../../support/faulty-store.ts';
 
 const CHUNK = chunkOf('chunk');
 
@@ -179,26 +179,33 @@ test('get() stops at once when its caller aborts', async () => {
   assert.equal(next.calls, 0);
 });
 
-test('getMany() finds each chunk wherever it is', async () => {
-  const stores = [new MemoryStore('a'), new MemoryStore('b'), new MemoryStore('c')];
-  const chunks = Array.from({ length: 30 }, (_, i) => chunkOf(`chunk ${i}`));
-  for (const [i, { id, bytes }] of chunks.entries()) await stores[i % 3]?.put(id, bytes);
-  const lookup = [
-    pool('0', [stores[0] as ChunkStore, failing('down', unavailable())]),
-    pool('1', [stores[1] as ChunkStore, stores[2] as ChunkStore]),
-  ];
-  const results = await collect(new RouteStore({ lookup }).getMany(chunks.map(({ id }) => id)));
-  for (const { id, bytes } of chunks) {
-    assert.deepEqual(Buffer.from(results.get(id) as Uint8Array), Buffer.from(bytes));
-  }
-});
+for (const [way, get] of WAYS) {
+  test(`${way} finds each chunk wherever it is`, async () => {
+    const stores = [new MemoryStore('a'), new MemoryStore('b'), new MemoryStore('c')];
+    const chunks = Array.from({ length: 30 }, (_, i) => chunkOf(`chunk ${i}`));
+    for (const [i, { id, bytes }] of chunks.entries()) await stores[i % 3]?.put(id, bytes);
+    const lookup = [
+      pool('0', [stores[0] as ChunkStore, failing('down', unavailable())]),
+      pool('1', [stores[1] as ChunkStore, stores[2] as ChunkStore]),
+    ];
+    const results = await get(
+      new RouteStore({ lookup }),
+      chunks.map(({ id }) => id),
+    );
+    for (const { id, bytes } of chunks) {
+      assert.deepEqual(Buffer.from(results.get(id) as Uint8Array), Buffer.from(bytes));
+    }
+  });
+}
 
-test('getMany() reports the most informative error of a chunk', async () => {
-  const lookup = [pool('0', [await memory('a')]), pool('1', [failing('b', ERRORS.unavailable)])];
-  const results = await collect(new RouteStore({ lookup }).getMany([CHUNK.id]));
-  const { error } = results.get(CHUNK.id) as { error: unknown };
-  assert(isG8Error(error, 'ERR_STORE_UNAVAILABLE'));
-});
+for (const [way, get] of WAYS) {
+  test(`${way} reports the most informative error of a chunk`, async () => {
+    const lookup = [pool('0', [await memory('a')]), pool('1', [failing('b', ERRORS.unavailable)])];
+    const results = await get(new RouteStore({ lookup }), [CHUNK.id]);
+    const { error } = results.get(CHUNK.id) as { error: unknown };
+    assert(isG8Error(error, 'ERR_STORE_UNAVAILABLE'));
+  });
+}
 
 test('missing() is what no store has', async () => {
   const other = chunkOf('other');
