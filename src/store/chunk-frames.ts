@@ -40,24 +40,35 @@ export function encodeFrameHeader(id: ChunkId, status: FrameStatus, size: number
 export class FrameDecoder {
   readonly #header = new Uint8Array(FRAME_HEADER_SIZE_MAX);
   #headerFilled = 0;
-  #frame: { id: ChunkId; status: FrameStatus; bytes: Uint8Array; filled: number } | undefined;
+  #frame: (FrameHeader & { bytes: Uint8Array | undefined; filled: number }) | undefined;
 
-  /** @throws ERR_PROTOCOL when a frame breaks the format; the decoder is then of no more use */
+  /**
+   * Frames that lie in one piece share its memory: the piece is the decoder's from then on.
+   *
+   * @throws ERR_PROTOCOL when a frame breaks the format; the decoder is then of no more use
+   */
   push(piece: Uint8Array): ChunkFrame[] {
     const frames: ChunkFrame[] = [];
     let offset = 0;
-    while (offset < piece.length || this.#frame?.bytes.length === 0) {
+    while (offset < piece.length || this.#frame?.size === 0) {
       if (this.#frame === undefined) {
         offset += this.#takeHeader(piece, offset);
         continue;
       }
-      const { id, status, bytes, filled } = this.#frame;
-      const part = piece.subarray(offset, offset + bytes.length - filled);
-      bytes.set(part, filled);
-      this.#frame.filled += part.length;
+      const { id, status, size, filled } = this.#frame;
+      const part = piece.subarray(offset, offset + size - filled);
       offset += part.length;
-      if (this.#frame.filled === bytes.length) {
-        frames.push({ id, status, bytes });
+      if (part.length === size) {
+        frames.push({ id, status, bytes: part });
+        this.#frame = undefined;
+        continue;
+      }
+      // Not from Node's pool, which one small chunk would keep.
+      this.#frame.bytes ??= Buffer.allocUnsafeSlow(size);
+      this.#frame.bytes.set(part, filled);
+      this.#frame.filled += part.length;
+      if (this.#frame.filled === size) {
+        frames.push({ id, status, bytes: this.#frame.bytes });
         this.#frame = undefined;
       }
     }
@@ -81,7 +92,8 @@ export class FrameDecoder {
       }
       if (this.#headerFilled === idSize + 6) {
         this.#headerFilled = 0;
-        this.#frame = frameOf(this.#header.subarray(0, idSize + 6), idSize);
+        const header = headerOf(this.#header.subarray(0, idSize + 6), idSize);
+        this.#frame = { ...header, bytes: undefined, filled: 0 };
         break;
       }
     }
@@ -89,7 +101,13 @@ export class FrameDecoder {
   }
 }
 
-function frameOf(header: Uint8Array, idSize: number) {
+interface FrameHeader {
+  readonly id: ChunkId;
+  readonly status: FrameStatus;
+  readonly size: number;
+}
+
+function headerOf(header: Uint8Array, idSize: number): FrameHeader {
   const id = toHex(header.subarray(1, 1 + idSize));
   const status = header[1 + idSize] as FrameStatus;
   const size = new DataView(header.buffer, header.byteOffset).getUint32(2 + idSize, true);
@@ -100,7 +118,7 @@ function frameOf(header: Uint8Array, idSize: number) {
   if (size > sizeMax) {
     throw new G8Error('ERR_PROTOCOL', `Chunk stream has a frame of ${size} bytes for ${id}`);
   }
-  return { id, status, bytes: new Uint8Array(size), filled: 0 };
+  return { id, status, size };
 }
 
 /** The frames of a streamed body. @throws ERR_PROTOCOL */

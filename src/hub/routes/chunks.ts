@@ -38,6 +38,8 @@ const BATCH_CONCURRENCY = 4;
 const READ_COUNT_MIN = 4;
 const READ_COUNT_MAX = 16;
 const READ_BYTES = 512 * 1024;
+// What is copied into one piece, so that it is one write.
+const COPY_BYTES_MAX = 2 * READ_BYTES;
 
 export function chunkRoutes(app: FastifyInstance, context: HubContext): void {
   const gate = new Gate(context.limits.uploadCountMax);
@@ -199,7 +201,10 @@ async function storeFrame(
   }
 }
 
-/** The body of a batch answer, as fast as the client takes it: what is read in one step goes out as one piece. */
+/**
+ * The body of a batch answer, in the order asked and as fast as the client takes it: what is read in one step goes
+ * out as one piece.
+ */
 async function* framesOf(
   context: HubContext,
   ids: readonly ChunkId[],
@@ -208,38 +213,40 @@ async function* framesOf(
   let size = 0;
   let count = READ_COUNT_MIN;
   while (left.length > 0) {
-    if (size > context.limits.batchSizeMax) {
-      yield Buffer.concat(left.flatMap((id) => errorFrame(id, 'The batch is full, ask again')));
-      return;
-    }
     const step = left.slice(0, count);
     left = left.slice(count);
-    const piece = Buffer.concat(await readFrames(context, step));
-    size += piece.length;
-    const perChunk = piece.length / step.length;
-    count = Math.min(READ_COUNT_MAX, Math.max(READ_COUNT_MIN, Math.floor(READ_BYTES / perChunk)));
-    yield piece;
+    const results = size > context.limits.batchSizeMax ? undefined : await readStep(context, step);
+    const pieces: Uint8Array[] = [];
+    for (const id of step) {
+      const result = size > context.limits.batchSizeMax ? undefined : results?.get(id);
+      pieces.push(...frameOf(id, result));
+      if (result !== undefined && 'bytes' in result) size += result.bytes.length;
+    }
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    const fitting = Math.floor((READ_BYTES * step.length) / bytes);
+    count = Math.min(READ_COUNT_MAX, Math.max(READ_COUNT_MIN, fitting));
+    // A write costs more than a copy only for small chunks.
+    if (bytes > COPY_BYTES_MAX) yield* pieces;
+    else yield Buffer.concat(pieces);
   }
 }
 
 /** Never rejects: a client that goes away leaves reads behind that nobody awaits. */
-async function readFrames(context: HubContext, ids: readonly ChunkId[]): Promise<Uint8Array[]> {
-  const pieces: Uint8Array[] = [];
-  const owed = new Set(ids);
-  const onChunk = (result: ChunkResult): void => {
-    owed.delete(result.id);
-    pieces.push(...frameOf(result));
-  };
-  try {
-    await deliver(context.chunks, ids, {}, onChunk);
-  } catch (error) {
-    for (const id of owed) onChunk({ id, error });
-  }
-  return pieces;
+async function readStep(
+  context: HubContext,
+  ids: readonly ChunkId[],
+): Promise<Map<ChunkId, ChunkResult>> {
+  const results = new Map<ChunkId, ChunkResult>();
+  const onChunk = (result: ChunkResult): void => void results.set(result.id, result);
+  await deliver(context.chunks, ids, {}, onChunk).catch((error: unknown) => {
+    for (const id of ids) if (!results.has(id)) onChunk({ id, error });
+  });
+  return results;
 }
 
-function frameOf(result: ChunkResult): Uint8Array[] {
-  const { id } = result;
+/** Without a result: the batch is full. */
+function frameOf(id: ChunkId, result: ChunkResult | undefined): Uint8Array[] {
+  if (result === undefined) return errorFrame(id, 'The batch is full, ask again');
   if ('bytes' in result) {
     return [encodeFrameHeader(id, FRAME_STATUS.ok, result.bytes.length), result.bytes];
   }
