@@ -26,6 +26,8 @@ import type { Recovery } from './recover.ts';
 
 /** Landings of other callers that a call waits for in turn before it gives up. */
 const FOLLOW_COUNT_MAX = 8;
+/** Plain bytes of a group that ask for room together: in a cache that is nearly full, some of it fits. */
+const PART_BYTES_MAX = 1024 * 1024;
 
 export interface LanderOptions {
   readonly parts: CacheParts;
@@ -70,7 +72,7 @@ export class Lander {
     const group = new Map<string, Landing>();
     const abandoned = createAbortController();
     const landings = refs.map((ref) => this.#take(ref, options, group, abandoned));
-    if (group.size > 0) this.#start([...group.values()], options, abandoned);
+    for (const part of partsOf(group.values())) this.#start(part, options, abandoned);
     return landings;
   }
 
@@ -124,8 +126,9 @@ export class Lander {
       try {
         return await current.wait(signal);
       } catch (error) {
-        // The leader's store failed; ours may do better.
-        const isFinal = current.owner === store && !isG8Error(error, 'ERR_ABORTED');
+        // The leader's store failed, or there was no room for what nobody waited for; ours may do better.
+        const isPassing = isG8Error(error, 'ERR_ABORTED') || isG8Error(error, 'ERR_CACHE_FULL');
+        const isFinal = current.owner === store && !isPassing;
         if (isFinal || signal?.aborted || turn === FOLLOW_COUNT_MAX) throw error;
       }
       current = this.#flights.find(key);
@@ -242,4 +245,17 @@ export class Lander {
       flight.reject(error ?? failure);
     }
   }
+}
+
+function* partsOf(group: Iterable<Landing>): Generator<Landing[]> {
+  let part: Landing[] = [];
+  let bytes = 0;
+  for (const landing of group) {
+    part.push(landing);
+    bytes += landing.ref.size;
+    if (bytes < PART_BYTES_MAX) continue;
+    yield part;
+    [part, bytes] = [[], 0];
+  }
+  if (part.length > 0) yield part;
 }
