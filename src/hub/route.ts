@@ -1,6 +1,6 @@
 /** How routes are declared: a path with its methods, and 405 with `Allow` for all the others. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
-import type { CodecBinding, ScanBinding, StreamBinding, PackBinding } from '../native/addon.ts';
+import type { CodecBinding, PackBinding, ScanBinding, StreamBinding } from '../native/addon.ts';
 import type { DigestFunction } from '../store/chunk-id.ts';
 import type { OpenChunk } from '../store/directory.ts';
 import type { ChunkId, PrunableChunkStore } from '../store/store.ts';
@@ -22,10 +22,7 @@ export interface HubChunkStore extends PrunableChunkStore {
 }
 
 /** What of the native addon makes flists of archives, and reads many chunks in one call. */
-export type HubAddon = CodecBinding &
-  ScanBinding &
-  StreamBinding &
-  Pick<PackBinding, 'readChunks'>;
+export type HubAddon = CodecBinding & ScanBinding & StreamBinding & Pick<PackBinding, 'readChunks'>;
 
 /** Where clients that speak the 0-db protocol find the hub's chunks. */
 export interface PublicBackend {
