@@ -244,7 +244,8 @@ Status ReadChunks(const std::string& root, const std::vector<std::string>& ids, 
   bytes.Resize(size_max);
   for (const std::string& id : ids) {
     size_t size = 0;
-    const UniqueFd fd = directory.ok() ? OpenChunk(directory.get(), id, chunk_size_max, size) : UniqueFd();
+    UniqueFd fd;
+    if (directory.ok()) fd = OpenChunk(directory.get(), id, chunk_size_max, size);
     if (fd.ok()) {
       if (used > 0 && used + size > size_max) break;
       if (size > bytes.size()) bytes.Resize(size);
