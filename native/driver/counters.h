@@ -25,7 +25,7 @@ class Counter {
 // Aligned, so that no two threads write to one cache line.
 struct alignas(64) Counters {
   std::array<Counter, fuse::kOpcodeCount> requests;
-  Counter errors;  // answers that mean trouble, see IsFailure in image_server.cc
+  Counter errors;  // answers that mean trouble, see IsFailure in content_server.cc
   Counter passthrough_opens;
   Counter cached_opens;
   Counter bytes_read;

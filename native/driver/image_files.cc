@@ -1,12 +1,10 @@
 // The part of ImageServer that opens, reads and seeks in regular files.
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
 #include "driver/image_server.h"
 
@@ -15,8 +13,6 @@ namespace {
 
 // Not an errno: the content has to be made complete first.
 constexpr int kMustWait = -1;
-constexpr uint32_t kSeekData = 3;
-constexpr uint32_t kSeekHole = 4;
 
 }  // namespace
 
@@ -91,7 +87,11 @@ int ImageServer::Choose(uint64_t nid, const ContentRecord& record, bool accept_p
   idle.reset();
   UniqueFd complete;
   FileIdentity identity;
-  if (const int error = FindComplete(record, &complete, &identity); error != 0) return error;
+  if (const int error =
+          FindComplete(record.digest, record.size, record.row, 0, &complete, &identity);
+      error != 0) {
+    return error;
+  }
   std::shared_ptr<Content> content = registry_.Acquire(record);
   if (content == nullptr) return EIO;
   auto served = std::make_unique<ServedFile>(registry_, std::move(content), record);
@@ -108,21 +108,10 @@ int ImageServer::Choose(uint64_t nid, const ContentRecord& record, bool accept_p
   const bool worth_waiting = passthrough_.load(std::memory_order_relaxed) && !accept_partial &&
                              record.block_count <= options_.whole_blocks_max;
   if (worth_waiting && !served->content->HasBlocks(0, record.block_count) &&
-      !HasLostBlock(record, *served->content, 0, record.block_count)) {
+      !HasLostBlock(describer(), record, *served->content, 0, record.block_count)) {
     return kMustWait;
   }
   *file = std::move(served);
-  return 0;
-}
-
-int ImageServer::FindComplete(const ContentRecord& record, UniqueFd* file,
-                              FileIdentity* identity) {
-  ContentFiles::Found found{};
-  if (const int error = files_.Find(record.digest, record.size, &found, file, identity);
-      error != 0) {
-    return error;
-  }
-  if (found == ContentFiles::Found::kUnsealed) misses_.Ask({.content = record.row});
   return 0;
 }
 
@@ -145,14 +134,6 @@ int ImageServer::Register(UniqueFd* file, fuse::BackingId* backing) {
   }
 }
 
-bool ImageServer::HasLostBlock(const ContentRecord& record, const Content& content, uint32_t block,
-                               uint32_t count) const {
-  for (uint32_t i = block; i < block + count; ++i) {
-    if (!content.HasBlock(i) && index_.KindOf(record, i) == BlockKind::kLost) return true;
-  }
-  return false;
-}
-
 void ImageServer::ParkOpen(const Call& call, const ContentRecord& record) {
   Waiter waiter;
   waiter.kind = Waiter::Kind::kOpen;
@@ -164,13 +145,6 @@ void ImageServer::ParkOpen(const Call& call, const ContentRecord& record) {
   waiter.content_row = record.row;
   waiter.block_count = record.block_count;
   Park(call, std::move(waiter));
-}
-
-void ImageServer::Park(const Call& call, Waiter waiter) {
-  if (const int error = misses_.Park(waiter); error != 0) {
-    registry_.Release(waiter.content);
-    AnswerError(call, error);
-  }
 }
 
 void ImageServer::Release(const Call& call) {
@@ -187,12 +161,12 @@ void ImageServer::Read(const Call& call, fuse::Cursor body) {
     int error = 0;
     const std::shared_ptr<const ServedFile> file = FileByInode(call.nid, &error);
     if (error != 0) return AnswerError(call, error);
-    return file == nullptr ? Answer(call, {}) : ReadFile(call, *file, in.offset, in.size);
+    return file == nullptr ? Answer(call, {}) : ReadServed(call, *file, in);
   }
   if (in.fh == OpenTable::kNoHandle) return Answer(call, {});
   const ServedFile* file = open_files_.Find(in.fh, call.nid);
   if (file == nullptr) return AnswerError(call, EBADF);
-  ReadFile(call, *file, in.offset, in.size);
+  ReadServed(call, *file, in);
 }
 
 std::shared_ptr<const ServedFile> ImageServer::FileByInode(uint64_t nid, int* error) {
@@ -211,132 +185,38 @@ std::shared_ptr<const ServedFile> ImageServer::FileByInode(uint64_t nid, int* er
   return served;
 }
 
-void ImageServer::ReadFile(const Call& call, const ServedFile& file, uint64_t offset,
-                           uint32_t size) {
-  if (offset >= file.record.size) return Answer(call, {});
-  size = static_cast<uint32_t>(std::min<uint64_t>(size, file.record.size - offset));
-  if (size == 0) return Answer(call, {});
-  const uint32_t bits = file.record.block_size_bits;
-  const auto first = static_cast<uint32_t>(offset >> bits);
-  const auto count = static_cast<uint32_t>(((offset + size - 1) >> bits) - first + 1);
-  if (options_.touches != nullptr) options_.touches->Add(file.record.row, first, count);
-  if (file.file.ok()) return ReadFrom(call, file.file.get(), offset, size);
-  const Content& content = *file.content;
-  if (content.complete_fd() >= 0) return ReadFrom(call, content.complete_fd(), offset, size);
-  if (content.HasBlocks(first, count)) {
-    const int fd = content.fd();
-    if (fd >= 0) return ReadFrom(call, fd, offset, size);
-    // Without a file only holes are present.
-    std::memset(call.buffer.data(), 0, size);
-    return Answer(call, call.buffer.first(size));
+void ImageServer::ReadServed(const Call& call, const ServedFile& file, const fuse::ReadIn& in) {
+  if (options_.touches != nullptr && in.size > 0 && in.offset < file.record.size) {
+    const uint64_t left = file.record.size - in.offset;
+    const auto size = static_cast<uint32_t>(std::min<uint64_t>(in.size, left));
+    const BlockRange blocks = BlocksOf(file.record, in.offset, size);
+    options_.touches->Add(file.record.row, blocks.first, blocks.count);
   }
-  if (HasLostBlock(file.record, content, first, count)) return AnswerError(call, EIO);
-  ParkRead(call, file, offset, size);
-}
-
-void ImageServer::ReadFrom(const Call& call, int fd, uint64_t offset, uint32_t size) {
-  size_t done = 0;
-  while (done < size) {
-    const iovec rest{call.buffer.data() + done, size - done};
-    const auto place = static_cast<off_t>(offset + done);
-    // What is in memory needs no waiting; not all file systems can tell.
-    ssize_t count = ::preadv2(fd, &rest, 1, place, RWF_NOWAIT);
-    if (count < 0 && (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS)) {
-      fuse::BeforeWait();
-      count = ::pread(fd, rest.iov_base, rest.iov_len, place);
-    }
-    if (count < 0 && errno == EINTR) continue;
-    // A file that ends early has been tampered with; zeros in its place would be a lie.
-    if (count <= 0) return AnswerError(call, EIO);
-    done += static_cast<size_t>(count);
-  }
-  call.counters.bytes_read.Add(size);
-  Answer(call, call.buffer.first(size));
-}
-
-void ImageServer::ParkRead(const Call& call, const ServedFile& file, uint64_t offset,
-                           uint32_t size) {
-  const uint32_t bits = file.record.block_size_bits;
-  Waiter waiter;
-  waiter.kind = Waiter::Kind::kRead;
-  waiter.reply = call.reply;
-  waiter.nid = call.nid;
-  waiter.offset = offset;
-  waiter.size = size;
-  waiter.content = file.content;
-  waiter.content_row = file.record.row;
-  waiter.block = static_cast<uint32_t>(offset >> bits);
-  waiter.block_count = static_cast<uint32_t>(((offset + size - 1) >> bits) - waiter.block + 1);
-  registry_.AddUser(*waiter.content);
-  Park(call, std::move(waiter));
+  ReadFile(call, describer(), file, in.offset, in.size);
 }
 
 void ImageServer::Resume(Waiter waiter) {
-  const Call call{
-      waiter.reply, waiter.nid, counters_.back(), {resume_buffer_.get(), fuse::kMaxReadBytes}};
+  if (waiter.kind == Waiter::Kind::kRead) return ResumeRead(std::move(waiter));
+  const Call call = ResumeCall(waiter);
   std::optional<ContentRecord> record;
   int error = FindContent(waiter.nid, &record);
   if (error == 0 && !record) error = EIO;
   if (error != 0) return Fail(std::move(waiter), error);
-  if (waiter.kind == Waiter::Kind::kOpen) {
-    error = TryOpen(call, *record, waiter.accept_partial || waiter.content->complete());
-    if (error == kMustWait) return Park(call, std::move(waiter));
-    if (error != 0) return Fail(std::move(waiter), error);
-    return registry_.Release(waiter.content);
-  }
-  Content& content = *waiter.content;
-  int fd = content.fd();
-  if (fd < 0 || !content.HasBlocks(waiter.block, waiter.block_count)) {
-    // Resumed because the content is complete: its bytes are in the other file.
-    if (content.complete_fd() < 0) {
-      UniqueFd file;
-      error = FindComplete(*record, &file, nullptr);
-      if (error == 0 && !file.ok() && !waiter.asked_anew) {
-        waiter.asked_anew = true;
-        registry_.RevokeComplete(content);
-        return Park(call, std::move(waiter));
-      }
-      if (error == 0 && !file.ok()) error = EIO;
-      if (error != 0) return Fail(std::move(waiter), error);
-      registry_.AdoptComplete(content, std::move(file));
-    }
-    fd = content.complete_fd();
-  }
-  ReadFrom(call, fd, waiter.offset, waiter.size);
-  registry_.Release(waiter.content);
-}
-
-void ImageServer::Fail(Waiter waiter, int error) {
-  // EINTR comes from a worker, everything else from the table's thread: each counts for itself.
-  if (error == EINTR) {
-    (void)waiter.reply.device->ReplyError(waiter.reply.unique, error);
-  } else {
-    AnswerError({waiter.reply, waiter.nid, counters_.back(), {}}, error);
-  }
+  error = TryOpen(call, *record, waiter.accept_partial || waiter.content->complete());
+  if (error == kMustWait) return Park(call, std::move(waiter));
+  if (error != 0) return Fail(std::move(waiter), error);
   registry_.Release(waiter.content);
 }
 
 void ImageServer::Lseek(const Call& call, fuse::Cursor body) {
   fuse::LseekIn in;
   if (!body.Take(&in)) return AnswerError(call, EINVAL);
-  if (in.whence != kSeekData && in.whence != kSeekHole) return AnswerError(call, EINVAL);
   std::optional<ContentRecord> record;
   if (const int error = FindContent(call.nid, &record); error != 0) {
     return AnswerError(call, error);
   }
-  if (!record || in.offset >= record->size) return AnswerError(call, ENXIO);
-  const uint32_t bits = record->block_size_bits;
-  const bool want_hole = in.whence == kSeekHole;
-  auto block = static_cast<uint32_t>(in.offset >> bits);
-  while (block < record->block_count &&
-         (index_.KindOf(*record, block) == BlockKind::kHole) != want_hole) {
-    ++block;
-  }
-  // Every file ends in a hole that begins at its end.
-  if (block == record->block_count && !want_hole) return AnswerError(call, ENXIO);
-  const uint64_t start =
-      block == record->block_count ? record->size : std::max(in.offset, uint64_t{block} << bits);
-  AnswerStruct(call, fuse::LseekOut{start});
+  if (!record) return AnswerError(call, ENXIO);
+  SeekFile(call, describer(), *record, in);
 }
 
 }  // namespace g8ufs

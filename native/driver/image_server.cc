@@ -23,27 +23,6 @@ uint64_t NidOf(uint64_t nodeid) { return nodeid == fuse::kRootNodeId ? erofs::kR
 
 uint64_t NodeIdOf(uint64_t nid) { return nid == erofs::kRootNid ? fuse::kRootNodeId : nid; }
 
-// Answers that are part of the protocol or the user's doing are no failures.
-bool IsFailure(int error) {
-  switch (error) {
-    case 0:
-    case EINTR:
-    case EINVAL:
-    case ENAMETOOLONG:
-    case ENODATA:
-    case ENOENT:
-    case ENOSYS:
-    case ENOTDIR:
-    case ENOTTY:
-    case ENXIO:
-    case ERANGE:
-    case EROFS:
-      return false;
-    default:
-      return true;
-  }
-}
-
 bool WantsNoReply(Opcode opcode) {
   return opcode == Opcode::FORGET || opcode == Opcode::BATCH_FORGET;
 }
@@ -52,34 +31,13 @@ bool WantsNoReply(Opcode opcode) {
 
 ImageServer::ImageServer(const MountIndex& index, const ContentFiles& files,
                          ContentRegistry& registry, MissTable& misses, const Options& options)
-    : index_(index),
-      files_(files),
-      registry_(registry),
-      misses_(misses),
+    : ContentServer(files, registry, misses, options.workers),
+      index_(index),
       options_(options),
-      passthrough_(options.open_mode == OpenMode::kPassthrough),
-      counters_(options.workers + 1),
-      resume_buffer_(std::make_unique_for_overwrite<uint8_t[]>(fuse::kMaxReadBytes)) {}
-
-void ImageServer::Answer(const Call& call, ByteSpan data, ByteSpan more) {
-  // Fails when the kernel has given the request up or the connection has ended: nobody to tell.
-  (void)call.reply.device->Reply(call.reply.unique, data, more);
-}
-
-void ImageServer::AnswerError(const Call& call, int error) {
-  if (IsFailure(error)) call.counters.errors.Add();
-  (void)call.reply.device->ReplyError(call.reply.unique, error);
-}
+      passthrough_(options.open_mode == OpenMode::kPassthrough) {}
 
 void ImageServer::Handle(const fuse::Request& request, const fuse::Worker& worker) {
-  Counters& counters = counters_[worker.index];
-  if (request.header.opcode < fuse::kOpcodeCount) {
-    counters.requests[request.header.opcode].Add();
-  }
-  const Call call{{&worker.device, request.header.unique},
-                  NidOf(request.header.nodeid),
-                  counters,
-                  worker.reply_buffer};
+  const Call call = BeginCall(request, NidOf(request.header.nodeid), worker);
   if (WantsNoReply(request.opcode())) return;  // node ids are positions: nothing is counted
   if (call.buffer.empty()) return AnswerError(call, ENOMEM);
   switch (request.opcode()) {
@@ -308,19 +266,6 @@ void ImageServer::Listxattr(const Call& call, fuse::Cursor body, uint32_t uid) {
   }
   if (error != ENODATA) return AnswerError(call, error);
   AnswerXattr(call, in.size, call.buffer.first(size));
-}
-
-void ImageServer::Interrupt(const Call& call, fuse::Cursor body) {
-  fuse::InterruptIn in;
-  if (!body.Take(&in)) return;
-  Waiter waiter;
-  if (misses_.Interrupt(in.unique, &waiter)) {
-    call.counters.interrupts.Add();
-    return Fail(std::move(waiter), EINTR);
-  }
-  // Not parked: answered, or about to be by another worker, or about to be parked. EAGAIN makes the
-  // kernel send this again for as long as the request exists.
-  AnswerError(call, EAGAIN);
 }
 
 }  // namespace g8ufs

@@ -52,31 +52,14 @@ class ImageServer : public ContentServer {
 
   void Handle(const fuse::Request& request, const fuse::Worker& worker) override;
   void Resume(Waiter waiter) override;
-  void Fail(Waiter waiter, int error) override;
   void ForgetContent(const Digest& digest) override {
     recent_files_.EraseContent(digest);
     idle_files_.EraseContent(digest);
   }
-  const std::vector<Counters>& counters() const override { return counters_; }
   uint64_t open_files() const override { return open_files_.open_count(); }
   OpenLog& open_log() { return open_log_; }
 
  private:
-  // A request on its way: where the answer goes and who counts it.
-  struct Call {
-    fuse::ReplyAddress reply;
-    uint64_t nid;
-    Counters& counters;
-    MutableByteSpan buffer;
-  };
-
-  void Answer(const Call& call, ByteSpan data, ByteSpan more = {});
-  void AnswerError(const Call& call, int error);
-  template <class T>
-  void AnswerStruct(const Call& call, const T& value) {
-    Answer(call, fuse::BytesOf(value));
-  }
-
   // Metadata: image_server.cc.
   void Lookup(const Call& call, fuse::Cursor body);
   void Getattr(const Call& call);
@@ -87,7 +70,6 @@ class ImageServer : public ContentServer {
   void GetMagicXattr(const Call& call, uint32_t room, std::string_view name);
   void Listxattr(const Call& call, fuse::Cursor body, uint32_t uid);
   void AnswerXattr(const Call& call, uint32_t room, ByteSpan value);
-  void Interrupt(const Call& call, fuse::Cursor body);
   int FillAttr(uint64_t nid, fuse::Attr* attr) const;
   int FillEntry(uint64_t nid, fuse::EntryOut* entry) const;
 
@@ -102,21 +84,13 @@ class ImageServer : public ContentServer {
   void CloseFile(uint64_t nid);
   int Choose(uint64_t nid, const ContentRecord& record, bool accept_partial,
              std::unique_ptr<ServedFile>* file);
-  int FindComplete(const ContentRecord& record, UniqueFd* file, FileIdentity* identity);
   int Register(UniqueFd* file, fuse::BackingId* backing);
-  bool HasLostBlock(const ContentRecord& record, const Content& content, uint32_t block,
-                    uint32_t count) const;
   void ParkOpen(const Call& call, const ContentRecord& record);
   std::shared_ptr<const ServedFile> FileByInode(uint64_t nid, int* error);
-  void ReadFile(const Call& call, const ServedFile& file, uint64_t offset, uint32_t size);
-  void ReadFrom(const Call& call, int fd, uint64_t offset, uint32_t size);
-  void ParkRead(const Call& call, const ServedFile& file, uint64_t offset, uint32_t size);
-  void Park(const Call& call, Waiter waiter);
+  void ReadServed(const Call& call, const ServedFile& file, const fuse::ReadIn& in);
+  Describer describer() const { return {index_}; }
 
   const MountIndex& index_;
-  const ContentFiles& files_;
-  ContentRegistry& registry_;
-  MissTable& misses_;
   const Options options_;
   const fuse::Device* device_ = nullptr;
   std::atomic<bool> passthrough_;
@@ -124,9 +98,6 @@ class ImageServer : public ContentServer {
   IdleFiles idle_files_;    // with passthrough only
   FileCache recent_files_;  // without OPEN only
   OpenLog open_log_;
-  std::vector<Counters> counters_;
-  // The table thread's own.
-  std::unique_ptr<uint8_t[]> resume_buffer_;
 };
 
 }  // namespace g8ufs

@@ -60,18 +60,11 @@ fuse::Attr AttrOf(uint64_t node, uint32_t mode, uint64_t size, uint64_t data_byt
   return attr;
 }
 
-bool IsFailure(int error) { return error == EIO || error == ENOMEM || error == ENFILE; }
-
 }  // namespace
 
 ObjectServer::ObjectServer(const ContentFiles& files, ContentRegistry& registry, MissTable& misses,
                            size_t workers)
-    : files_(files),
-      registry_(registry),
-      misses_(misses),
-      counters_(workers + 1),
-      resume_buffer_(std::make_unique_for_overwrite<uint8_t[]>(fuse::kMaxReadBytes)),
-      next_node_(kFirstObject) {}
+    : ContentServer(files, registry, misses, workers), next_node_(kFirstObject) {}
 
 Status ObjectServer::AddImage(const std::string& directory, uint32_t* number) {
   Status status = images_.Add(directory, number);
@@ -90,28 +83,13 @@ Status ObjectServer::AddImage(const std::string& directory, uint32_t* number) {
   return {};
 }
 
-void ObjectServer::Answer(const Call& call, ByteSpan data) {
-  // Fails when the kernel has given the request up or the connection has ended: nobody to tell.
-  (void)call.reply.device->Reply(call.reply.unique, data);
-}
-
-void ObjectServer::AnswerError(const Call& call, int error) {
-  if (IsFailure(error)) call.counters.errors.Add();
-  (void)call.reply.device->ReplyError(call.reply.unique, error);
-}
-
 void ObjectServer::Handle(const fuse::Request& request, const fuse::Worker& worker) {
-  Counters& counters = counters_[worker.index];
-  if (request.header.opcode < fuse::kOpcodeCount) counters.requests[request.header.opcode].Add();
-  const Call call{{&worker.device, request.header.unique},
-                  request.header.nodeid,
-                  counters,
-                  worker.reply_buffer};
+  const Call call = BeginCall(request, request.header.nodeid, worker);
   switch (request.opcode()) {
     case Opcode::FORGET: {
       fuse::Cursor body = request.body;
       uint64_t count = 0;
-      if (body.Take(&count)) Forget(call.node, count);
+      if (body.Take(&count)) Forget(call.nid, count);
       return;
     }
     case Opcode::BATCH_FORGET:
@@ -148,25 +126,25 @@ void ObjectServer::Handle(const fuse::Request& request, const fuse::Worker& work
 void ObjectServer::Lookup(const Call& call, fuse::Cursor body) {
   std::string_view name;
   if (!body.TakeName(&name)) return AnswerError(call, EINVAL);
-  const bool is_root = call.node == fuse::kRootNodeId;
+  const bool is_root = call.nid == fuse::kRootNodeId;
   if (is_root && name == kProbeName) {
     return AnswerEntry(call, kProbeNode, AttrOf(kProbeNode, kFileMode, 0, 0));
   }
-  const bool is_outer = call.node >= kOuterFolders && call.node < kOuterFolders + 0x100;
+  const bool is_outer = call.nid >= kOuterFolders && call.nid < kOuterFolders + 0x100;
   if (!is_root && !is_outer) return LookupObject(call, name);
   uint8_t byte = 0;
   if (!ParseHex(name, {&byte, 1})) return AnswerError(call, ENOENT);
   const uint64_t node =
-      is_root ? kOuterFolders + byte : kInnerFolders + ((call.node - kOuterFolders) << 8 | byte);
+      is_root ? kOuterFolders + byte : kInnerFolders + ((call.nid - kOuterFolders) << 8 | byte);
   AnswerEntry(call, node, AttrOf(node, kFolderMode, 0, 0));
 }
 
 void ObjectServer::LookupObject(const Call& call, std::string_view name) {
   Digest digest;
   // An error instead of an empty entry: what is absent now may come with the next image.
-  if (!IsFolder(call.node) || !ParseHex(name, digest)) return AnswerError(call, ENOENT);
+  if (!IsFolder(call.nid) || !ParseHex(name, digest)) return AnswerError(call, ENOENT);
   const uint64_t folder = uint64_t{digest[0]} << 8 | digest[1];
-  if (call.node != kInnerFolders + folder) return AnswerError(call, ENOENT);
+  if (call.nid != kInnerFolders + folder) return AnswerError(call, ENOENT);
   ObjectRecord record;
   if (const int error = images_.Find(digest, &record); error != 0) return AnswerError(call, error);
   registry_.Touch(digest);
@@ -204,16 +182,16 @@ void ObjectServer::Getattr(const Call& call) {
   fuse::AttrOut out{};
   out.attr_valid = kValidSeconds;
   Object object;
-  if (IsFolder(call.node)) {
-    out.attr = AttrOf(call.node, kFolderMode, 0, 0);
-  } else if (call.node == kProbeNode) {
-    out.attr = AttrOf(call.node, kFileMode, 0, 0);
-  } else if (FindObject(call.node, &object)) {
-    out.attr = AttrOf(call.node, kFileMode, object.size, std::min(object.data_bytes, object.size));
+  if (IsFolder(call.nid)) {
+    out.attr = AttrOf(call.nid, kFolderMode, 0, 0);
+  } else if (call.nid == kProbeNode) {
+    out.attr = AttrOf(call.nid, kFileMode, 0, 0);
+  } else if (FindObject(call.nid, &object)) {
+    out.attr = AttrOf(call.nid, kFileMode, object.size, std::min(object.data_bytes, object.size));
   } else {
     return AnswerError(call, ESTALE);
   }
-  Answer(call, fuse::BytesOf(out));
+  AnswerStruct(call, out);
 }
 
 void ObjectServer::Statfs(const Call& call) {
@@ -221,7 +199,7 @@ void ObjectServer::Statfs(const Call& call) {
   out.bsize = kStatBlockSize;
   out.frsize = kStatBlockSize;
   out.namelen = 255;
-  Answer(call, fuse::BytesOf(out));
+  AnswerStruct(call, out);
 }
 
 void ObjectServer::Forget(uint64_t node, uint64_t count) {
@@ -247,18 +225,6 @@ bool ObjectServer::FindObject(uint64_t node, Object* object) {
   if (found == objects_.end()) return false;
   *object = found->second;
   return true;
-}
-
-void ObjectServer::Interrupt(const Call& call, fuse::Cursor body) {
-  fuse::InterruptIn in;
-  if (!body.Take(&in)) return;
-  Waiter waiter;
-  if (misses_.Interrupt(in.unique, &waiter)) {
-    call.counters.interrupts.Add();
-    return Fail(std::move(waiter), EINTR);
-  }
-  // Not parked: answered, or about to be. EAGAIN makes the kernel send this again.
-  AnswerError(call, EAGAIN);
 }
 
 }  // namespace g8ufs

@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
+#include <utility>
 
 #include "driver/content.h"
 #include "driver/content_files.h"
@@ -37,20 +37,12 @@ class ObjectServer : public ContentServer {
   void RemoveImage(uint32_t number) { images_.Remove(number); }
 
   void Handle(const fuse::Request& request, const fuse::Worker& worker) override;
-  void Resume(Waiter waiter) override;
-  void Fail(Waiter waiter, int error) override;
+  void Resume(Waiter waiter) override { ResumeRead(std::move(waiter)); }
   void SetDevice(const fuse::Device& /*device*/) override {}
   void ForgetContent(const Digest& digest) override { recent_files_.EraseContent(digest); }
-  const std::vector<Counters>& counters() const override { return counters_; }
   uint64_t open_files() const override { return 0; }
 
  private:
-  struct Call {
-    fuse::ReplyAddress reply;
-    uint64_t node;
-    Counters& counters;
-    MutableByteSpan buffer;
-  };
   // A file that the kernel knows.
   struct Object {
     Digest digest{};
@@ -62,11 +54,10 @@ class ObjectServer : public ContentServer {
   struct ObjectFile : ServedFile {
     ObjectFile(ContentRegistry& contents, std::shared_ptr<Content> used, ObjectRecord found)
         : ServedFile(contents, std::move(used), found.content), object(std::move(found)) {}
+    Describer describer() const { return {*object.index, object.image}; }
+
     const ObjectRecord object;
   };
-
-  void Answer(const Call& call, ByteSpan data);
-  void AnswerError(const Call& call, int error);
 
   // Names: object_server.cc.
   void Lookup(const Call& call, fuse::Cursor body);
@@ -76,7 +67,6 @@ class ObjectServer : public ContentServer {
   void Statfs(const Call& call);
   void Forget(uint64_t node, uint64_t count) EXCLUDES_LOCK(mutex_);
   void ForgetMany(fuse::Cursor body);
-  void Interrupt(const Call& call, fuse::Cursor body);
   bool FindObject(uint64_t node, Object* object) EXCLUDES_LOCK(mutex_);
 
   // Data: object_files.cc.
@@ -84,19 +74,9 @@ class ObjectServer : public ContentServer {
   void Lseek(const Call& call, fuse::Cursor body);
   std::shared_ptr<const ObjectFile> FileOf(uint64_t node, int* error);
   int OpenFile(uint64_t node, std::shared_ptr<const ObjectFile>* file);
-  int FindComplete(const ObjectRecord& object, UniqueFd* file);
-  bool HasLostBlock(const ObjectFile& file, uint32_t block, uint32_t count) const;
-  void ReadFrom(const Call& call, int fd, uint64_t offset, uint32_t size);
-  void Park(const Call& call, const ObjectFile& file, uint64_t offset, uint32_t size);
 
-  const ContentFiles& files_;
-  ContentRegistry& registry_;
-  MissTable& misses_;
   ObjectImages images_;
   FileCache recent_files_;
-  std::vector<Counters> counters_;
-  // The table thread's own.
-  std::unique_ptr<uint8_t[]> resume_buffer_;
 
   Mutex mutex_;
   uint64_t next_node_ GUARDED_BY(mutex_);

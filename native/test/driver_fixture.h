@@ -22,15 +22,19 @@ namespace g8ufs::test {
 
 constexpr uint32_t kBlock = 4096;
 
+// The image itself, or the contents of it as one of all images.
+enum class Serves { kImage, kObjects };
+
 class DriverFixture {
  public:
   explicit DriverFixture(TestNode root_node, const SessionOptions& changes = {},
-                         uint64_t offered = ~uint64_t{0} & ~fuse::kPassthrough)
+                         uint64_t offered = ~uint64_t{0} & ~fuse::kPassthrough,
+                         Serves serves = Serves::kImage)
       : root(std::move(root_node)), kernel(offered) {
     ImageBuilder(root).WriteTo(directory.path());
     std::filesystem::create_directory(directory / "files");
     SessionOptions options = changes;
-    options.index_dir = directory.path();
+    if (serves == Serves::kImage) options.index_dir = directory.path();
     options.files_dir = directory / "files";
     MountSession::Callbacks callbacks;
     callbacks.send_need = [this](const Need& need) { return OnNeed(need); };
@@ -44,6 +48,7 @@ class DriverFixture {
     CHECK(status.ok());
     if (!status.ok()) std::abort();
     init = kernel.InitReply();
+    if (serves == Serves::kObjects) CHECK(session->AddImage(directory.path(), &image).ok());
   }
 
   bool OnNeed(const Need& need) {
@@ -120,6 +125,7 @@ class DriverFixture {
   ContentRegistry registry;
   FakeKernel kernel;
   fuse::InitOut init{};
+  uint32_t image = 0;  // of Serves::kObjects
 
   Mutex mutex;
   CondVar changed;
