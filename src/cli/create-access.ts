@@ -199,7 +199,7 @@ async function report(
   }
   if (context.quiet) return;
   const { formatSize } = await import('../base/bytes.ts');
-  const { escapeName } = await import('./ui/name.ts');
+  const { escapeName } = await import('../base/name-text.ts');
   const { entries, bytes, chunks, newChunks, storedBytes, uploadedBytes, reusedFiles } = summary;
   const rows = [
     ['Flist', `${escapeName(Buffer.from(output))}, ${formatSize(summary.flistSize)}`],

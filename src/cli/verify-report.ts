@@ -1,8 +1,8 @@
 /** What `flist verify` says at the end, for people and for scripts. */
 import { formatSize } from '../base/bytes.ts';
+import { escapeName, jsonName } from '../base/name-text.ts';
 import { plural } from '../base/plural.ts';
 import type { Findings } from '../image/verify/findings.ts';
-import { escapeName, jsonName } from './ui/name.ts';
 
 export interface StoreResult {
   readonly store: string;

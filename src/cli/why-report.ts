@@ -2,6 +2,7 @@
 import { formatSize, toHex } from '../base/bytes.ts';
 import { CODEC } from '../base/codec.ts';
 import { G8Error } from '../base/errors.ts';
+import { jsonName, printableName } from '../base/name-text.ts';
 import type { Image } from '../image/open.ts';
 import {
   type ChunkUse,
@@ -15,7 +16,6 @@ import {
 import type { Context } from './context.ts';
 import type { FoundEntry } from './image-access.ts';
 import { jsonLine } from './ui/json.ts';
-import { jsonName, printableName } from './ui/name.ts';
 import { Output } from './ui/output.ts';
 
 export interface WhyAccess {

@@ -1,8 +1,10 @@
 /** What differs between two entries, in words. Pure, but for reading their mount indexes. */
+
+import { escapeName } from '../../base/name-text.ts';
+import { formatTime } from '../../format/index/inode-text.ts';
 import type { DiffField } from '../../image/compare.ts';
 import type { Change } from '../../image/diff.ts';
-import { type EntryReaders, formatTime } from './entry.ts';
-import { escapeName } from './name.ts';
+import type { EntryReaders } from './entry.ts';
 
 type Changed = Extract<Change, { kind: 'changed' }>;
 

@@ -1,7 +1,9 @@
 /** One entry as a line with its attributes, for lists whose column widths nobody knows beforehand. Pure. */
+
+import { printableName } from '../../base/name-text.ts';
+import { formatMode, formatShortTime, formatSizeColumn } from '../../format/index/inode-text.ts';
 import type { IndexInode } from '../../format/index/reader.ts';
-import { type EntryReaders, formatMode, formatShortTime, formatSizeColumn } from './entry.ts';
-import { printableName } from './name.ts';
+import type { EntryReaders } from './entry.ts';
 
 /** As `find -ls` prints it, without the block count: an image has no blocks. Ends with a newline. */
 export function longLine(

@@ -1,7 +1,7 @@
 /** How waits for data are shown: durations, ranges, shares, paths. Pure. */
 import { formatSize, fromHex } from '../../base/bytes.ts';
+import { escapeName } from '../../base/name-text.ts';
 import { STAGES, type StageTimes } from '../../base/trail.ts';
-import { escapeName } from './name.ts';
 
 /** `12 ms`, `0.4 ms`, `3.2 s`, `15 min`. */
 export function formatMs(ms: number): string {

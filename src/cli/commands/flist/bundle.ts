@@ -63,7 +63,7 @@ async function run(context: Context, flist: string, output: string, flags: Flags
   }
   if (context.quiet) return;
   const { formatSize } = await import('../../../base/bytes.ts');
-  const { escapeName } = await import('../../ui/name.ts');
+  const { escapeName } = await import('../../../base/name-text.ts');
   const { chunks, absentChunks, size } = summary;
   const absent = absentChunks > 0 ? `, without ${plural(absentChunks, 'other')}` : '';
   const name = escapeName(Buffer.from(output));

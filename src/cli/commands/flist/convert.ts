@@ -152,7 +152,7 @@ async function converted(
 async function report(context: Context, output: string, summary: ConvertSummary): Promise<void> {
   if (context.quiet) return;
   const { formatSize } = await import('../../../base/bytes.ts');
-  const { escapeName } = await import('../../ui/name.ts');
+  const { escapeName } = await import('../../../base/name-text.ts');
   const { writeAll } = await import('../../ui/output.ts');
   const { flistSize, chunks, storedBytes = 0, newChunks, uploadedBytes = 0 } = summary;
   const rows = [

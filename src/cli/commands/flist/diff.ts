@@ -121,7 +121,7 @@ async function report(
 async function createPrinter(context: Context, one: Image, two: Image, output: Output) {
   const { entryJson } = await import('../../ui/entry.ts');
   const { jsonLine } = await import('../../ui/json.ts');
-  const { escapeName, jsonName, printableName } = await import('../../ui/name.ts');
+  const { escapeName, jsonName, printableName } = await import('../../../base/name-text.ts');
   const { paint } = await import('../../ui/color.ts');
   const { describeDifferences } = await import('../../ui/differences.ts');
   const isTerminal = context.stdout.isTTY === true;

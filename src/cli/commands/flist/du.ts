@@ -92,7 +92,7 @@ async function print(
   const { imageUsage } = await import('../../../image/usage.ts');
   const { Output } = await import('../../ui/output.ts');
   const { jsonLine } = await import('../../ui/json.ts');
-  const { jsonName, printableName } = await import('../../ui/name.ts');
+  const { jsonName, printableName } = await import('../../../base/name-text.ts');
   const output = new Output(context);
   const isTerminal = context.stdout.isTTY === true;
   const hasShared = flags.against.length > 0;

@@ -112,7 +112,7 @@ async function report(context: Context, summary: ExportSummary): Promise<void> {
   }
   if (context.quiet || summary.target === '-') return;
   const { formatSize } = await import('../../../base/bytes.ts');
-  const { escapeName } = await import('../../ui/name.ts');
+  const { escapeName } = await import('../../../base/name-text.ts');
   const name = escapeName(Buffer.from(summary.target));
   const size = summary.size === undefined ? '' : `, ${formatSize(summary.size)}`;
   const digest = summary.digest === undefined ? '' : `, ${summary.digest}`;

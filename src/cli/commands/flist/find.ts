@@ -103,7 +103,7 @@ async function createPrinter(
   const { entryJson } = await import('../../ui/entry.ts');
   const { jsonLine } = await import('../../ui/json.ts');
   const { longLine } = await import('../../ui/long-line.ts');
-  const { printableName } = await import('../../ui/name.ts');
+  const { printableName } = await import('../../../base/name-text.ts');
   const isTerminal = context.stdout.isTTY === true;
   return async ({ entry, outputs }) => {
     const path = entry.path();

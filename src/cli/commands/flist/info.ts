@@ -58,7 +58,7 @@ type Summary = Pick<Image, 'source' | 'generation' | 'flistSize'> & {
 
 async function describe(summary: Summary): Promise<string> {
   const { formatSize } = await import('../../../base/bytes.ts');
-  const { escapeName } = await import('../../ui/name.ts');
+  const { escapeName } = await import('../../../base/name-text.ts');
   const safe = (text: string): string => escapeName(Buffer.from(text));
   const { files, directories, symlinks, specials } = summary;
   // Historical flists do not record what their chunks take.

@@ -137,11 +137,12 @@ async function createLister(
   output: Output,
   flags: Flags,
 ): Promise<Lister> {
-  const { entryJson, formatMode, formatShortTime, formatSizeColumn, paintName } = await import(
-    '../../ui/entry.ts'
+  const { formatMode, formatShortTime, formatSizeColumn } = await import(
+    '../../../format/index/inode-text.ts'
   );
+  const { entryJson, paintName } = await import('../../ui/entry.ts');
   const { formatSize } = await import('../../../base/bytes.ts');
-  const { printableName } = await import('../../ui/name.ts');
+  const { printableName } = await import('../../../base/name-text.ts');
   const { jsonLine } = await import('../../ui/json.ts');
   const escaped = context.stdout.isTTY === true;
   const named = async (name: Uint8Array, inode: IndexInode): Promise<void> => {

@@ -108,7 +108,7 @@ async function runList(context: Context, flist: string, flags: ShowFlags): Promi
     await printJson(context, Object.fromEntries(settings));
     return;
   }
-  const { escapeName } = await import('../../ui/name.ts');
+  const { escapeName } = await import('../../../base/name-text.ts');
   const { writeAll } = await import('../../ui/output.ts');
   const shown = (text: string): string => escapeName(Buffer.from(text));
   const width = Math.max(0, ...[...settings.keys()].map((key) => shown(key).length)) + 2;
@@ -129,7 +129,7 @@ async function runGet(
     await printJson(context, { key, value });
     return;
   }
-  const { escapeName } = await import('../../ui/name.ts');
+  const { escapeName } = await import('../../../base/name-text.ts');
   const { writeAll } = await import('../../ui/output.ts');
   const text = context.stdout.isTTY === true ? escapeName(Buffer.from(value)) : value;
   await writeAll(context.stdout, `${text}\n`, context.signal);

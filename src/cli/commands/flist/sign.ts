@@ -58,7 +58,7 @@ async function run(context: Context, flist: string, flags: Flags): Promise<void>
       const { printJson } = await import('../../ui/json.ts');
       await printJson(context, result);
     } else if (!context.quiet) {
-      const { escapeName } = await import('../../ui/name.ts');
+      const { escapeName } = await import('../../../base/name-text.ts');
       const name = escapeName(Buffer.from(place));
       context.stdout.write(`${name}: root digest ${result.rootDigest} signed by key ${keyId}\n`);
     }

@@ -50,8 +50,9 @@ async function run(context: Context, flist: string, paths: readonly string[]): P
 }
 
 async function createDescriber(): Promise<(image: Image, entry: FoundEntry) => string> {
-  const { entryJson, formatMode } = await import('../../ui/entry.ts');
-  const { escapeName } = await import('../../ui/name.ts');
+  const { formatMode } = await import('../../../format/index/inode-text.ts');
+  const { entryJson } = await import('../../ui/entry.ts');
+  const { escapeName } = await import('../../../base/name-text.ts');
   const { formatSize } = await import('../../../base/bytes.ts');
   return (image, { path, inode }) => {
     const json = entryJson(image, path, inode);

@@ -116,7 +116,7 @@ async function draw(
   isShown: IsShown,
 ): Promise<void> {
   const { checkpoint } = await import('../../../base/abort.ts');
-  const { printableName } = await import('../../ui/name.ts');
+  const { printableName } = await import('../../../base/name-text.ts');
   const { malformedTree } = await import('../../../image/malformed.ts');
   const lines = isUnicode(context.env) ? UNICODE : ASCII;
   const show = await createNames(context, image);
@@ -165,7 +165,7 @@ async function draw(
 }
 
 async function createNames(context: Context, image: Image) {
-  const { printableName } = await import('../../ui/name.ts');
+  const { printableName } = await import('../../../base/name-text.ts');
   const { paintName } = await import('../../ui/entry.ts');
   const escaped = context.stdout.isTTY === true;
   return (entry: IndexEntry): (string | Uint8Array)[] => {

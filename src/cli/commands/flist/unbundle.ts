@@ -49,7 +49,7 @@ async function run(context: Context, path: string, flist: string, flags: Flags):
     const { printJson } = await import('../../ui/json.ts');
     await printJson(context, summary);
   } else if (!context.quiet) {
-    const { escapeName } = await import('../../ui/name.ts');
+    const { escapeName } = await import('../../../base/name-text.ts');
     const name = escapeName(Buffer.from(flist));
     const { chunks, newChunks, signed } = summary;
     const suffix = signed ? ', with its signature' : '';

@@ -56,7 +56,7 @@ async function run(context: Context, dump: string, flist: string, flags: Flags):
     const { printJson } = await import('../../ui/json.ts');
     await printJson(context, { output: flist, flistSize, ...counts, rootDigest });
   } else if (!context.quiet) {
-    const { escapeName } = await import('../../ui/name.ts');
+    const { escapeName } = await import('../../../base/name-text.ts');
     const name = escapeName(Buffer.from(flist));
     context.stdout.write(`${name}, ${formatSize(flistSize)}, root digest ${toHex(rootDigest)}\n`);
   }

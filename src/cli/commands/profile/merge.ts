@@ -46,7 +46,7 @@ async function run(context: Context, output: string, places: readonly string[]):
     const { printJson } = await import('../../ui/json.ts');
     await printJson(context, { profile: output, size, entries: merged.entries.length });
   } else if (!context.quiet) {
-    const { escapeName } = await import('../../ui/name.ts');
+    const { escapeName } = await import('../../../base/name-text.ts');
     const name = escapeName(Buffer.from(output));
     context.stdout.write(
       `${name}: ${merged.entries.length} entries of ${places.length} profiles\n`,

@@ -101,7 +101,7 @@ function chunksOf(
 
 async function print(context: Context, profile: Profile, fit: Fit | undefined): Promise<void> {
   const { formatSize, toHex } = await import('../../../base/bytes.ts');
-  const { printableName } = await import('../../ui/name.ts');
+  const { printableName } = await import('../../../base/name-text.ts');
   const { Output } = await import('../../ui/output.ts');
   const output = new Output(context);
   const isTerminal = context.stdout.isTTY === true;
@@ -139,7 +139,7 @@ async function printAsJson(
 ): Promise<void> {
   const { toHex } = await import('../../../base/bytes.ts');
   const { printJson } = await import('../../ui/json.ts');
-  const { jsonName } = await import('../../ui/name.ts');
+  const { jsonName } = await import('../../../base/name-text.ts');
   const { PROFILE_PAGE_SIZE } = await import('../../../format/profile.ts');
   await printJson(context, {
     rootDigest: toHex(profile.rootDigest),

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { formatMode, formatShortTime, formatTime } from '../../../../src/cli/ui/entry.ts';
+import {
+  formatMode,
+  formatShortTime,
+  formatTime,
+} from '../../../../src/format/index/inode-text.ts';
 
 for (const [type, mode, expected] of [
   ['file', 0o644, '-rw-r--r--'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { escapeName, jsonName, printableName } from '../../../../src/cli/ui/name.ts';
+import { escapeName, jsonName, printableName } from '../../../src/base/name-text.ts';
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
 

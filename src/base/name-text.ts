@@ -2,7 +2,7 @@
  * File names for people and programs. Names are bytes: a terminal gets them escaped, so that no name can
  * move its cursor, a pipe gets them as they are, JSON gets text and, where that loses something, hex.
  */
-import { toHex } from '../../base/bytes.ts';
+import { toHex } from './bytes.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -22,6 +22,16 @@ export function escapeName(name: Uint8Array): string {
   return text.replace(/\\|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) =>
     char === '\\' ? '\\\\' : [...Buffer.from(char)].map(hex).join(''),
   );
+}
+
+/** The bytes of {@link escapeName}'s text; a backslash that begins nothing stands for itself. */
+export function unescapeName(text: string): Uint8Array {
+  const pieces = text.split(/(\\\\|\\x[0-9a-f]{2})/).map((piece) => {
+    if (piece === '\\\\') return Buffer.from('\\');
+    if (piece.startsWith('\\x') && piece.length === 4) return Buffer.from(piece.slice(2), 'hex');
+    return Buffer.from(piece);
+  });
+  return new Uint8Array(Buffer.concat(pieces));
 }
 
 /** Fields for JSON: `{ path }`, and `pathHex` when the bytes are no UTF-8. */
