@@ -29,6 +29,15 @@ import { unpackIndex } from './unpack.ts';
 const ROOT_CONTEXT = Buffer.from('g8ufs root 1\0');
 const READ_SIZE = 1024 * 1024;
 
+/** A package that is neither a file nor a URL. */
+export interface PackageBytes {
+  /** For messages. */
+  readonly name: string;
+  readonly size: number;
+  /** Called once. No more is read than is needed; then the iterator is told to return. */
+  read(): AsyncIterable<Uint8Array>;
+}
+
 export interface OpenImageOptions {
   readonly codec: Pick<CodecBinding, 'digestFile'> & StreamBinding;
   /** Where the temporary folder goes; default the system's. */
@@ -40,6 +49,8 @@ export interface OpenImageOptions {
   readonly scope?: 'paths' | 'all' | undefined;
   /** All of it is read, in no order: the mount index is kept in memory. Default false. */
   readonly isResident?: boolean | undefined;
+  /** Bytes that the package may unpack to; default `PACKAGE_SIZE_MAX`. */
+  readonly unpackedSizeMax?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -69,11 +80,14 @@ export interface Image {
 }
 
 /**
- * @param source path of a flist, or its http(s) URL
+ * @param source path of a flist, its http(s) URL, or its bytes
  * @throws ERR_NO_INPUT, ERR_FLIST_FORMAT, ERR_FLIST_VERSION, ERR_IO; ERR_STORE_UNAVAILABLE and its kin
  *   for a URL
  */
-export async function openImage(source: string, options: OpenImageOptions): Promise<Image> {
+export async function openImage(
+  source: string | PackageBytes,
+  options: OpenImageOptions,
+): Promise<Image> {
   const dir = await makeFolder(options.tmpDir ?? tmpdir());
   const opened: FileSource[] = [];
   const close = async (): Promise<void> => {
@@ -81,16 +95,14 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
     await rm(dir, { recursive: true, force: true });
   };
   try {
-    if (options.scope === 'paths') {
+    if (options.scope === 'paths' && typeof source === 'string') {
       const { openParts } = await import('./open-parts.ts');
       const openWhole = () => openImage(source, { ...options, scope: 'all' });
       const { signal } = options;
       const image = await openParts(source, dir, { signal, openWhole, close });
       if (image !== undefined) return image;
     }
-    const unpacked = isUrl(source)
-      ? await unpackUrl(source, dir, options)
-      : await unpackFile(source, dir, options);
+    const unpacked = await unpackSource(source, dir, options);
     const [erofs, contents, chunks] = INDEX_FILES.map((name) => {
       // Contents lie in the order of their digests, which is none for who walks the tree.
       const pageSize = name === INDEX_FILES[0] ? PAGE_SIZE : SMALL_PAGE_SIZE;
@@ -100,7 +112,7 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
       return file;
     }) as [FileSource, FileSource, FileSource];
     return {
-      source,
+      source: typeof source === 'string' ? source : source.name,
       ...unpacked,
       index: new MountIndexReader(erofs),
       contents: new ContentsReader(contents, chunks),
@@ -119,6 +131,21 @@ export async function openImage(source: string, options: OpenImageOptions): Prom
 }
 
 type Unpacked = Pick<Image, 'built' | 'generation' | 'flistSize'>;
+
+async function unpackSource(
+  source: string | PackageBytes,
+  dir: string,
+  options: OpenImageOptions,
+): Promise<Unpacked> {
+  if (typeof source === 'string') {
+    return await (isUrl(source) ? unpackUrl : unpackFile)(source, dir, options);
+  }
+  try {
+    return { ...(await unpack(source.read(), dir, options)), flistSize: source.size };
+  } catch (error) {
+    throw namedError(error, source.name);
+  }
+}
 
 async function unpackFile(
   source: string,
@@ -158,10 +185,12 @@ async function unpackUrl(url: string, dir: string, options: OpenImageOptions): P
   }
 }
 
-function unpack(bytes: AsyncIterable<Uint8Array>, dir: string, { codec }: OpenImageOptions) {
+function unpack(bytes: AsyncIterable<Uint8Array>, dir: string, options: OpenImageOptions) {
+  const { codec, unpackedSizeMax } = options;
   return unpackIndex(bytes, dir, {
     zstdDecompress: (packed) => decodeStream('zstd-decode', packed, codec),
     isTemporary: true,
+    ...(unpackedSizeMax !== undefined && { totalSizeMax: unpackedSizeMax }),
   });
 }
 

@@ -26,6 +26,8 @@ const RECORDS_SIZE_MAX = 2 * 1024 * 1024 * 1024;
 export interface UnpackOptions {
   /** Decompresses zstd packages; without it they are refused. */
   readonly zstdDecompress?: (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+  /** Bytes that the package may unpack to; default `PACKAGE_SIZE_MAX`. */
+  readonly totalSizeMax?: number;
   /** The folder does not outlive the process: nothing is synced. Default false. */
   readonly isTemporary?: boolean;
 }
