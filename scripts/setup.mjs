@@ -42,6 +42,7 @@ const TEST_PACKAGES = {
   '/usr/lib/python3/dist-packages/swift/__init__.py': 'python3-swift',
   '/usr/bin/openssl': 'openssl',
   '/usr/bin/sqlite3': 'sqlite3',
+  '/usr/bin/chromium': 'chromium',
   '/usr/bin/python3': 'python3',
   '/usr/bin/mmdebstrap': 'mmdebstrap',
   '/usr/bin/zsh': 'zsh',

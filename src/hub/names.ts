@@ -2,11 +2,13 @@
 
 /** First segments of the hub's own paths, now or historically: no repository may hide behind them. */
 const RESERVED: ReadonlySet<string> = new Set([
+  'account',
   'admin',
   'api',
   'callback_threebot',
   'callback_token',
   'chunks',
+  'diff',
   'docker-convert',
   'flists',
   'health',

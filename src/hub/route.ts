@@ -9,6 +9,7 @@ import type { Sessions } from './access/session.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { DownloadCounter } from './downloads.ts';
 import type { RecordsReader } from './flist-records.ts';
+import type { Images } from './images.ts';
 import type { Jobs } from './jobs.ts';
 import type { HubLimits } from './limits.ts';
 import { documented, type OperationDocs, OWN } from './operation.ts';
@@ -37,6 +38,7 @@ export interface HubContext {
   readonly chunks: HubChunkStore;
   readonly catalogue: Catalogue;
   readonly packages: PackageStore;
+  readonly images: Images;
   readonly records: RecordsReader;
   readonly jobs: Jobs;
   readonly downloads: DownloadCounter;

@@ -31,6 +31,7 @@ import { GuardedStore } from './collect/guarded-store.ts';
 import { DownloadCounter } from './downloads.ts';
 import { RecordsReader } from './flist-records.ts';
 import { fail } from './historical/envelope.ts';
+import { Images } from './images.ts';
 import { importFolder } from './import-folder.ts';
 import { InfoRequests } from './info-method.ts';
 import { Jobs } from './jobs.ts';
@@ -51,6 +52,8 @@ import { repositoryRoutes } from './routes/repositories.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { userRoutes } from './routes/users.ts';
 import { websiteRoutes } from './routes/website.ts';
+import { webRoutes } from './web/routes.ts';
+import { addSessionHook } from './web/session.ts';
 
 export interface HubOptions {
   /** Holds `chunks/` and `catalogue/` unless they are elsewhere, and `tmp/`; made when absent. */
@@ -74,7 +77,7 @@ export interface HubOptions {
   readonly signedTokens?: { readonly seed: Uint8Array; readonly ageMsMax?: number };
   /** BLAKE2b of uploaded chunks, the addon's for example; default runs on the JS thread. */
   readonly digest?: DigestFunction;
-  /** Makes flists of archives and images; without it such uploads are refused. Reads batches of chunks in fewer steps. */
+  /** Makes flists of archives and images, looks into flists; without it neither. Reads batches of chunks in fewer steps. */
   readonly addon?: HubAddon;
   /** URL of the hub as clients see it, when it is not what they ask by: behind some proxies. */
   readonly publicUrl?: string;
@@ -121,11 +124,13 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     app.addHook('onClose', async () => {
       await context.jobs.close();
       await context.downloads.close();
+      await context.images.close();
       await Promise.all([context.catalogue.close(), context.chunks.close()]);
     });
     await takeFolder(app, context);
     firstAdmin = await ensureAdmin(context.catalogue, context.dataDir);
     addHooks(app);
+    addSessionHook(app, context);
     const routes = watchRoutes(app);
     documentRoutes(app, context, routes);
     healthRoutes(app, context);
@@ -139,6 +144,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     websiteRoutes(app, context);
     await historicalRoutes(app, context);
     flistRoutes(app, context);
+    await webRoutes(app, context);
     await app.listen({ host, port: options.port ?? 0 });
   } catch (error) {
     await app.close();
@@ -213,20 +219,23 @@ async function createContext(
     failures: new FailureBound(limits.failureCountMax),
   });
   const chunks = new GuardedStore(backend, catalogue);
+  const { addon } = options;
+  const packages = new PackageStore({ catalogue, chunks, digest });
   return {
     dataDir,
     chunks,
     catalogue,
-    packages: new PackageStore({ catalogue, chunks, digest }),
+    packages,
+    images: new Images({ packages, addon, dataDir }),
     access,
     sessions,
-    records: new RecordsReader({ sizeMax: limits.recordsSizeMax, streams: options.addon }),
+    records: new RecordsReader({ sizeMax: limits.recordsSizeMax, streams: addon }),
     jobs: new Jobs({
       runningCountMax: limits.conversionCountMax,
       describe: (error) => problemOf(error).message,
     }),
     downloads: new DownloadCounter(catalogue),
-    addon: options.addon,
+    addon,
     publicUrl: options.publicUrl?.replace(/\/+$/, ''),
     publicBackend: options.publicBackend,
     readOnly: options.readOnly ?? false,

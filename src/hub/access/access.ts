@@ -81,6 +81,36 @@ export class Access {
   }
 
   /**
+   * Who has these credentials, whatever the request brings itself.
+   *
+   * @param header as of `Authorization`
+   * @throws as {@link identify}
+   */
+  async check(request: FastifyRequest, header: string): Promise<Identity> {
+    const { failures } = this;
+    failures.assertFree(request.ip);
+    try {
+      return await this.#check(header);
+    } catch (error) {
+      if (error instanceof CredentialsProblem) failures.add(request.ip);
+      throw error;
+    }
+  }
+
+  /** Takes a session that did not come in a header as the request's credentials. @returns whether it is good */
+  async adoptSession(request: FastifyRequest, session: string): Promise<boolean> {
+    try {
+      const identity = await this.#checkSession(session);
+      this.#known.set(request, Promise.resolve(identity));
+      return true;
+    } catch (error) {
+      // It may just have come to its end: no guess that would count.
+      if (error instanceof CredentialsProblem) return false;
+      throw error;
+    }
+  }
+
+  /**
    * Who asks, if that is allowed.
    *
    * A repository that is not there may be read (there is nothing in it) and be made by whoever may publish;
@@ -142,14 +172,7 @@ export class Access {
   async #identify(request: FastifyRequest): Promise<Identity> {
     const header = request.headers.authorization;
     if (header === undefined) return await this.#anonymous(request);
-    const { failures } = this;
-    failures.assertFree(request.ip);
-    try {
-      return await this.#check(header);
-    } catch (error) {
-      if (error instanceof CredentialsProblem) failures.add(request.ip);
-      throw error;
-    }
+    return await this.check(request, header);
   }
 
   async #check(header: string): Promise<Identity> {

@@ -25,13 +25,18 @@ const METHODS_OF: Readonly<Record<keyof HistoricalOperations, HTTPMethods[]>> = 
   delete: ['DELETE'],
 };
 
-/** Declares a path of a scope whose errors are {@link failWith}'s. */
+/**
+ * Declares a path of a scope whose errors are {@link failWith}'s.
+ *
+ * @param hasPage the path has a page as well, which is declared elsewhere (`web/routes.ts`)
+ */
 export function addHistoricalRoute(
   scope: FastifyInstance,
   url: string,
   operations: HistoricalOperations,
+  hasPage = false,
 ): void {
-  const allowed: HTTPMethods[] = [];
+  const allowed: HTTPMethods[] = hasPage ? ['GET', 'HEAD'] : [];
   for (const [name, operation] of Object.entries(operations) as [
     keyof HistoricalOperations,
     HistoricalOperation,

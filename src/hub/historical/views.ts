@@ -1,14 +1,11 @@
-/** What is shown beside a flist under its name with another extension: `.txt`, `.json`, `.md`. */
+/** What is shown beside a flist under its name with another extension: `.txt`, `.json`. Its page is `web/pages/flist.ts`. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { baseUrl } from '../base-url.ts';
 import type { FlistRecord } from '../catalogue/records.ts';
-import { readFlistOf } from '../flist-settings.ts';
-import { escapeHtml, htmlPage, PAGE_HEADERS } from '../html.ts';
 import { flistFile, parseFlistName } from '../names.ts';
 import type { HubContext } from '../route.ts';
-import { countContents, type Statistics } from './contents.ts';
 
-const VIEWS = ['txt', 'json', 'md'] as const;
+const VIEWS = ['txt', 'json'] as const;
 export type View = (typeof VIEWS)[number];
 
 /** What a file name asks for: `<name>.flist.<view>` or `<name>.<view>`. */
@@ -38,16 +35,7 @@ export async function sendView(
 ): Promise<FastifyReply> {
   const facts = factsOf(context, request, viewed);
   if (view === 'json') return reply.send(facts);
-  if (view === 'txt') return reply.type('text/plain; charset=utf-8').send(formatFacts(facts));
-  const { readme, statistics } = await readFlistOf(
-    context,
-    viewed.flist,
-    ({ metadata, database }) => ({
-      readme: metadata.get('readme'),
-      statistics: countContents(database),
-    }),
-  );
-  return reply.headers(PAGE_HEADERS).send(previewPage(facts, statistics, readme));
+  return reply.type('text/plain; charset=utf-8').send(formatFacts(facts));
 }
 
 /** In the order in which they are shown. */
@@ -86,22 +74,4 @@ function formatFacts({ flist, uploader, source, storage, checksum }: Facts): str
     ['Checksum:', checksum],
   ] as const;
   return rows.map(([title, value]) => `${title.padEnd(10)}${value}\n`).join('');
-}
-
-function previewPage(facts: Facts, statistics: Statistics, readme: string | undefined): string {
-  const rows = Object.entries({ ...facts, ...statistics })
-    .filter(([key]) => key !== 'flist')
-    .map(([key, value]) => `<dt>${escapeHtml(key)}</dt><dd>${escapeHtml(String(value))}</dd>`);
-  const text = readme === undefined ? '' : `<pre>${escapeHtml(readmeText(readme))}</pre>`;
-  return htmlPage(facts.flist, `<dl>${rows.join('\n')}</dl>\n${text}`);
-}
-
-/** The text in the setting `readme`, which is an object with it in most flists. */
-function readmeText(setting: string): string {
-  try {
-    const { readme } = JSON.parse(setting) as { readme?: unknown };
-    return typeof readme === 'string' ? readme : setting;
-  } catch {
-    return setting;
-  }
 }

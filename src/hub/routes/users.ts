@@ -9,11 +9,13 @@ import {
 } from '../../store/hub-access-protocol.ts';
 import { CHALLENGE } from '../access/access.ts';
 import { actorOf, listAudit, writeAudit } from '../access/audit.ts';
+import { changeUser } from '../access/change-user.ts';
 import { hasScope } from '../access/identity.ts';
-import { hashPassword, passwordMatches } from '../access/password.ts';
-import { createUser, isActiveAdmin, otherAdmins, usageOf } from '../access/users.ts';
+import { sessionForPassword } from '../access/log-in.ts';
+import { hashPassword } from '../access/password.ts';
+import { createUser, usageOf } from '../access/users.ts';
 import { parseBody } from '../body.ts';
-import { USAGE, USER, type User } from '../catalogue/records.ts';
+import { USER, type User } from '../catalogue/records.ts';
 import { isUserName } from '../names.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter, queryText } from '../route.ts';
@@ -56,16 +58,9 @@ async function signIn(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { username, password, scope = 'publish' } = parseBody(request, signInRequest);
-  const { access, catalogue, sessions } = context;
-  access.failures.assertFree(request.ip);
-  const user = isUserName(username) ? await catalogue.get(USER, username) : undefined;
-  const matches = await passwordMatches(user?.password, password);
-  if (!matches || user === undefined || user.disabled) {
-    access.failures.add(request.ip);
-    throw new Problem(401, 'The user or the password is wrong', CHALLENGE);
-  }
+  const session = await sessionForPassword(context, request, { user: username, password, scope });
   reply.code(201).header('cache-control', 'no-store');
-  return reply.send({ access_token: await sessions.make(username, scope) });
+  return reply.send({ access_token: session });
 }
 
 async function whoAmI(
@@ -132,7 +127,7 @@ async function patchUser(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { access, catalogue } = context;
+  const { access } = context;
   const name = parameter(request, 'user');
   const change = parseBody(request, userChange);
   const identity = await access.identify(request);
@@ -140,46 +135,8 @@ async function patchUser(
   const isOwnPassword = Object.keys(change).every((key) => key === 'password');
   const isOwn = identity.user === name && hasScope(identity, 'admin') && isOwnPassword;
   if (!isOwn) await access.authorizeAdmin(request);
-  const losesAdmin = change.role === 'user' || change.disabled === true;
-  const others = losesAdmin ? await otherAdmins(catalogue, name) : [];
-  const password = change.password ? await hashPassword(change.password) : change.password;
-  await catalogue.transaction(async (transaction) => {
-    const user = await transaction.get(USER, name);
-    if (user === undefined) throw new Problem(404, 'There is no such user');
-    if (losesAdmin && isActiveAdmin(user)) {
-      // Read here so that two who take each other away do not both succeed.
-      const left = await Promise.all(others.map((other) => transaction.get(USER, other)));
-      if (!left.some(isActiveAdmin)) throw new Problem(409, 'The last administrator stays one');
-    }
-    transaction.put(USER, [name], changed(user, { ...change, password }));
-    if (change.used !== undefined) transaction.put(USAGE, [name], { bytes: change.used });
-    const what = Object.keys(change).sort().join(' ');
-    writeAudit(transaction, actorOf(request, identity), 'user.change', `${name}: ${what}`);
-  });
+  await changeUser(context, actorOf(request, identity), name, change);
   return reply.send(await userOf(context, name));
-}
-
-interface UserChange {
-  readonly role?: User['role'] | undefined;
-  readonly disabled?: boolean | undefined;
-  readonly quota?: number | null | undefined;
-  /** Hashed. */
-  readonly password?: string | null | undefined;
-}
-
-function changed(user: User, { role, disabled, quota, password }: UserChange): User {
-  const { quota: oldQuota, password: oldPassword, ...rest } = user;
-  const nextQuota = quota === undefined ? oldQuota : (quota ?? undefined);
-  const nextPassword = password === undefined ? oldPassword : (password ?? undefined);
-  return {
-    ...rest,
-    role: role ?? user.role,
-    disabled: disabled ?? user.disabled,
-    ...(nextQuota !== undefined && { quota: nextQuota }),
-    ...(nextPassword !== undefined && { password: nextPassword }),
-    // Whoever had a session by the old password has to give the new one.
-    ...(password !== undefined && { sessionsFrom: Date.now() }),
-  };
 }
 
 async function userOf(context: HubContext, name: string): Promise<UserView> {

@@ -66,7 +66,7 @@ function logLevel(context: Context): string {
   return context.quiet ? 'error' : 'warn';
 }
 
-/** A hub also runs where the addon does not: without making flists of archives. */
+/** A hub also runs where the addon does not: without making flists of archives, or looking into flists. */
 async function nativeAddon(): Promise<Addon | undefined> {
   const { addon } = await import('../../../native/load.ts');
   try {

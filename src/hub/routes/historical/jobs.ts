@@ -28,19 +28,24 @@ const form = z.object({ file: z.string().meta({ format: 'binary' }) });
 const page = { 200: { text: 'A page', type: 'text/html' } };
 
 export function historicalJobRoutes(scope: FastifyInstance, context: HubContext): void {
-  addHistoricalRoute(scope, '/upload', {
-    post: {
-      docs: {
-        id: 'startUpload',
-        tag: 'me',
-        summary: 'Make a flist of a .tar.gz in the background',
-        isProtected: true,
-        body: { type: 'multipart/form-data', schema: form },
-        answers: { 200: { text: 'The job', schema: jobStarted } },
+  addHistoricalRoute(
+    scope,
+    '/upload',
+    {
+      post: {
+        docs: {
+          id: 'startUpload',
+          tag: 'me',
+          summary: 'Make a flist of a .tar.gz in the background',
+          isProtected: true,
+          body: { type: 'multipart/form-data', schema: form },
+          answers: { 200: { text: 'The job', schema: jobStarted } },
+        },
+        handler: (request, reply) => startUpload(context, request, reply),
       },
-      handler: (request, reply) => startUpload(context, request, reply),
     },
-  });
+    true,
+  );
   addHistoricalRoute(scope, '/upload-flist', {
     post: {
       docs: {
@@ -63,29 +68,34 @@ export function historicalJobRoutes(scope: FastifyInstance, context: HubContext)
       },
     },
   });
-  addHistoricalRoute(scope, '/merge', {
-    post: {
-      docs: {
-        id: 'mergeForm',
-        tag: 'me',
-        summary: 'Merge flists by a web form',
-        isProtected: true,
-        body: {
-          type: 'application/x-www-form-urlencoded',
-          schema: z.object({ 'flists[]': z.array(z.string()), name: z.string() }),
+  addHistoricalRoute(
+    scope,
+    '/merge',
+    {
+      post: {
+        docs: {
+          id: 'mergeForm',
+          tag: 'me',
+          summary: 'Merge flists by a web form',
+          isProtected: true,
+          body: {
+            type: 'application/x-www-form-urlencoded',
+            schema: z.object({ 'flists[]': z.array(z.string()), name: z.string() }),
+          },
+          answers: page,
         },
-        answers: page,
-      },
-      handler: async (request, reply) => {
-        const caller = await callerOf(context, request);
-        const { fields } = await readForm(request, { timeoutMs: context.limits.bodyMs });
-        const name = fields.get('name')?.[0] ?? '';
-        const items = fields.get('flists[]') ?? [];
-        await mergeInto(context, caller, name, items, visibleTo(context, request));
-        return sendPage(reply, 'Merged', `<p>${escapeHtml(`${caller.user}/${name}`)}</p>`);
+        handler: async (request, reply) => {
+          const caller = await callerOf(context, request);
+          const { fields } = await readForm(request, { timeoutMs: context.limits.bodyMs });
+          const name = fields.get('name')?.[0] ?? '';
+          const items = (fields.get('flists[]') ?? []).filter((item) => item !== '');
+          await mergeInto(context, caller, name, items, visibleTo(context, request));
+          return sendPage(reply, 'Merged', `<p>${escapeHtml(`${caller.user}/${name}`)}</p>`);
+        },
       },
     },
-  });
+    true,
+  );
   addHistoricalRoute(scope, '/docker-convert', {
     post: {
       docs: {
