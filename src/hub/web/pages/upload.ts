@@ -22,7 +22,7 @@ ${card(
   'archive',
   'Archive',
   '/upload',
-  html`<label>A <code>.tar.gz</code> with a root file system <input type="file" name="file" accept=".tar.gz,.gz" required></label>`,
+  html`<label>A .tar.gz with a root file system <input type="file" name="file" accept=".tar.gz,.gz" required></label>`,
   'Make a flist',
   'Its files become chunks of this hub. A file .README.md at its root becomes the readme.',
 )}
@@ -31,7 +31,7 @@ ${card(
   'flist',
   'Flist',
   '/upload-flist',
-  html`<label>A <code>.flist</code> <input type="file" name="file" accept=".flist" required></label>`,
+  html`<label>A .flist <input type="file" name="file" accept=".flist" required></label>`,
   'Publish',
   'All chunks that it names have to be here already: g8ufs flist push brings them along.',
 )}
