@@ -72,7 +72,7 @@ export class Lander {
     const group = new Map<string, Landing>();
     const abandoned = createAbortController();
     const landings = refs.map((ref) => this.#take(ref, options, group, abandoned));
-    for (const part of partsOf(group.values())) this.#start(part, options, abandoned);
+    if (group.size > 0) this.#start([...group.values()], options, abandoned);
     return landings;
   }
 
@@ -168,17 +168,35 @@ export class Lander {
     try {
       await this.#parts.state.throttle();
       for (const { flight } of group) flight.trail.enter('disk');
-      const absent = await this.#dropKnown(group);
-      if (absent.length === 0) return;
-      const bytes = absent.reduce((sum, { ref }) => sum + ref.size, 0);
-      const giveBack = await this.#evictor.admit(bytes, options.priority);
+      const admitted: Landing[] = [];
+      const giveBack: (() => void)[] = [];
       try {
-        await this.#fetchAndPlace(absent, options);
+        for (const part of partsOf(await this.#dropKnown(group))) {
+          giveBack.push(await this.#admit(part, options, admitted));
+        }
+        if (admitted.length > 0) await this.#fetchAndPlace(admitted, options);
       } finally {
-        giveBack();
+        for (const give of giveBack) give();
       }
     } catch (error) {
       for (const { flight } of group) flight.reject(error);
+    }
+  }
+
+  /** Asks for room; without it only this part has failed. */
+  async #admit(
+    part: readonly Landing[],
+    { priority }: GroupOptions,
+    admitted: Landing[],
+  ): Promise<() => void> {
+    const bytes = part.reduce((sum, { ref }) => sum + ref.size, 0);
+    try {
+      const giveBack = await this.#evictor.admit(bytes, priority);
+      admitted.push(...part);
+      return giveBack;
+    } catch (error) {
+      for (const { flight } of part) flight.reject(error);
+      return () => {};
     }
   }
 
