@@ -19,7 +19,7 @@ export interface Surroundings {
 /** One setting. `parse` gives `undefined` for a text that has no meaning. */
 interface Setting<T> {
   readonly env: string;
-  readonly unit: 'path' | 'bytes' | 'milliseconds' | 'list' | 'text' | 'number';
+  readonly unit: 'path' | 'bytes' | 'milliseconds' | 'list' | 'text' | 'url' | 'number';
   readonly description: string;
   /** What a value looks like, for error messages. */
   readonly expected: string;
@@ -124,6 +124,22 @@ export const SETTINGS = {
     parse: parsePath,
     fallback: ({ env, uid }) =>
       uid === 0 ? '/var/lib/g8ufs/hub' : join(dataHome(env), 'g8ufs/hub'),
+  },
+  hubCatalogue: {
+    env: 'G8UFS_HUB_CATALOGUE',
+    unit: 'url',
+    description: 'database of the hub, level:<dir> or postgres://…; empty: in its folder',
+    expected: 'level:<dir> or postgres://…',
+    parse: (text) => text,
+    fallback: () => '',
+  },
+  hubChunks: {
+    env: 'G8UFS_HUB_CHUNKS',
+    unit: 'url',
+    description: 'where the hub keeps chunks; empty: in its folder',
+    expected: 'a URL such as redis://host or s3://bucket',
+    parse: (text) => text,
+    fallback: () => '',
   },
   hubListen: {
     env: 'G8UFS_HUB_LISTEN',

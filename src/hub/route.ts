@@ -15,6 +15,7 @@ import type { HubLimits } from './limits.ts';
 import { documented, type OperationDocs, OWN } from './operation.ts';
 import type { PackageStore } from './package-store.ts';
 import { Problem, sendProblem } from './problem.ts';
+import type { HubStorage } from './storage.ts';
 
 /** Where a hub keeps its chunks: any backend, and what some of them can do better. */
 export interface HubChunkStore extends PrunableChunkStore {
@@ -48,6 +49,8 @@ export interface HubContext {
   readonly publicBackend: PublicBackend | undefined;
   /** Historical routes refuse their users' repositories. */
   readonly readOnly: boolean;
+  /** All of these, and what runs over all chunks need besides. */
+  readonly storage: HubStorage;
   readonly limits: HubLimits;
   readonly digest: DigestFunction | undefined;
   readonly access: Access;

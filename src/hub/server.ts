@@ -18,16 +18,13 @@ import { blake2bReady } from '../base/blake2b.ts';
 import { toG8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import type { DigestFunction } from '../store/chunk-id.ts';
-import { DirectoryStore } from '../store/directory.ts';
 import { JSON_SIZE_MAX } from '../store/hub-protocol.ts';
 import { Access, type AnonymousWrites } from './access/access.ts';
 import { FailureBound } from './access/failures.ts';
 import { ensureAdmin, type FirstAdmin } from './access/first-admin.ts';
 import { Sessions } from './access/session.ts';
 import { SignedTokens } from './access/signed-token.ts';
-import { openCatalogue } from './catalogue/open.ts';
 import { answerBrokenRequest } from './client-error.ts';
-import { GuardedStore } from './collect/guarded-store.ts';
 import { DownloadCounter } from './downloads.ts';
 import { RecordsReader } from './flist-records.ts';
 import { fail } from './historical/envelope.ts';
@@ -37,11 +34,11 @@ import { InfoRequests } from './info-method.ts';
 import { Jobs } from './jobs.ts';
 import { DEFAULT_LIMITS, HEADER_SIZE_MAX, type HubLimits } from './limits.ts';
 import { checkRequests } from './operation.ts';
-import { PackageStore } from './package-store.ts';
 import { Problem, problemOf, sendProblem } from './problem.ts';
 import type { HubAddon, HubChunkStore, HubContext, PublicBackend } from './route.ts';
 import { blockRoutes } from './routes/blocks.ts';
 import { chunkRoutes } from './routes/chunks.ts';
+import { collectRoutes } from './routes/collect.ts';
 import { documentRoutes, watchRoutes } from './routes/documents.ts';
 import { fileRoutes } from './routes/files.ts';
 import { flistRoutes } from './routes/flists.ts';
@@ -52,6 +49,7 @@ import { repositoryRoutes } from './routes/repositories.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { userRoutes } from './routes/users.ts';
 import { websiteRoutes } from './routes/website.ts';
+import { openStorage } from './storage.ts';
 import { webRoutes } from './web/routes.ts';
 import { addSessionHook } from './web/session.ts';
 
@@ -60,8 +58,8 @@ export interface HubOptions {
   readonly dataDir: string;
   /** URL of the catalogue, default `level:<dataDir>/catalogue`. */
   readonly catalogue?: string;
-  /** Where chunks are kept, default the folder `<dataDir>/chunks`. Closed with the hub. */
-  readonly chunks?: HubChunkStore;
+  /** Where chunks are kept, or its URL, default the folder `<dataDir>/chunks`. Closed with the hub. */
+  readonly chunks?: HubChunkStore | string;
   /** Address to listen on, default `127.0.0.1`. */
   readonly host?: string;
   /** Default 0: any free port. */
@@ -125,7 +123,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       await context.jobs.close();
       await context.downloads.close();
       await context.images.close();
-      await Promise.all([context.catalogue.close(), context.chunks.close()]);
+      await context.storage.close();
     });
     await takeFolder(app, context);
     firstAdmin = await ensureAdmin(context.catalogue, context.dataDir);
@@ -135,6 +133,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     documentRoutes(app, context, routes);
     healthRoutes(app, context);
     chunkRoutes(app, context);
+    collectRoutes(app, context);
     userRoutes(app, context);
     tokenRoutes(app, context);
     repositoryRoutes(app, context);
@@ -202,12 +201,13 @@ async function createContext(
   const temporary = join(dataDir, 'tmp');
   await makeFolder(temporary);
   await sweep(temporary);
-  const backend = options.chunks ?? (await openFolder(dataDir, fsync, options.addon));
-  const url = options.catalogue ?? `level:${join(dataDir, 'catalogue')}`;
-  const catalogue = await openCatalogue(url, { fsync }).catch(async (error: unknown) => {
-    await backend.close();
-    throw error;
+  const storage = await openStorage({
+    ...options,
+    fsync,
+    streams: options.addon,
+    readChunks: options.addon?.readChunks,
   });
+  const { catalogue, chunks, packages } = storage;
   const sessions = await Sessions.open(catalogue, options.sessionHours ?? SESSION_HOURS);
   const { signedTokens: signed } = options;
   const access = new Access({
@@ -218,15 +218,14 @@ async function createContext(
     isLocal,
     failures: new FailureBound(limits.failureCountMax),
   });
-  const chunks = new GuardedStore(backend, catalogue);
   const { addon } = options;
-  const packages = new PackageStore({ catalogue, chunks, digest });
   return {
     dataDir,
     chunks,
     catalogue,
     packages,
     images: new Images({ packages, addon, dataDir }),
+    storage,
     access,
     sessions,
     records: new RecordsReader({ sizeMax: limits.recordsSizeMax, streams: addon }),
@@ -242,18 +241,6 @@ async function createContext(
     limits,
     digest,
   };
-}
-
-async function openFolder(
-  dataDir: string,
-  fsync: boolean,
-  addon: HubAddon | undefined,
-): Promise<DirectoryStore> {
-  const path = join(dataDir, 'chunks');
-  const readChunks = addon?.readChunks;
-  const chunks = new DirectoryStore({ path, create: true, fsync, readChunks });
-  await chunks.sweep(TEMPORARY_AGE_MS);
-  return chunks;
 }
 
 /** What a hub before the catalogue has left in the data folder. */

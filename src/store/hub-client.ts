@@ -16,7 +16,7 @@ import {
   uploadFlist,
 } from './flist-transfer.ts';
 import { HttpStore } from './http.ts';
-import { HttpClient, type HttpOptions, readJson } from './http-client.ts';
+import { HttpClient, type HttpOptions, readBody, readJson } from './http-client.ts';
 import {
   type HubChunk,
   mismatchError,
@@ -54,6 +54,8 @@ export type UploadResult =
 // Half a full batch of common chunks: large enough to be worth a request, small enough to repeat.
 const UPLOAD_BATCH_BYTES = 16 * 1024 * 1024;
 const UPLOAD_CONCURRENCY = 4;
+/** Signatures and start profiles. */
+const TEXT_SIZE_MAX = 16 * 1024 * 1024;
 // A listing of this many pages is longer than any hub has.
 const PAGE_COUNT_MAX = 10_000;
 
@@ -145,6 +147,33 @@ export class HubClient {
     const path = `/${pathOf(flist, '.flist')}`;
     return await this.#transferred(`Download of ${flist.name}`, options, (signal) =>
       downloadFlist(this.#client, path, { ...options, signal }),
+    );
+  }
+
+  /** MD5 of a flist, hex; `undefined` when the hub does not have it. */
+  async flistMd5(flist: FlistName, options: StoreCallOptions = {}): Promise<string | undefined> {
+    const text = await this.#text(`/${pathOf(flist, '.flist')}.md5`, options);
+    const md5 = text?.trim();
+    if (md5 === undefined || /^[0-9a-f]{32}$/.test(md5)) return md5;
+    throw new G8Error('ERR_PROTOCOL', `Hub ${this.name} answered with something that is no MD5`);
+  }
+
+  /** Signatures or start profile of a flist; `undefined` when there are none. */
+  async flistText(
+    flist: FlistName,
+    kind: 'sig' | 'profile',
+    options: StoreCallOptions = {},
+  ): Promise<string | undefined> {
+    return await this.#text(`/${pathOf(flist, '.flist')}.${kind}`, options);
+  }
+
+  async #text(path: string, options: StoreCallOptions): Promise<string | undefined> {
+    return await this.#retried(`Text ${path}`, options, (signal) =>
+      this.#client.request({ method: 'GET', path, signal, accept: [404] }, async (response) => {
+        if (response.status === 404) return undefined;
+        const bytes = await readBody(response, TEXT_SIZE_MAX, `Text ${path}`);
+        return Buffer.from(bytes).toString('latin1');
+      }),
     );
   }
 

@@ -5,14 +5,11 @@ import type { TestContext } from 'node:test';
 import type { Catalogue } from '../../src/hub/catalogue/catalogue.ts';
 import { putFlist } from '../../src/hub/catalogue/entries.ts';
 import { openCatalogue } from '../../src/hub/catalogue/open.ts';
-import {
-  type CollectOptions,
-  type CollectResult,
-  collectGarbage,
-} from '../../src/hub/collect/collector.ts';
+import { type CollectOptions, collectGarbage } from '../../src/hub/collect/collector.ts';
 import { GuardedStore } from '../../src/hub/collect/guarded-store.ts';
 import { PackageStore } from '../../src/hub/package-store.ts';
 import type { HubChunkStore } from '../../src/hub/route.ts';
+import type { CollectResult } from '../../src/store/hub-runs.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import type { ChunkId } from '../../src/store/store.ts';
 import { ImageMaker } from './made-image.ts';

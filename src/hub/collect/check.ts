@@ -6,6 +6,7 @@ import { throwIfAborted } from '../../base/abort.ts';
 import { isG8Error } from '../../base/errors.ts';
 import { forEachParallel } from '../../base/workers.ts';
 import { chunkMatches, type DigestFunction } from '../../store/chunk-id.ts';
+import type { CheckResult, RunProgress } from '../../store/hub-runs.ts';
 import type { ChunkId, ChunkStore, PrunableChunkStore } from '../../store/store.ts';
 import { BUCKET_COUNT, IdBuckets } from './id-buckets.ts';
 import { type Collected, eachReference } from './references.ts';
@@ -17,27 +18,7 @@ export interface CheckOptions {
   /** Where whole chunks are taken from. Default: nothing is mended. */
   readonly repairFrom?: ChunkStore | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: CheckProgress) => void) | undefined;
-}
-
-export interface CheckProgress {
-  readonly phase: 'mark' | 'list' | 'read';
-  /** References, chunks or chunks read so far. */
-  readonly count: number;
-}
-
-export interface CheckResult {
-  readonly chunks: number;
-  /** Bytes read. */
-  readonly bytes: number;
-  readonly corrupt: number;
-  readonly missing: number;
-  /** Of the corrupt and the missing ones. */
-  readonly repaired: number;
-  /** Packages whose references are unknown because they cannot be read. */
-  readonly damagedPackages: readonly string[];
-  /** The first ids that are corrupt or missing still. */
-  readonly damaged: readonly { readonly id: ChunkId; readonly what: 'corrupt' | 'missing' }[];
+  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
 }
 
 const DAMAGED_MAX = 1000;

@@ -9,6 +9,7 @@
  */
 import { throwIfAborted } from '../../base/abort.ts';
 import { forEachParallel } from '../../base/workers.ts';
+import type { CollectResult, RunProgress } from '../../store/hub-runs.ts';
 import type { ChunkId, PrunableChunkStore } from '../../store/store.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { ENTRY, FILE, GARBAGE, type Garbage, PACKAGE } from '../catalogue/records.ts';
@@ -24,33 +25,13 @@ export interface CollectOptions {
   /** For files of the run: 33 bytes for each chunk and each reference, some of them twice. */
   readonly tmpDir: string;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: CollectProgress) => void) | undefined;
+  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
   /** Replaced in tests. */
   readonly now?: () => number;
 }
 
-export interface CollectProgress {
-  readonly phase: 'packages' | 'mark' | 'list' | 'sweep';
-  /** Packages, references, chunks or buckets so far. */
-  readonly count: number;
-}
-
-export interface CollectResult {
-  readonly packages: number;
-  /** Packages that were deleted, or would be. */
-  readonly deletedPackages: number;
-  readonly unreadablePackages: readonly string[];
-  /** Chunks in the backend. */
-  readonly chunks: number;
-  /** Chunks to which nothing refers, those deleted included. */
-  readonly garbage: number;
-  /** Of these: deleted, or would be. */
-  readonly deleted: number;
-  /** Chunks that were to be deleted and that an upload was faster to ask for. */
-  readonly kept: number;
-  readonly dryRun: boolean;
-}
-
+/** A day: longer than any upload takes. */
+export const GRACE_MS = 24 * 3_600_000;
 /** Notes of one commit. */
 const NOTE_COUNT = 256;
 const DELETE_CONCURRENCY = 8;
@@ -66,7 +47,7 @@ export async function collectGarbage(
   return await withRun(hub.catalogue, options, async (run) => {
     const { now = Date.now } = options;
     const before = now() - options.graceMs;
-    const report = (phase: CollectProgress['phase'], count: number) =>
+    const report = (phase: RunProgress['phase'], count: number) =>
       options.onProgress?.({ phase, count });
     report('packages', 0);
     const dead = await unreferencedPackages(hub.catalogue, before, run);
@@ -97,7 +78,7 @@ export async function collectGarbage(
     return {
       packages,
       deletedPackages: dead.size,
-      unreadablePackages: unreadable,
+      unreadablePackages: [...unreadable],
       chunks,
       garbage,
       deleted,

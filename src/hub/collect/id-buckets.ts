@@ -70,8 +70,12 @@ export class IdBuckets {
   }
 
   async ids(index: number): Promise<Set<ChunkId>> {
+    await this.#flush(index);
+    const bytes = await this.#read(index);
     const ids = new Set<ChunkId>();
-    for await (const { id } of this.rows(index)) ids.add(id);
+    for (let at = 0; at < bytes.length; at += this.#rowSize) {
+      ids.add(toHex(bytes.subarray(at + 1, at + 1 + (bytes[at] as number))));
+    }
     return ids;
   }
 

@@ -54,9 +54,14 @@ export async function withRun<T>(
   } finally {
     clearInterval(timer);
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-    await catalogue.transaction(async (transaction) => {
-      const holder = await transaction.get(RUN, NAME);
-      if (holder?.by === id) transaction.delete(RUN, [NAME]);
-    });
+    // The lease ends by itself where this fails, and the failure of the run says more.
+    await release(catalogue, id).catch(() => {});
   }
+}
+
+async function release(catalogue: Catalogue, id: string): Promise<void> {
+  await catalogue.transaction(async (transaction) => {
+    const holder = await transaction.get(RUN, NAME);
+    if (holder?.by === id) transaction.delete(RUN, [NAME]);
+  });
 }

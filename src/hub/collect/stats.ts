@@ -1,5 +1,6 @@
 /** What flists share: bytes that each needs, and bytes that it alone needs. */
 import { throwIfAborted } from '../../base/abort.ts';
+import type { RunProgress, StatsResult } from '../../store/hub-runs.ts';
 import { ENTRY, type Entry } from '../catalogue/records.ts';
 import { BUCKET_COUNT, IdBuckets } from './id-buckets.ts';
 import { type Collected, eachReference } from './references.ts';
@@ -8,29 +9,7 @@ import { withRun } from './run.ts';
 export interface StatsOptions {
   readonly tmpDir: string;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: { readonly count: number }) => void) | undefined;
-}
-
-export interface FlistStats {
-  readonly repository: string;
-  readonly name: string;
-  /** Bytes in the store of what it needs, its own package included; each chunk once. */
-  readonly bytes: number;
-  /** Of these, bytes that would be garbage without it. Names with the same package share theirs. */
-  readonly uniqueBytes: number;
-}
-
-export interface StatsResult {
-  readonly flists: readonly FlistStats[];
-  readonly packages: number;
-  /** Distinct chunks that flists refer to. */
-  readonly chunks: number;
-  /** Bytes of them. */
-  readonly storedBytes: number;
-  /** Bytes there would be if flists shared nothing. */
-  readonly referencedBytes: number;
-  /** `referencedBytes / storedBytes`, 1 for an empty hub. */
-  readonly ratio: number;
+  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
 }
 
 const EXTRA_SIZE = 8;
@@ -49,7 +28,7 @@ export async function hubStats(hub: Collected, options: StatsOptions): Promise<S
       extra.writeUInt32LE(number, 0);
       extra.writeUInt32LE(size, 4);
       await rows.add(id, extra);
-      if (count++ % PROGRESS_COUNT === 0) options.onProgress?.({ count });
+      if (count++ % PROGRESS_COUNT === 0) options.onProgress?.({ phase: 'mark', count });
     });
     const needs = new Float64Array(numbers.size);
     const unique = new Float64Array(numbers.size);
@@ -58,7 +37,7 @@ export async function hubStats(hub: Collected, options: StatsOptions): Promise<S
       throwIfAborted(run.signal);
       await addBucket(rows, bucket, { needs, unique, total });
     }
-    const flists: FlistStats[] = [];
+    const flists: StatsResult['flists'] = [];
     for await (const { parts, value } of hub.catalogue.list<Entry>(ENTRY)) {
       const number = value.kind === 'flist' ? numbers.get(value.digest) : undefined;
       if (number === undefined) continue;

@@ -25,6 +25,12 @@ import {
   missingResponse,
   uploadResponse,
 } from '../../store/hub-protocol.ts';
+import {
+  checkRequest,
+  collectRequest,
+  RUN_MEDIA_TYPE,
+  statsRequest,
+} from '../../store/hub-runs.ts';
 import type { AnswerDocs, OperationDocs } from '../operation.ts';
 
 const BYTES = 'application/octet-stream';
@@ -49,6 +55,10 @@ function json(schema: z.ZodType, text = 'What was asked for'): AnswerDocs {
 
 const next = z.string().optional();
 const access = { tag: 'access', isProtected: true } as const;
+const lines: AnswerDocs = {
+  text: 'Lines of JSON: progress, at last the result or an error',
+  type: RUN_MEDIA_TYPE,
+};
 
 export const OPERATIONS: Readonly<Record<string, OperationDocs>> = {
   'GET /health': {
@@ -68,6 +78,30 @@ export const OPERATIONS: Readonly<Record<string, OperationDocs>> = {
     tag: 'hub',
     summary: 'What this is',
     answers: { 200: json(hubInfo) },
+  },
+  'POST /api/v1/collect/gc': {
+    tag: 'hub',
+    isProtected: true,
+    id: 'collectGarbage',
+    summary: 'Deletes chunks and packages that nothing refers to',
+    json: collectRequest,
+    answers: { 200: lines },
+  },
+  'POST /api/v1/collect/check': {
+    tag: 'hub',
+    isProtected: true,
+    id: 'checkChunks',
+    summary: 'Reads and verifies all chunks, and mends them from another store',
+    json: checkRequest,
+    answers: { 200: lines },
+  },
+  'POST /api/v1/collect/stats': {
+    tag: 'hub',
+    isProtected: true,
+    id: 'hubStats',
+    summary: 'What each flist needs, and what it alone needs',
+    json: statsRequest,
+    answers: { 200: lines },
   },
   'GET /api/v1/chunks/:id': {
     id: 'getChunk',

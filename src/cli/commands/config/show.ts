@@ -26,7 +26,9 @@ async function run(context: Context): Promise<void> {
     const { printJson } = await import('../../ui/json.ts');
     const settings = names.map((name) => {
       const { unit, env, description } = SETTINGS[name];
-      return [name, { ...config.effective(name), unit, env, description }] as const;
+      const effective = config.effective(name);
+      const value = withoutUsers(effective.value);
+      return [name, { ...effective, value, unit, env, description }] as const;
     });
     await printJson(context, Object.fromEntries(settings));
     return;
@@ -34,7 +36,12 @@ async function run(context: Context): Promise<void> {
   const { printTable } = await import('../../ui/table.ts');
   const rows = names.map((name) => {
     const { value, origin, source } = config.effective(name);
-    return [name, display(SETTINGS[name].unit, value), origin, source ?? SETTINGS[name].env];
+    return [
+      name,
+      display(SETTINGS[name].unit, withoutUsers(value)),
+      origin,
+      source ?? SETTINGS[name].env,
+    ];
   });
   const columns = ['SETTING', 'VALUE', 'ORIGIN', 'SOURCE'].map((title) => ({ title }));
   await printTable(context, columns, rows);
@@ -44,4 +51,10 @@ function display(unit: string, value: unknown): string {
   if (unit === 'bytes') return formatSize(value as number);
   if (unit === 'milliseconds') return `${value} ms`;
   return Array.isArray(value) ? value.join(' ') || '-' : String(value);
+}
+
+/** URLs without the users and passwords in them. */
+function withoutUsers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUsers);
+  return typeof value === 'string' ? value.replace(/:\/\/[^/@]*@/, '://') : value;
 }

@@ -1,0 +1,75 @@
+/** `g8ufs hub sync`: brings what one hub has to another. */
+import { Command } from 'commander';
+import { formatSize } from '../../../base/bytes.ts';
+import { plural } from '../../../base/plural.ts';
+import type { Context } from '../../context.ts';
+import { addHelpSections } from '../../help.ts';
+import type { ProgressCounter } from '../../ui/progress.ts';
+
+interface Flags {
+  readonly repository?: string;
+}
+
+export function command(context: Context): Command {
+  const sync = new Command('sync')
+    .description('bring the flists of one hub to another, with their chunks and signatures')
+    .argument('<from>', 'URL of the hub that has them')
+    .argument('<to>', 'URL of the hub that is to have them')
+    .option('--repository <name>', 'only this one')
+    .action((from: string, to: string, flags: Flags) => run(context, from, to, flags));
+  return addHelpSections(sync, {
+    notes: [
+      'Chunks are verified on the way. When it was interrupted, the same command goes on where it was. Nothing is deleted.',
+      'A token is given in the URL: http://TOKEN@hub:8080.',
+    ],
+    examples: [['hub sync http://hub:8080 http://TOKEN@spare:8080', 'keep a second hub']],
+    failures: [
+      'ERR_CHUNK_MISSING',
+      'ERR_CHUNK_CORRUPT',
+      'ERR_FLIST_FORMAT',
+      'ERR_STORE_UNAVAILABLE',
+      'ERR_TIMEOUT',
+      'ERR_PERMISSION',
+      'ERR_CONFIG',
+      'ERR_IO',
+    ],
+  });
+}
+
+async function run(context: Context, from: string, to: string, flags: Flags): Promise<void> {
+  const { tmpdir } = await import('node:os');
+  const { syncHubs } = await import('../../../hub/sync.ts');
+  const { HubClient } = await import('../../../store/hub-client.ts');
+  const { loadedAddon } = await import('../../hub-runs.ts');
+  const { showProgress } = await import('../../ui/progress.ts');
+  const addon = await loadedAddon();
+  const source = new HubClient(from);
+  const target = new HubClient(to);
+  const shown: ProgressCounter = { label: 'Bringing', done: 0, total: 0, unit: 'bytes' };
+  const view = await showProgress(context, shown);
+  let result: Awaited<ReturnType<typeof syncHubs>>;
+  try {
+    result = await syncHubs(source, target, {
+      tmpDir: context.env['TMPDIR'] || tmpdir(),
+      streams: addon,
+      digest: addon && ((data, length) => addon.blake2b(data, length)),
+      repository: flags.repository,
+      signal: context.signal,
+      onProgress: ({ bytes }) => {
+        shown.done = bytes;
+      },
+    });
+  } finally {
+    view.stop();
+    await Promise.all([source.close(), target.close()]);
+  }
+  if (context.json) {
+    const { printJson } = await import('../../ui/json.ts');
+    await printJson(context, result);
+  } else if (!context.quiet) {
+    const { flists, copied, chunks, bytes } = result;
+    context.stdout.write(
+      `${copied} of ${plural(flists, 'flist')} brought, ${plural(chunks, 'chunk')}, ${formatSize(bytes)}\n`,
+    );
+  }
+}
