@@ -7,7 +7,7 @@
  */
 import { statfs } from 'node:fs/promises';
 import { formatSize } from '../base/bytes.ts';
-import { G8Error } from '../base/errors.ts';
+import { G8Error, isG8Error } from '../base/errors.ts';
 import type { Catalog } from './catalog.ts';
 import type { FillPriority } from './fetch.ts';
 import type { Counters } from './parts.ts';
@@ -31,6 +31,11 @@ const CANDIDATE_COUNT_MAX = 100_000;
 const FUTILE_PAUSE_MS = 1000;
 /** How long a measured amount of free space counts, less what was written since. */
 const FREE_AGE_MS_MAX = 1000;
+
+/** What only a read that somebody waits for would have been admitted for: see {@link Evictor.admit}. */
+export function isBeyondLimit(error: unknown): boolean {
+  return isG8Error(error, 'ERR_CACHE_FULL') && error.details?.['state'] === 'large';
+}
 
 export interface EvictLimits {
   readonly sizeMaxBytes: number;

@@ -16,7 +16,7 @@ import type { Chunk } from '../format/content.ts';
 import type { ChunkId, ChunkStore } from '../store/store.ts';
 import { type ContentRef, isZero, type PartialContent } from './content.ts';
 import { clearBlock, LocalCopier, verifyBlocks } from './copy.ts';
-import type { Evictor } from './evict.ts';
+import { type Evictor, isBeyondLimit } from './evict.ts';
 import {
   type ChunkFetcher,
   type FetchOptions,
@@ -184,8 +184,10 @@ export class Filler {
     try {
       await flight.wait(signal);
     } catch (error) {
-      if (signal.aborted || turns === 0 || flight.owner === options.store) throw error;
-      // The leader's store failed; ours may do better.
+      // The leader's store failed, where ours may do better; or it was refused room that we get.
+      const isRefused = options.priority === 'demand' && isBeyondLimit(error);
+      const isFinal = flight.owner === options.store && !isRefused;
+      if (signal.aborted || turns === 0 || isFinal) throw error;
       await this.#fillBlocks(content, ref, [block], options, turns - 1);
     }
   }

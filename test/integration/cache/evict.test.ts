@@ -117,6 +117,23 @@ test('a background fill beyond the size limit fails, a demand fill does not', as
   assert.equal(await cache.attach(file), 'complete');
 });
 
+test('a demand fill that waits for a background fill does not fail with it', async (t) => {
+  const { cache, residency } = await openCache(t, { sizeMaxBytes: 10 * BLOCK });
+  const held = content(10, 3);
+  await fillAll(cache, held);
+  residency.open.add(held.key);
+  // One that is placed as a whole and one that is filled.
+  for (const file of [content(1, 4), content(4, 5)]) {
+    const store = new RecordingStore([file]);
+    const [background, demand] = await Promise.allSettled([
+      cache.load(file, 0, file.chunkCount, { store, priority: 'background' }),
+      cache.load(file, 0, file.chunkCount, { store, ...DEMAND }),
+    ]);
+    assert.equal(background.status === 'rejected' && background.reason.code, 'ERR_CACHE_FULL');
+    assert.equal(demand.status, 'fulfilled');
+  }
+});
+
 test('nothing is written below the free-space floor', async (t) => {
   const { cache } = await openCache(t, { freeFloorBytes: 2 ** 60 });
   const file = content(4, 5);
