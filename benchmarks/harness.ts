@@ -13,6 +13,8 @@ export interface SuiteOptions {
   readonly quick: boolean;
   /** One row of the suite instead of all, where a suite has such. */
   readonly only?: string | undefined;
+  /** How long a suite takes that can take as long as one likes. */
+  readonly minutes?: number | undefined;
 }
 
 /** Runs a program; its stdout. Rejects with its stderr when it fails. */

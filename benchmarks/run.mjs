@@ -1,4 +1,4 @@
-// Runs one benchmark suite: node benchmarks/run.mjs SUITE [--quick] [--only ROW] [--json FILE]
+// Runs one benchmark suite: node benchmarks/run.mjs SUITE [--quick] [--only ROW] [--minutes N] [--json FILE]
 import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ const { values, positionals } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
+    minutes: { type: 'string' },
     json: { type: 'string' },
   },
 });
@@ -19,15 +20,21 @@ const suites = readdirSync(join(import.meta.dirname, 'suites'))
 const [suite] = positionals;
 if (suite === undefined || !suites.includes(suite)) {
   console.log(
-    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--only ROW] [--json FILE]`,
+    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--only ROW] [--minutes N] [--json FILE]`,
   );
   process.exit(suite === undefined ? 0 : 64);
 }
 
-setup({ test: true });
+const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+if (minutes !== undefined && !(minutes > 0)) {
+  console.error(`bench: --minutes ${values.minutes} is no time`);
+  process.exit(64);
+}
+
+await setup({ test: true });
 const { runSuite } = await import(join(root, 'build/ts/benchmarks/suites', `${suite}.bench.js`));
 // `text`: a suite's own table, for people; everything else is figures.
-const { text, ...result } = await runSuite({ quick: values.quick, only: values.only });
+const { text, ...result } = await runSuite({ quick: values.quick, only: values.only, minutes });
 const report = { suite, node: process.version, date: new Date().toISOString(), ...result };
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
 if (text !== undefined) console.log(text);

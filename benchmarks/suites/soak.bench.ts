@@ -1,0 +1,88 @@
+/**
+ * Half an hour (`--minutes`; with `--quick` two) of mixed load on one daemon whose cache may have 30 % of what
+ * is read (`support/soak.ts`). Anything wrong ends it with an error. Needs root, fio and python3.
+ *
+ * The graph of the daemon's memory goes to `build/soak.svg`; docs/soak.svg is one of these.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { median, type SuiteOptions, withFolder } from '../harness.ts';
+import type { Held } from '../support/daemon.ts';
+import { graph } from '../support/graph.ts';
+import { type SoakResult, soak } from '../support/soak.ts';
+
+const MINUTES = 30;
+const MINUTES_QUICK = 2;
+const SIZES = { fioFiles: 48, fioMiBEach: 4, smallFiles: 8000 };
+/** Memory that has settled may move so far: by a tenth, or by what one more fetch of a large block takes. */
+const GROWTH_MAX = 1.1;
+const GROWTH_MIB_MAX = 12;
+
+export async function runSuite(options: SuiteOptions): Promise<Record<string, unknown>> {
+  const minutes = options.minutes ?? (options.quick ? MINUTES_QUICK : MINUTES);
+  const result = await withFolder(async (dir) => {
+    await mkdir(join(dir, 'mounts'));
+    return await soak(dir, { seconds: minutes * 60, sizes: SIZES });
+  });
+  const path = join(process.cwd(), 'build/soak.svg');
+  await writeFile(path, graphOf(result, minutes));
+  const { samples, errors, ...figures } = result;
+  const memory = memoryOf(samples, 'anonymous');
+  if (errors.length > 0) throw new Error(`The soak has failed: ${errors.join('; ')}`);
+  if (memory.last > Math.max(memory.first * GROWTH_MAX, memory.first + GROWTH_MIB_MAX)) {
+    throw new Error(`Memory has grown from ${memory.first} to ${memory.last} MiB; see ${path}`);
+  }
+  return {
+    minutes,
+    ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, rounded(value)])),
+    'anonymous memory, MiB': memory,
+    'resident memory, MiB': memoryOf(samples, 'rss'),
+    'JavaScript heap, MiB': memoryOf(samples, 'heap'),
+    'cache, MiB': memoryOf(samples, 'cache'),
+    descriptors: memoryOf(samples, 'fds'),
+    threads: memoryOf(samples, 'threads'),
+    graph: path,
+  };
+}
+
+/** Medians of the second and of the last tenth of the time, and the highest value. */
+function memoryOf(samples: readonly Held[], field: keyof Held) {
+  const values = samples.map((sample) => sample[field]);
+  const tenth = Math.ceil(values.length / 10);
+  return {
+    first: rounded(median(values.slice(tenth, 2 * tenth))) as number,
+    last: rounded(median(values.slice(-tenth))) as number,
+    max: rounded(Math.max(...values)) as number,
+  };
+}
+
+function rounded(value: unknown): unknown {
+  return typeof value === 'number' ? Math.round(value * 10) / 10 : value;
+}
+
+function graphOf({ samples, workingSetMiB, limitMiB }: SoakResult, minutes: number): string {
+  const line = (name: string, field: keyof Held) => ({
+    name,
+    values: samples.map((sample) => sample[field]),
+  });
+  const sizes = `${Math.round(workingSetMiB)} MiB read, cache limit ${Math.round(limitMiB)} MiB`;
+  return graph(`Mixed load on one mount daemon: ${sizes}`, minutes, [
+    {
+      label: 'memory of the daemon, MiB',
+      lines: [
+        line('resident', 'rss'),
+        line('anonymous', 'anonymous'),
+        line('JavaScript heap', 'heap'),
+      ],
+    },
+    { label: 'contents in the cache, MiB', lines: [line('cache', 'cache')] },
+    {
+      label: 'what it holds open',
+      lines: [
+        line('descriptors', 'fds'),
+        line('threads', 'threads'),
+        line('FUSE mounts', 'mounts'),
+      ],
+    },
+  ]);
+}
