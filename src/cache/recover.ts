@@ -10,7 +10,7 @@
  * Concurrency: {@link Recovery.adopt} runs under the content's lock; one background run per open.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, opendir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { open, opendir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fromHex, toHex } from '../base/bytes.ts';
 import type { DigestAlgorithm } from '../base/codec.ts';
@@ -46,13 +46,14 @@ export async function moveIntoPlace(from: string, to: string): Promise<void> {
 /** Sets the `tmp` folder's contents aside to be deleted later; at once, whatever is in it. */
 export async function emptyTmp(layout: CacheLayout): Promise<void> {
   await rename(layout.tmp, join(layout.trash, randomUUID()));
-  await mkdir(layout.tmp);
+  // Another process that wants this cache may have made it meanwhile, before it asks for the lock.
+  await makeFolder(layout.tmp);
 }
 
 /** Sets all complete files aside. */
 export async function setFilesAside(layout: CacheLayout): Promise<void> {
   await rename(layout.files, join(layout.quarantine, randomUUID()));
-  await mkdir(layout.files);
+  await makeFolder(layout.files);
 }
 
 export class Recovery {
