@@ -11,7 +11,7 @@ const TORTURE = fileURLToPath(new URL('../../../../test/support/torture-tree.sh'
 test('mount shows everything of a bundle when its hub is gone', async (context) => {
   const world = new MountWorld(context);
   const source = world.path('source');
-  const made = await run('bash', TORTURE, source, '500');
+  const made = await run('bash', TORTURE, source, '500', '64');
   assert.equal(made.code, 0, made.stderr);
   await world.startHub();
   const flist = await world.create(source);

@@ -16,7 +16,7 @@ interface Exported {
 
 async function tortureImage(world: MountWorld): Promise<Exported> {
   const source = world.path('source');
-  const made = await run('bash', TORTURE, source, '500');
+  const made = await run('bash', TORTURE, source, '500', '64');
   assert.equal(made.code, 0, made.stderr);
   const flist = world.path('image.flist');
   const store = `dir://${world.path('chunks')}`;

@@ -12,16 +12,16 @@ function findRoot(): string {
   return fileURLToPath(new URL('../../../../', import.meta.url));
 }
 
-async function tortureTree(world: MountWorld, entries: number): Promise<string> {
+async function tortureTree(world: MountWorld, entries: number, sparseMib = 64): Promise<string> {
   const source = world.path('source');
-  const made = await run('bash', TORTURE, source, String(entries));
+  const made = await run('bash', TORTURE, source, String(entries), String(sparseMib));
   assert.equal(made.code, 0, made.stderr);
   return source;
 }
 
 test('mount shows the torture tree as rsync sees it', async (context) => {
   const world = new MountWorld(context);
-  const source = await tortureTree(world, 100_000);
+  const source = await tortureTree(world, 100_000, 1024);
   await world.startHub();
   const mnt = await world.mount(await world.create(source));
 

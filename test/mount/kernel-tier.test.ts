@@ -52,7 +52,7 @@ async function contentFiles(world: MountWorld): Promise<string[]> {
 test('kernel tier shows the torture tree as rsync sees it', async (context) => {
   const world = new MountWorld(context);
   const source = world.path('source');
-  const made = await run('bash', TORTURE, source, '20000');
+  const made = await run('bash', TORTURE, source, '20000', '64');
   assert.equal(made.code, 0, made.stderr);
   // FUSE mounts hide these, for an overlay on top would obey them; here they are shown as they are.
   for (const name of [

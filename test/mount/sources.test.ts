@@ -13,7 +13,7 @@ const TORTURE = fileURLToPath(new URL('../../../../test/support/torture-tree.sh'
 async function prepare(context: TestContext): Promise<{ world: MountWorld; source: string }> {
   const world = new MountWorld(context);
   const source = world.path('source');
-  const made = await run('bash', TORTURE, source, '100');
+  const made = await run('bash', TORTURE, source, '100', '64');
   assert.equal(made.code, 0, made.stderr);
   rmSync(join(source, 'special/socket'));
   rmSync(join(source, 'links/linked-fifo'));

@@ -128,7 +128,9 @@ describe('a tree that is scanned and restored', () => {
     const folder = temporaryDirectory(context);
     const source = join(folder, 'source');
     const target = join(folder, 'target');
-    execFileSync('bash', [TORTURE, source, '500'], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('bash', [TORTURE, source, '500', '64'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     mkdirSync(target);
     await copyTree(source, target);
     const expected = await describeTree(source);

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes a tree with everything a file system can hold that an image format tends to lose. Needs root.
-#   torture-tree.sh FOLDER [ENTRIES]      ENTRIES: size of the large directory, default 100000
+#   torture-tree.sh FOLDER [ENTRIES [MIB]]     size of the large directory, default 100000, and of the sparse file, 1024
 set -euo pipefail
 root=$1
 entries=${2:-100000}
+sparse_mib=${3:-1024}
 mkdir -p "$root"
 cd "$root"
 
@@ -57,11 +58,11 @@ for size in 1 4095 4096 4097 524287 524288 524289 1048576 3000000; do
 done
 head -c 700000 /dev/zero > sizes/zeros
 cp sizes/random-524289 sizes/equal-content
-# 1 GiB, three islands of data: inside, across a block border, at the very end.
-truncate -s 1G sizes/sparse
+# Three islands of data: inside, across a block border, at the very end.
+truncate -s "${sparse_mib}M" sizes/sparse
 printf 'first island' | dd of=sizes/sparse bs=1 seek=1000000 conv=notrunc status=none
-head -c 8192 /dev/urandom | dd of=sizes/sparse bs=1 seek=$((300 * 1048576 - 4096)) conv=notrunc status=none
-printf 'the end' | dd of=sizes/sparse bs=1 seek=$((1024 * 1048576 - 7)) conv=notrunc status=none
+head -c 8192 /dev/urandom | dd of=sizes/sparse bs=1 seek=$((sparse_mib * 3 / 10 * 1048576 - 4096)) conv=notrunc status=none
+printf 'the end' | dd of=sizes/sparse bs=1 seek=$((sparse_mib * 1048576 - 7)) conv=notrunc status=none
 
 echo attributes > xattr/user
 setfattr -n user.comment -v 'a comment' xattr/user
