@@ -25,7 +25,7 @@ export async function runSuite(options: SuiteOptions): Promise<Record<string, un
     return await soak(dir, { seconds: minutes * 60, sizes: SIZES });
   });
   const path = join(process.cwd(), 'build/soak.svg');
-  await writeFile(path, graphOf(result, minutes));
+  await writeFile(path, graphOf(result));
   const { samples, errors, ...figures } = result;
   const memory = memoryOf(samples, 'anonymous');
   if (errors.length > 0) throw new Error(`The soak has failed: ${errors.join('; ')}`);
@@ -33,7 +33,6 @@ export async function runSuite(options: SuiteOptions): Promise<Record<string, un
     throw new Error(`Memory has grown from ${memory.first} to ${memory.last} MiB; see ${path}`);
   }
   return {
-    minutes,
     ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, rounded(value)])),
     'anonymous memory, MiB': memory,
     'resident memory, MiB': memoryOf(samples, 'rss'),
@@ -60,7 +59,7 @@ function rounded(value: unknown): unknown {
   return typeof value === 'number' ? Math.round(value * 10) / 10 : value;
 }
 
-function graphOf({ samples, workingSetMiB, limitMiB }: SoakResult, minutes: number): string {
+function graphOf({ samples, minutes, workingSetMiB, limitMiB }: SoakResult): string {
   const line = (name: string, field: keyof Held) => ({
     name,
     values: samples.map((sample) => sample[field]),
