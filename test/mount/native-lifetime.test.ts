@@ -9,6 +9,7 @@ import { isG8Error } from '../../src/base/errors.ts';
 import { addon } from '../../src/native/load.ts';
 import { directory } from '../support/index-trees.ts';
 import { BLOCK_SIZE, bytesOf, fileOf, MountedImage, runProgram } from '../support/mounted-image.ts';
+import { sanitizerEnv } from '../support/sanitizer.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const skip =
@@ -150,7 +151,7 @@ test('a process that exits takes its mounts with it', options, async (context) =
       process.execPath,
       [join(import.meta.dirname, '../support/mounting-process.js'), ending],
       {
-        env: { ...process.env, OPTIONS: JSON.stringify(image.defaults()) },
+        env: { ...process.env, ...sanitizerEnv(), OPTIONS: JSON.stringify(image.defaults()) },
         stdio: ['ignore', 'pipe', 'inherit'],
       },
     );
@@ -174,7 +175,9 @@ test('a user mounts through fusermount3', options, async (context) => {
     mknod ${image.folder}/dev/fuse c 10 229; chmod 666 ${image.folder}/dev/fuse
     mount --bind ${image.folder}/dev/fuse /dev/fuse
     exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`;
-  const program = [process.execPath, join(import.meta.dirname, '../support/mounting-process.js')];
+  const mounting = join(import.meta.dirname, '../support/mounting-process.js');
+  const variables = Object.entries(sanitizerEnv()).map(([name, value]) => `${name}=${value}`);
+  const program = ['/usr/bin/env', ...variables, process.execPath, mounting];
   const result = await runProgram(
     'unshare',
     ['-m', '--propagation', 'private', '/bin/sh', '-c', script, 'sh', ...program, 'user'],

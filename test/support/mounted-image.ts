@@ -29,6 +29,8 @@ import { type Inode, S_IFREG } from '../../src/format/tree.ts';
 import type { Need, SessionInfo, SessionOptions, SessionStats } from '../../src/native/addon.ts';
 import { addon } from '../../src/native/load.ts';
 import { type Attributes, HOLE, inode } from './index-trees.ts';
+// Before anything is started.
+import './sanitizer.ts';
 
 export const BLOCK_SIZE = 4096;
 

@@ -2,8 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { sanitizerEnv } from './sanitizer.ts';
 
 const PROGRAM = fileURLToPath(new URL('./g8ufs.js', import.meta.url));
+/** What a run with a sanitizer's addon sets (scripts/sanitized.mjs): it is for every process. */
+const SANITIZER = ['G8UFS_ADDON', 'ASAN_OPTIONS', 'TSAN_OPTIONS', 'UBSAN_OPTIONS'];
 /** Far above what any command of the tests takes on a busy machine. */
 const TIMEOUT_MS = 240_000;
 
@@ -14,6 +17,11 @@ export interface CliResult {
   readonly stdoutBytes: Uint8Array;
 }
 
+function inherited(): NodeJS.ProcessEnv {
+  const names = ['PATH', 'HOME', ...SANITIZER];
+  return Object.fromEntries(names.map((name) => [name, process.env[name]]));
+}
+
 /** Starts the program; the caller ends it. */
 export function startCli(
   args: readonly string[],
@@ -22,7 +30,7 @@ export function startCli(
 ): ChildProcess {
   return spawn(process.execPath, [PROGRAM, ...args], {
     stdio: [stdin, 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    env: { ...inherited(), ...sanitizerEnv(), ...env },
     timeout: TIMEOUT_MS,
   });
 }
