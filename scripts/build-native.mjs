@@ -1,5 +1,5 @@
 // Builds the native part: configure once, then build what changed.
-//   node scripts/build-native.mjs [preset]     preset: release (default), debug, asan, tsan, fuzz
+//   node scripts/build-native.mjs [preset]     preset: release (default), debug, asan, tsan
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

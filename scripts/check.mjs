@@ -13,7 +13,7 @@ const STEPS = [
   ['words', process.execPath, ['scripts/check-tree.mjs']],
 ];
 
-setup({ test: true });
+await setup({ test: true });
 let failed = 0;
 for (const [name, command, args] of STEPS) {
   const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 });

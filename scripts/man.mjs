@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, setup } from './setup.mjs';
 
-setup();
+await setup();
 const { manual } = await import(join(root, 'dist/cli/describe/manual.js'));
 const folder = join(root, 'docs/man');
 mkdirSync(folder, { recursive: true });

@@ -1,8 +1,10 @@
 // Makes a checkout ready to run: Debian packages, npm packages, native build, TypeScript. Each step looks
 // first and does nothing when nothing is missing.
-//   node scripts/setup.mjs [--test]     --test: also what only the tests need
-import { spawnSync } from 'node:child_process';
+//   node scripts/setup.mjs [--test] [--native]     --test: also what only the tests need; --native: what
+// only the sanitizer builds need
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -51,8 +53,8 @@ const TEST_PACKAGES = {
   '/usr/bin/bsdtar': 'libarchive-tools',
   '/usr/lib/postgresql/15/bin/postgres': 'postgresql-15',
 };
-// Only the fuzzers are built with these.
-const FUZZ_PACKAGES = {
+// The build with the address sanitizer and the fuzzers.
+const SANITIZER_PACKAGES = {
   '/usr/bin/clang++': 'clang',
   '/usr/share/doc/libclang-rt-14-dev/copyright': 'libclang-rt-14-dev',
 };
@@ -75,7 +77,26 @@ export function run(command, args, options = {}) {
   process.exit(70);
 }
 
-function debianPackages(wanted) {
+/** As {@link run}, while other things go on. */
+async function runBeside(command, args, options = {}) {
+  const child = spawn(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...options,
+  });
+  const pieces = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => pieces.push(data));
+  const code = await once(child, 'close').then(
+    ([status]) => status,
+    (error) => error.message,
+  );
+  if (code === 0) return;
+  process.stderr.write(Buffer.concat(pieces));
+  say(`${command} ${args.join(' ')} failed: ${code}`);
+  process.exit(70);
+}
+
+async function debianPackages(wanted) {
   const missing = Object.entries(wanted)
     .filter(([file]) => !existsSync(file))
     .map(([, name]) => name);
@@ -87,11 +108,11 @@ function debianPackages(wanted) {
   }
   say(`installing Debian packages: ${missing.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  run('apt-get', ['update', '-q'], { env });
-  run('apt-get', install.split(' ').slice(1), { env });
+  await runBeside('apt-get', ['update', '-q'], { env });
+  await runBeside('apt-get', install.split(' ').slice(1), { env });
 }
 
-function npmPackages() {
+async function npmPackages() {
   const lock = readFileSync(join(root, 'package-lock.json'));
   const stampFile = join(root, 'node_modules/.setup-stamp');
   const stamp = createHash('sha256').update(lock).digest('hex');
@@ -99,23 +120,35 @@ function npmPackages() {
   say('installing npm packages');
   // Not `npm ci`: it refuses a lock file that leaves out other platforms' optional binaries. No package of
   // ours needs its install script: binaries ship inside the packages.
-  run('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']);
+  const options = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
+  await runBeside('npm', ['install', ...options]);
   writeFileSync(stampFile, stamp);
 }
 
-/** @param {{ test?: boolean }} options */
-export function setup({ test = false } = {}) {
-  debianPackages(test ? { ...BUILD_PACKAGES, ...TEST_PACKAGES } : BUILD_PACKAGES);
-  npmPackages();
-  run(process.execPath, ['scripts/build-native.mjs', 'release']);
+/** @param {{ test?: boolean, native?: boolean }} options what is needed besides the program itself */
+export async function setup({ test = false, native = false } = {}) {
+  await Promise.all([
+    debianPackages({
+      ...BUILD_PACKAGES,
+      ...(test ? TEST_PACKAGES : {}),
+      ...(native ? SANITIZER_PACKAGES : {}),
+    }),
+    npmPackages(),
+  ]);
   const tsc = join(root, 'node_modules/.bin/tsc');
-  run(tsc, ['-p', 'tsconfig.build.json']);
-  if (test) run(tsc, ['-p', 'tsconfig.json']);
+  await Promise.all([
+    runBeside(process.execPath, ['scripts/build-native.mjs', 'release']),
+    runBeside(tsc, ['-p', 'tsconfig.build.json']),
+    test ? runBeside(tsc, ['-p', 'tsconfig.json']) : undefined,
+  ]);
 }
 
-/** What `test-native.mjs --fuzz` needs besides. */
-export function setupFuzzers() {
-  debianPackages({ ...BUILD_PACKAGES, ...FUZZ_PACKAGES });
+/** What `test-native.mjs --asan` and `--tsan` need besides. */
+export async function setupSanitizers() {
+  await debianPackages({ ...BUILD_PACKAGES, ...SANITIZER_PACKAGES });
 }
 
-if (process.argv[1] === import.meta.filename) setup({ test: process.argv.includes('--test') });
+if (process.argv[1] === import.meta.filename) {
+  const has = (flag) => process.argv.includes(flag);
+  await setup({ test: has('--test'), native: has('--native') });
+}

@@ -9,7 +9,7 @@ import { root, setup } from './setup.mjs';
 const CLI = join(root, 'bin/g8ufs.js');
 const isRoot = process.getuid() === 0;
 
-setup();
+await setup();
 const work = mkdtempSync(join(tmpdir(), 'g8ufs-demo-'));
 const [data, cache, mnt] = ['hub', 'cache', 'mnt'].map((name) => join(work, name));
 const flist = join(work, 'sample.flist');

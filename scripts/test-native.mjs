@@ -1,23 +1,39 @@
 // Builds the native part and runs its C++ tests, which need no Node.
-//   node scripts/test-native.mjs [--asan | --tsan | --fuzz [seconds]]
-// Default is the release build. --fuzz runs every libFuzzer program for some seconds each (10).
+//   node scripts/test-native.mjs [--asan | --tsan] [--fuzz | --mounts] [seconds | tier[/name]…]
+// Default is the release build; --asan and --tsan build with the sanitizers.
+//   --fuzz     instead of the tests every libFuzzer program, with the address sanitizer, for some seconds each (10)
+//   --mounts   instead of them mount tests with the sanitized addon in every process (scripts/sanitized.mjs)
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, setupFuzzers } from './setup.mjs';
+import { parseArgs } from 'node:util';
+import { runSanitized } from './sanitized.mjs';
+import { root, setupSanitizers } from './setup.mjs';
 
-const PRESETS = { '--asan': 'asan', '--tsan': 'tsan', '--fuzz': 'fuzz' };
 const FUZZ_SECONDS_DEFAULT = 10;
 // A fuzz target that needs more has found a way to make memory follow the input's claims.
 const FUZZ_MEMORY_MIB = 512;
+// Tests of one thread have nothing to show to the thread sanitizer.
+const THREADED = '^(chunk_file|driver|driver_lifetime|pack|session)_test$';
 
-const [flag, argument] = process.argv.slice(2);
-if (flag !== undefined && PRESETS[flag] === undefined) {
-  console.error('test-native: usage: test-native.mjs [--asan | --tsan | --fuzz [seconds]]');
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    asan: { type: 'boolean' },
+    tsan: { type: 'boolean' },
+    fuzz: { type: 'boolean' },
+    mounts: { type: 'boolean' },
+  },
+});
+const preset = flags.tsan ? 'tsan' : flags.asan || flags.fuzz ? 'asan' : 'release';
+if ((flags.asan && flags.tsan) || (flags.fuzz && preset !== 'asan')) usage();
+if (flags.mounts && (flags.fuzz || preset === 'release')) usage();
+const buildDir = join(root, 'build/native', preset);
+
+function usage() {
+  console.error('test-native: usage: test-native.mjs [--asan | --tsan] [--fuzz | --mounts] […]');
   process.exit(64);
 }
-const preset = flag === undefined ? 'release' : PRESETS[flag];
-const buildDir = join(root, 'build/native', preset);
 
 function run(command, args) {
   const result = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
@@ -48,14 +64,18 @@ function runFuzzers(seconds) {
 }
 
 function runTests() {
-  // Sanitizers end a program at the first report.
-  return run('ctest', ['--test-dir', buildDir, '--output-on-failure', '--no-tests=error']);
+  // Some wait, some compute.
+  const options = ['--output-on-failure', '--no-tests=error', '-j', '2'];
+  if (preset === 'tsan') options.push('-R', THREADED);
+  return run('ctest', ['--test-dir', buildDir, ...options]);
 }
 
-if (flag === '--fuzz') setupFuzzers();
+if (preset !== 'release') await setupSanitizers();
 const built = run(process.execPath, [join(root, 'scripts/build-native.mjs'), preset]);
 if (built !== 0) process.exit(built);
-const status =
-  flag === '--fuzz' ? runFuzzers(Number(argument ?? FUZZ_SECONDS_DEFAULT)) : runTests();
+let status;
+if (flags.mounts) status = runSanitized(preset, positionals);
+else if (flags.fuzz) status = runFuzzers(Number(positionals[0] ?? FUZZ_SECONDS_DEFAULT));
+else status = runTests();
 console.log(`test-native: ${preset} ${status === 0 ? 'passed' : `failed (${status})`}`);
 process.exit(status);

@@ -83,13 +83,12 @@ class FakeKernel {
     while (!replies_.contains(unique)) {
       pollfd ready{socket_.get(), POLLIN, 0};
       if (::poll(&ready, 1, timeout_ms) <= 0) return std::nullopt;
-      std::vector<char> buffer(1 << 20);
-      const ssize_t size = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+      const ssize_t size = ::recv(socket_.get(), buffer_.data(), buffer_.size(), 0);
       if (size < static_cast<ssize_t>(sizeof(fuse::OutHeader))) return std::nullopt;
       fuse::OutHeader header;
-      std::memcpy(&header, buffer.data(), sizeof(header));
+      std::memcpy(&header, buffer_.data(), sizeof(header));
       replies_[header.unique] = {-header.error,
-                                 {buffer.data() + sizeof(header), buffer.data() + size}};
+                                 {buffer_.data() + sizeof(header), buffer_.data() + size}};
     }
     Reply reply = replies_[unique];
     replies_.erase(unique);
@@ -113,6 +112,8 @@ class FakeKernel {
   uint64_t next_ = 0;
   uint64_t init_ = 0;
   std::map<uint64_t, Reply> replies_;
+  // For all replies: the sanitizers take long over large allocations.
+  std::vector<char> buffer_ = std::vector<char>(1 << 20);
 };
 
 }  // namespace g8ufs::test

@@ -54,7 +54,7 @@ std::unique_ptr<Session> Serve(FakeKernel& kernel, Handler& handler, size_t work
 }
 
 void AnotherListensWhileOneWaits() {
-  for (const size_t workers : {2, 4}) {
+  for (const size_t workers : {size_t{2}, size_t{4}}) {
     FakeKernel kernel;
     HoldingHandler handler(true);
     const auto session = Serve(kernel, handler, workers);
@@ -78,7 +78,7 @@ void EverybodyWaitsAndIsAnswered() {
 }
 
 void ManyAtOnceAreAnswered() {
-  for (const size_t workers : {1, 2, 8}) {
+  for (const size_t workers : {size_t{1}, size_t{2}, size_t{8}}) {
     FakeKernel kernel;
     HoldingHandler handler(false);
     const auto session = Serve(kernel, handler, workers);
@@ -91,7 +91,7 @@ void ManyAtOnceAreAnswered() {
 }
 
 void StopsListenersAndReserve() {
-  for (const size_t workers : {1, 2, 8}) {
+  for (const size_t workers : {size_t{1}, size_t{2}, size_t{8}}) {
     FakeKernel kernel;
     HoldingHandler handler(false);
     const auto session = Serve(kernel, handler, workers);

@@ -53,12 +53,12 @@ Bytes EncodeXz(ByteSpan plain, lzma_check check) {
 }
 
 bool Decodes(NewStream decoder, ByteSpan data, const Bytes& expected,
-             Pieces pieces = {1 << 16, 1 << 16}) {
+             Pieces pieces = {1 << 12, 1 << 12}) {
   Bytes out;
   return RunAll(*decoder(), data, pieces, out).ok() && out == expected;
 }
 
-bool IsRejected(NewStream decoder, ByteSpan data, Pieces pieces = {1 << 16, 1 << 16}) {
+bool IsRejected(NewStream decoder, ByteSpan data, Pieces pieces = {1 << 12, 1 << 12}) {
   Bytes out;
   return RunAll(*decoder(), data, pieces, out).code() == Code::ERR_FLIST_FORMAT;
 }
@@ -138,7 +138,7 @@ void DamageIsRejected() {
     damaged[at] ^= 0x10;
     Bytes out;
     // A bit of the header may be unused; nothing else may go unnoticed.
-    const Status status = RunAll(*NewZstdDecoder(), damaged, {1 << 16, 1 << 16}, out);
+    const Status status = RunAll(*NewZstdDecoder(), damaged, {1 << 12, 1 << 12}, out);
     CHECK(status.code() == Code::ERR_FLIST_FORMAT || out == plain);
   }
   // The format before 0.8.
