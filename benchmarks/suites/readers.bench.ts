@@ -16,6 +16,7 @@ import { buildWorkload, runWorkload } from '../support/workload.ts';
 const READERS = 16;
 const MOUNT_COUNTS = [1, 4, 16];
 const IMAGES = 20;
+const MOUNTS = 200;
 const SAMPLE_MS = 200;
 /** Descriptors and threads may go a moment after what they were for. */
 const SETTLE_MS = 10_000;
@@ -31,7 +32,7 @@ export async function runSuite({ quick, only }: SuiteOptions): Promise<Record<st
         Object.assign(rows, await readers(dir, store, parts));
       }
       if (only === undefined || only === 'mounts') {
-        Object.assign(rows, await mounts(dir, store, parts, quick ? 60 : 200));
+        Object.assign(rows, await mounts(dir, store, parts, MOUNTS));
       }
       return rows;
     }),

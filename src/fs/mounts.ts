@@ -201,7 +201,7 @@ export class MountTable {
       this.#reserved.delete(mountPoint);
       this.#checkEmpty();
     }
-    return this.list().find((record) => record.mountPoint === mountPoint) as MountRecord;
+    return recordOf(this.#find(mountPoint));
   }
 
   #requireOpen(): void {
