@@ -31,6 +31,7 @@ export function graph(title: string, minutes: number, panels: readonly Panel[]):
     panelOf(panel, TOP + index * (PANEL_HEIGHT + GAP), minutes),
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="11">
+<title>${escaped(title)}</title>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="${LEFT}" y="18" font-size="14">${escaped(title)}</text>
 ${parts.join('\n')}
