@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { escapeName, jsonName, printableName } from '../../../src/base/name-text.ts';
+import { escapeName, jsonName, printableName, unescapeName } from '../../../src/base/name-text.ts';
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
 
@@ -18,6 +18,13 @@ for (const [name, expected] of [
 test('escapeName() shows different names differently', () => {
   const names = [bytes('\xff'), bytes('\\xff'), bytes('\\\\xff')];
   assert.equal(new Set(names.map(escapeName)).size, names.length);
+});
+
+test('unescapeName() gives the bytes back', () => {
+  for (const name of ['a', '\xff\\', '\\\\xff', 'a\n\x1b', 'back\\slash', '\\x41'].map(bytes)) {
+    assert.deepEqual(unescapeName(escapeName(name)), name);
+  }
+  assert.deepEqual(unescapeName('\\q'), bytes('\\q'));
 });
 
 test('printableName() leaves the bytes alone for a pipe', () => {
