@@ -26,9 +26,10 @@ const READ_CACHE_BYTES = 8 * 1024 * 1024;
 
 /**
  * Keys read on this thread. A look-up takes microseconds (memory, Bloom filters, page cache), and a
- * turn through the thread pool ten times that; a small file needs half a dozen of them.
+ * turn through the thread pool ten times that; a small file needs half a dozen of them. As many as a batch of a start
+ * profile has contents: what several batches want then comes to the fetch queue in one turn, and goes in one request.
  */
-const SYNC_READ_COUNT_MAX = 4;
+const SYNC_READ_COUNT_MAX = 64;
 
 interface Write {
   readonly key: Uint8Array;
