@@ -10,7 +10,7 @@ import { Readable } from 'node:stream';
 import { blake2b, blake2b256Stream } from '../base/blake2b.ts';
 import { toHex } from '../base/bytes.ts';
 import { chunkMatches, corruptError, type DigestFunction } from '../store/chunk-id.ts';
-import type { WritableChunkStore } from '../store/store.ts';
+import type { ChunkId, WritableChunkStore } from '../store/store.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import { PACKAGE, type PackageRecord, PIECE_SIZE } from './catalogue/records.ts';
 import { assertPackage, HEAD_SIZE } from './package-head.ts';
@@ -30,6 +30,8 @@ export interface SaveLimit {
   readonly tooLarge: () => Error;
   /** Takes any bytes, not only flists. Default false. */
   readonly isAnything?: boolean;
+  /** Stores a piece, default in the backend without more ado (`keep-chunk.ts`). */
+  readonly keep?: (id: ChunkId, bytes: Uint8Array) => Promise<unknown>;
 }
 
 export class PackageStore {
@@ -66,7 +68,7 @@ export class PackageStore {
       md5.update(piece);
       digest.update(piece);
       const id = toHex(await this.#digest(piece, 32));
-      await this.#chunks.put(id, piece);
+      await (limit.keep?.(id, piece) ?? this.#chunks.put(id, piece));
       pieces.push(id);
     }
     if (size === 0 && limit.isAnything !== true) await assertPackage(new Uint8Array(0));

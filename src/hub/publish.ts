@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import { actorOf, writeAudit } from './access/audit.ts';
 import { deleteEntryIn, putFlistIn } from './catalogue/entries.ts';
+import { grantPackage } from './grant.ts';
 import { Problem } from './problem.ts';
 import type { HubContext } from './route.ts';
 
@@ -13,12 +14,14 @@ import type { HubContext } from './route.ts';
  * @throws Problem 503 when the package is not there (any more)
  */
 export async function publish(
-  { access, catalogue }: HubContext,
+  context: HubContext,
   request: FastifyRequest,
   { repository, file, digest }: { repository: string; file: string; digest: string },
 ): Promise<{ created: boolean }> {
+  const { access, catalogue } = context;
   const identity = await access.identify(request);
   const actor = actorOf(request, identity);
+  await grantPackage(context, identity, digest, repository);
   const put = await catalogue.transaction(async (transaction) => {
     const flist = { repository, file, digest, uploader: identity.user };
     const done = await putFlistIn(transaction, flist);

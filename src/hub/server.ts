@@ -73,6 +73,10 @@ export interface HubOptions {
   readonly sessionHours?: number;
   /** Takes tokens that the historical hub has signed with this seed of 32 bytes. */
   readonly signedTokens?: { readonly seed: Uint8Array; readonly ageMsMax?: number };
+  /** Serve TLS by this certificate (with its chain) and key, both PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Addresses or networks of proxies whose `X-Forwarded-For` is believed; default none. */
+  readonly trustProxy?: readonly string[];
   /** BLAKE2b of uploaded chunks, the addon's for example; default runs on the JS thread. */
   readonly digest?: DigestFunction;
   /** Makes flists of archives and images, looks into flists; without it neither. Reads batches of chunks in fewer steps. */
@@ -113,7 +117,7 @@ const SESSION_HOURS = 12;
 export async function createHub(options: HubOptions): Promise<Hub> {
   const host = options.host ?? '127.0.0.1';
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const app = createApp(limits, options.logger);
+  const app = createApp(limits, options);
   let firstAdmin: FirstAdmin | undefined;
   try {
     await blake2bReady();
@@ -151,7 +155,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   }
   let closed: Promise<void> | undefined;
   return {
-    url: urlOf(app.server.address() as AddressInfo),
+    url: urlOf(app.server.address() as AddressInfo, options.tls !== undefined),
     firstAdmin,
     close: () => {
       closed ??= closeGracefully(app, limits.shutdownMs);
@@ -160,7 +164,9 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   };
 }
 
-function createApp(limits: HubLimits, logger: pino.Logger | false | undefined): FastifyInstance {
+function createApp(limits: HubLimits, options: HubOptions): FastifyInstance {
+  const { logger, tls, trustProxy = [] } = options;
+  const http = { maxHeaderSize: HEADER_SIZE_MAX, connectionsCheckingInterval: 5_000 };
   const infoRequests = new InfoRequests();
   const app = fastify({
     ...(logger === false
@@ -174,7 +180,8 @@ function createApp(limits: HubLimits, logger: pino.Logger | false | undefined): 
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
-    http: { maxHeaderSize: HEADER_SIZE_MAX, connectionsCheckingInterval: 5_000 },
+    ...(tls === undefined ? { http } : { https: { ...http, ...tls } }),
+    trustProxy: trustProxy.length > 0 && [...trustProxy],
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: PARAMETER_SIZE_MAX },
     clientErrorHandler: (error, socket) => {
       const taken = infoRequests.take(app as unknown as FastifyInstance, error, socket);
@@ -302,7 +309,7 @@ async function closeGracefully(app: FastifyInstance, shutdownMs: number): Promis
   }
 }
 
-function urlOf(address: AddressInfo): string {
+function urlOf(address: AddressInfo, isTls: boolean): string {
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return `http://${host}:${address.port}`;
+  return `${isTls ? 'https' : 'http'}://${host}:${address.port}`;
 }

@@ -854,6 +854,54 @@ export interface paths {
       };
     };
   };
+  "/api/v1/collect/check": {
+    post: {
+      parameters: {
+        query?: never;
+        path?: never;
+        header?: never;
+        cookie?: never;
+      };
+      requestBody: { content: { "application/json": { "repairFrom"?: string } } };
+      responses: {
+        200: { headers: { [name: string]: unknown }; content: { "application/x-ndjson": unknown } };
+        "4XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+        "5XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+      };
+    };
+  };
+  "/api/v1/collect/gc": {
+    post: {
+      parameters: {
+        query?: never;
+        path?: never;
+        header?: never;
+        cookie?: never;
+      };
+      requestBody: { content: { "application/json": { "graceMs"?: number; "dryRun"?: boolean } } };
+      responses: {
+        200: { headers: { [name: string]: unknown }; content: { "application/x-ndjson": unknown } };
+        "4XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+        "5XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+      };
+    };
+  };
+  "/api/v1/collect/stats": {
+    post: {
+      parameters: {
+        query?: never;
+        path?: never;
+        header?: never;
+        cookie?: never;
+      };
+      requestBody: { content: { "application/json": { [name: string]: unknown } } };
+      responses: {
+        200: { headers: { [name: string]: unknown }; content: { "application/x-ndjson": unknown } };
+        "4XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+        "5XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+      };
+    };
+  };
   "/api/v1/file": {
     post: {
       parameters: {

@@ -64,6 +64,7 @@ export const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
   file: 'file',
   flist: 'flist',
   from: 'other',
+  host: 'other',
   'host:port': 'other',
   key: 'other',
   letter: 'other',

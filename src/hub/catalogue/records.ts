@@ -134,6 +134,21 @@ export const USAGE = kind('q', 1, { bytes: size });
 /** What the hubs of one catalogue share. Parts: `jwt`, a secret of 32 bytes in hex. */
 export const SETTING = kind('s', 1, { value: z.string().max(4096) });
 
+/**
+ * Who may read a chunk that no public flist has brought. Parts: chunk id. There is none for public
+ * chunks, which is what makes them public.
+ */
+export const CHUNK_ACCESS = kind('x', 1, {
+  /** Who has uploaded its bytes. */
+  users: z.array(name).max(100_000),
+  /** Whose readers may read it, because a flist there refers to it. */
+  repositories: z.array(name).max(100_000),
+  /** Of the last upload that found no such chunk: tells a collector that its chunk came back. */
+  since: time,
+});
+
+export type ChunkAccess = RecordOf<typeof CHUNK_ACCESS>;
+
 /** One line of the audit log. Parts: time as in `access/audit.ts`, newest first, and a random part. */
 export const AUDIT = kind('a', 1, {
   time,

@@ -12,7 +12,7 @@ import { forEachParallel } from '../../base/workers.ts';
 import type { CollectResult, RunProgress } from '../../store/hub-runs.ts';
 import type { ChunkId, PrunableChunkStore } from '../../store/store.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { ENTRY, FILE, GARBAGE, type Garbage, PACKAGE } from '../catalogue/records.ts';
+import { CHUNK_ACCESS, ENTRY, FILE, GARBAGE, type Garbage, PACKAGE } from '../catalogue/records.ts';
 import { BUCKET_COUNT, IdBuckets } from './id-buckets.ts';
 import { type Collected, eachReference } from './references.ts';
 import { LEASE_MS, type Run, withRun } from './run.ts';
@@ -239,17 +239,35 @@ class Sweep {
     });
   }
 
+  async #forgetAccess(ids: readonly ChunkId[], since: ReadonlyMap<ChunkId, number>): Promise<void> {
+    await this.#catalogue.transaction(async (transaction) => {
+      await transaction.read(CHUNK_ACCESS, keysOf(ids));
+      for (const id of ids) {
+        const record = await transaction.get(CHUNK_ACCESS, id);
+        if (record !== undefined && record.since === since.get(id)) {
+          transaction.delete(CHUNK_ACCESS, [id]);
+        }
+      }
+    });
+  }
+
   async #delete(ids: readonly ChunkId[]): Promise<void> {
     const { before, now } = this.#options;
     const start = now();
     const deleting = { by: this.#run.id, until: start + LEASE_MS };
+    // Who may read them goes with them, unless somebody uploads one again meanwhile.
+    const access = new Map<ChunkId, number>();
     const taken = await this.#catalogue.transaction(async (transaction) => {
       const mine: ChunkId[] = [];
+      access.clear();
       await transaction.read(GARBAGE, keysOf(ids));
+      await transaction.read(CHUNK_ACCESS, keysOf(ids));
       for (const id of ids) {
         const note = await transaction.get(GARBAGE, id);
         if (note === undefined || !this.#isDue(note, before)) continue;
         transaction.put(GARBAGE, [id], { since: note.since, deleting });
+        const record = await transaction.get(CHUNK_ACCESS, id);
+        if (record !== undefined) access.set(id, record.since);
         mine.push(id);
       }
       return mine;
@@ -264,6 +282,7 @@ class Sweep {
       gone.push(id);
     });
     this.deleted += gone.length;
+    await this.#forgetAccess(gone, access);
     await this.#forget(gone, (note) => note.deleting?.by === this.#run.id);
   }
 }

@@ -9,10 +9,11 @@ import { CHUNK_SIZE_MAX, type ChunkId } from '../../store/store.ts';
 import { blocksOfFile, INDEX_MAX, pageOfBlocks, putBlock } from '../block-records.ts';
 import { assertStatedSize, bodyStream, bounded, Gate } from '../body.ts';
 import { BLOCK } from '../catalogue/records.ts';
+import { keepChunk } from '../keep-chunk.ts';
 import type { OperationDocs } from '../operation.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter } from '../route.ts';
-import { sendChunk, storeChunk } from './chunks.ts';
+import { missingFor, sendChunk } from './chunks.ts';
 
 const hash = z.string().regex(CHUNK_ID_PATTERN);
 const fileHash = z.string().regex(/^(?:[0-9a-f]{64})?$/);
@@ -157,7 +158,7 @@ export function blockRoutes(app: FastifyInstance, context: HubContext): void {
       post: async (request, reply) => {
         const { blocks } = request.body as z.infer<typeof verifyRequest>;
         const ids = [...new Set(blocks.map((block) => block.block_hash))];
-        return reply.send({ missing: await context.chunks.missing(ids) });
+        return reply.send({ missing: await missingFor(context, request, ids) });
       },
     },
     {},
@@ -169,6 +170,7 @@ export function blockRoutes(app: FastifyInstance, context: HubContext): void {
     {
       get: async (request, reply) => {
         const id = idOf(request);
+        if ((await missingFor(context, request, [id])).length > 0) throw absent();
         const block_size = await sizeOf(context, id);
         const downloads_count = await downloads.count(id);
         return reply.send({ block_hash: id, downloads_count, block_size });
@@ -184,7 +186,9 @@ export function blockRoutes(app: FastifyInstance, context: HubContext): void {
       get: async (request, reply) => {
         const id = idOf(request);
         const blocks = await blocksOfFile(catalogue, id);
-        if (blocks.length === 0 && (await context.chunks.missing([id])).length > 0) throw absent();
+        const isThere =
+          blocks.length > 0 || (await missingFor(context, request, [id])).length === 0;
+        if (!isThere) throw absent();
         return reply.send({ blocks: blocks.length > 0 ? blocks : [[id, 0]] });
       },
     },
@@ -240,8 +244,10 @@ async function postBlock(
   const bytes = Buffer.concat(pieces);
   if (bytes.length === 0) throw new Problem(400, 'A block has a byte at least');
   const id = toHex(await (context.digest ?? blake2b)(bytes, 32));
-  const status = await storeChunk(context, id, bytes);
-  const { user } = await context.access.identify(request);
+  const identity = await context.access.identify(request);
+  // A block is for everybody who names it: no flist has to bring it to its readers.
+  const status = await keepChunk(context, identity, id, bytes, { isPublic: true });
+  const { user } = identity;
   const file = file_hash === '' ? undefined : { hash: file_hash, index: idx };
   await putBlock(context.catalogue, { id, size: bytes.length, user, file });
   const message = status === 'new' ? 'Block is stored' : 'Block was stored already';

@@ -9,7 +9,7 @@ import {
   FRAME_STATUS,
   FrameDecoder,
 } from '../../store/chunk-frames.ts';
-import { chunkMatches, isChunkId } from '../../store/chunk-id.ts';
+import { chunkMatches, isChunkId, missingError } from '../../store/chunk-id.ts';
 import { deliver } from '../../store/deliver.ts';
 import {
   BATCH_COUNT_MAX,
@@ -19,7 +19,10 @@ import {
   type UploadStatus,
 } from '../../store/hub-protocol.ts';
 import { CHUNK_SIZE_MAX, type ChunkId, type ChunkResult } from '../../store/store.ts';
+import { visibilityOfChunks } from '../access/chunk-access.ts';
+import type { Identity } from '../access/identity.ts';
 import { assertStatedSize, bodyStream, bounded, Gate, parseBody } from '../body.ts';
+import { keepChunk } from '../keep-chunk.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter } from '../route.ts';
 import { bytesContent, fileContent, sendContent } from '../send-content.ts';
@@ -29,6 +32,11 @@ const CHUNK_HEADERS = {
   'content-type': 'application/octet-stream',
   'cache-control': 'public, max-age=31536000, immutable',
   'access-control-allow-origin': '*',
+};
+/** For those who may read it alone. */
+const PRIVATE_HEADERS = {
+  'content-type': 'application/octet-stream',
+  'cache-control': 'private, max-age=31536000, immutable',
 };
 
 // Chunks of one batch that are written at a time; keeps the disk busy and bounds the memory of a request to 20 MiB.
@@ -61,13 +69,14 @@ export function chunkRoutes(app: FastifyInstance, context: HubContext): void {
   addRoute(app, '/api/v1/chunks/missing', {
     post: async (request, reply) => {
       const { ids } = parseBody(request, missingRequest);
-      return reply.send({ missing: await context.chunks.missing(ids) });
+      return reply.send({ missing: await missingFor(context, request, ids) });
     },
   });
   addRoute(app, '/api/v1/chunks/batch', {
     post: async (request, reply) => {
       const { ids } = parseBody(request, batchRequest);
-      const frames = Readable.from(framesOf(context, ids), { objectMode: false });
+      const hidden = await hiddenOf(context, request, ids);
+      const frames = Readable.from(framesOf(context, ids, hidden), { objectMode: false });
       return reply.type(CHUNKS_MEDIA_TYPE).send(frames);
     },
   });
@@ -101,8 +110,13 @@ export async function sendChunk(
   reply: FastifyReply,
   id: ChunkId,
 ): Promise<FastifyReply> {
-  const { chunks } = context;
-  const rest = { etag: id, headers: CHUNK_HEADERS };
+  const { access, catalogue, chunks } = context;
+  const [visibility] = await visibilityOfChunks(catalogue, [id], () => access.identify(request));
+  if (visibility === 'hidden') throw missingError(id, chunks.name);
+  const headers = visibility === 'public' ? CHUNK_HEADERS : PRIVATE_HEADERS;
+  // Pages of other origins get what everybody gets, and no more.
+  if (visibility === 'private') reply.removeHeader('access-control-allow-origin');
+  const rest = { etag: id, headers };
   const content =
     chunks.openChunk === undefined
       ? bytesContent(await chunks.get(id), rest)
@@ -122,20 +136,20 @@ async function putChunk(
   for await (const piece of bounded(stream, CHUNK_SIZE_MAX, context.limits.bodyMs)) {
     pieces.push(piece);
   }
-  const status = await storeChunk(context, id, Buffer.concat(pieces));
+  const identity = await context.access.identify(request);
+  const status = await storeChunk(context, identity, id, Buffer.concat(pieces));
   if (status === 'mismatch') throw new Problem(422, `The bytes do not match the id ${id}`);
   return reply.code(status === 'new' ? 201 : 200).send({ id, status });
 }
 
-export async function storeChunk(
+async function storeChunk(
   context: HubContext,
+  identity: Identity,
   id: ChunkId,
   bytes: Uint8Array,
 ): Promise<'new' | 'known' | 'mismatch'> {
   if (!(await chunkMatches(id, bytes, context.digest))) return 'mismatch';
-  if ((await context.chunks.missing([id])).length === 0) return 'known';
-  await context.chunks.put(id, bytes);
-  return 'new';
+  return await keepChunk(context, identity, id, bytes);
 }
 
 async function uploadBatch(
@@ -192,10 +206,11 @@ async function storeFrame(
   if (frame.status !== FRAME_STATUS.ok)
     throw new Problem(400, 'The batch has a frame without bytes');
   try {
-    return await storeChunk(context, frame.id, frame.bytes);
+    const identity = await context.access.identify(request);
+    return await storeChunk(context, identity, frame.id, frame.bytes);
   } catch (error) {
-    // A full disk ends the batch; any other failure is this chunk's alone.
-    if (isG8Error(error, 'ERR_CACHE_FULL')) throw error;
+    // A full disk or quota ends the batch; any other failure is this chunk's alone.
+    if (isG8Error(error, 'ERR_CACHE_FULL') || error instanceof Problem) throw error;
     request.log.error({ err: error, chunk: frame.id }, 'chunk was not stored');
     return 'error';
   }
@@ -208,6 +223,7 @@ async function storeFrame(
 async function* framesOf(
   context: HubContext,
   ids: readonly ChunkId[],
+  hidden: ReadonlySet<ChunkId>,
 ): AsyncGenerator<Uint8Array, void, void> {
   let left = [...new Set(ids)];
   let size = 0;
@@ -215,7 +231,8 @@ async function* framesOf(
   while (left.length > 0) {
     const step = left.slice(0, count);
     left = left.slice(count);
-    const results = size > context.limits.batchSizeMax ? undefined : await readStep(context, step);
+    const results =
+      size > context.limits.batchSizeMax ? undefined : await readStep(context, step, hidden);
     const pieces: Uint8Array[] = [];
     for (const id of step) {
       const result = size > context.limits.batchSizeMax ? undefined : results?.get(id);
@@ -231,14 +248,44 @@ async function* framesOf(
   }
 }
 
+/**
+ * The ids that are not there for whoever asks, each once, in their order. What somebody may not read is not there for
+ * them: they send it, and have shown that they have it.
+ */
+export async function missingFor(
+  context: HubContext,
+  request: FastifyRequest,
+  ids: readonly ChunkId[],
+): Promise<ChunkId[]> {
+  const distinct = [...new Set(ids)];
+  const missing = new Set(await context.chunks.missing(distinct));
+  const present = distinct.filter((id) => !missing.has(id));
+  for (const id of await hiddenOf(context, request, present)) missing.add(id);
+  return distinct.filter((id) => missing.has(id));
+}
+
+/** Those that whoever asks may not read. */
+async function hiddenOf(
+  { access, catalogue }: HubContext,
+  request: FastifyRequest,
+  ids: readonly ChunkId[],
+): Promise<Set<ChunkId>> {
+  const seen = await visibilityOfChunks(catalogue, ids, () => access.identify(request));
+  return new Set(ids.filter((_, i) => seen[i] === 'hidden'));
+}
+
 /** Never rejects: a client that goes away leaves reads behind that nobody awaits. */
 async function readStep(
   context: HubContext,
   ids: readonly ChunkId[],
+  hidden: ReadonlySet<ChunkId>,
 ): Promise<Map<ChunkId, ChunkResult>> {
   const results = new Map<ChunkId, ChunkResult>();
   const onChunk = (result: ChunkResult): void => void results.set(result.id, result);
-  await deliver(context.chunks, ids, {}, onChunk).catch((error: unknown) => {
+  const { chunks } = context;
+  const open = ids.filter((id) => !hidden.has(id));
+  for (const id of ids) if (hidden.has(id)) onChunk({ id, error: missingError(id, chunks.name) });
+  await deliver(chunks, open, {}, onChunk).catch((error: unknown) => {
     for (const id of ids) if (!results.has(id)) onChunk({ id, error });
   });
   return results;

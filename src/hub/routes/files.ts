@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { assertStatedSize, bodyStream, bounded, Gate, tooLarge } from '../body.ts';
 import { FILE, PACKAGE } from '../catalogue/records.ts';
+import { keepChunk } from '../keep-chunk.ts';
 import type { OperationDocs } from '../operation.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter } from '../route.ts';
@@ -65,15 +66,17 @@ async function postFile(
 ): Promise<FastifyReply> {
   const { flistSizeMax: sizeMax, requestMs } = context.limits;
   assertStatedSize(request, sizeMax);
+  const identity = await context.access.identify(request);
   const sha256 = createHash('sha256');
   const source = digested(bounded(bodyStream(request), sizeMax, requestMs), sha256);
   const { digest, size } = await context.packages.save(source, {
     sizeMax,
     tooLarge: () => tooLarge(sizeMax),
     isAnything: true,
+    keep: (id, bytes) => keepChunk(context, identity, id, bytes, { isPublic: true }),
   });
   const hash = sha256.digest('hex');
-  const { user } = await context.access.identify(request);
+  const { user } = identity;
   await context.catalogue.transaction(async (transaction) => {
     // Read so that the commit fails when the package is collected meanwhile.
     if ((await transaction.get(PACKAGE, digest)) === undefined) {

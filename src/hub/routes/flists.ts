@@ -14,6 +14,7 @@ import {
 import { type FlistRecord, TEXT_KINDS, type TextKind } from '../catalogue/records.ts';
 import { findText, putText } from '../catalogue/texts.ts';
 import { parseView, sendView } from '../historical/views.ts';
+import { keepChunk } from '../keep-chunk.ts';
 import { flistFile, isRepositoryName, isTagName, parseFlistName } from '../names.ts';
 import { Problem } from '../problem.ts';
 import { publish, unpublish } from '../publish.ts';
@@ -133,9 +134,11 @@ async function uploadFlist(
   const { flistSizeMax: sizeMax, requestMs } = context.limits;
   assertStatedSize(request, sizeMax);
   const source = bounded(bodyStream(request), sizeMax, requestMs);
+  const identity = await context.access.identify(request);
   const { digest, md5, size } = await context.packages.save(source, {
     sizeMax,
     tooLarge: () => tooLarge(sizeMax),
+    keep: (id, bytes) => keepChunk(context, identity, id, bytes),
   });
   const file = flistFile(name);
   const put = await publish(context, request, { repository, file, digest });

@@ -13,6 +13,7 @@ import { parseBody } from '../body.ts';
 import type { Transaction } from '../catalogue/catalogue.ts';
 import { REPOSITORY, type Repository, USER } from '../catalogue/records.ts';
 import { ensureRepository, findRepository, listRepositories } from '../catalogue/repositories.ts';
+import { grantRepository } from '../grant.ts';
 import { isRepositoryName, isUserName } from '../names.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter, queryText } from '../route.ts';
@@ -90,10 +91,11 @@ async function getRepositories(
 }
 
 async function postRepository(
-  { access, catalogue }: HubContext,
+  context: HubContext,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const { access, catalogue } = context;
   const { name, visibility = 'public' } = parseBody(request, newRepository);
   if (!isRepositoryName(name)) throw new Problem(400, 'The repository name is not allowed');
   const identity = await access.identify(request);
@@ -114,10 +116,11 @@ async function postRepository(
 }
 
 async function patchRepository(
-  { access, catalogue }: HubContext,
+  context: HubContext,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const { access, catalogue } = context;
   const name = repositoryOf(request);
   const { visibility, owner, official } = parseBody(request, repositoryChange);
   const identity = await access.identify(request);
@@ -142,6 +145,8 @@ async function patchRepository(
     writeAudit(transaction, actorOf(request, identity), 'repository.change', target);
     return wanted;
   });
+  // Also when it was public already: a hub that was killed here is asked again.
+  if (visibility === 'public') await grantRepository(context, identity, name);
   return reply.send(viewOf(identity, name, next));
 }
 

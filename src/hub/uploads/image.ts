@@ -9,6 +9,7 @@ import { packTree } from '../../image/pack.ts';
 import { formatRouter } from '../../image/router.ts';
 import type { ImageSource, SourceTree } from '../../image/source/source.ts';
 import { countContents, type Statistics } from '../historical/contents.ts';
+import { OwnedStore } from '../owned-store.ts';
 import { Problem } from '../problem.ts';
 import type { HubAddon, HubContext } from '../route.ts';
 import { type PublishTarget, publishFile } from './target.ts';
@@ -38,7 +39,8 @@ export async function publishImage(context: HubContext, job: ImageJob): Promise<
   const { source, folder, route, signal, progress = createProgress() } = job;
   try {
     const addon = requireAddon(context);
-    const tree = await loadSource(source, { store: context.chunks, addon, signal }, progress);
+    const store = new OwnedStore(context, job.target.actor.identity);
+    const tree = await loadSource(source, { store, addon, signal }, progress);
     const metadata = new Map(tree.metadata);
     for (const [key, value] of (await job.metadata?.(tree, addon)) ?? []) metadata.set(key, value);
     // Clients with a 0-db protocol find the chunks there; ours by the router.

@@ -7,6 +7,7 @@ import { fileStream } from '../../image/file-stream.ts';
 import { MISSING_COUNT_MAX } from '../../store/hub-protocol.ts';
 import type { ChunkStore } from '../../store/store.ts';
 import { countContents, type Statistics } from '../historical/contents.ts';
+import { OwnedStore } from '../owned-store.ts';
 import { Problem } from '../problem.ts';
 import type { HubContext } from '../route.ts';
 import { type PublishTarget, publishFile } from './target.ts';
@@ -21,11 +22,13 @@ export async function publishReadyFlist(
   target: PublishTarget,
   path: string,
 ): Promise<{ database: MetadataDatabase; statistics: Statistics }> {
+  // Chunks of others that are private are not here for whoever uploads this.
+  const store = new OwnedStore(context, target.actor.identity);
   return await context.records.with(
     () => fileStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array>,
     async ({ database, tree }) => {
       const statistics = countContents(database);
-      const failures = await countIncomplete(tree(), context.chunks);
+      const failures = await countIncomplete(tree(), store);
       if (failures > 0) {
         throw new Problem(400, 'unauthorized upload, contents is not fully present on backend');
       }

@@ -4,6 +4,8 @@ import type { Actor } from '../access/audit.ts';
 import { audited } from '../access/audited.ts';
 import { tooLarge } from '../body.ts';
 import { putFlist } from '../catalogue/entries.ts';
+import { grantPackage } from '../grant.ts';
+import { keepChunk } from '../keep-chunk.ts';
 import { Problem } from '../problem.ts';
 import type { HubContext } from '../route.ts';
 
@@ -26,7 +28,9 @@ export async function publishFile(
     const { digest } = await context.packages.save(source as AsyncIterable<Uint8Array>, {
       sizeMax,
       tooLarge: () => tooLarge(sizeMax),
+      keep: (id, bytes) => keepChunk(context, target.actor.identity, id, bytes),
     });
+    await grantPackage(context, target.actor.identity, digest, target.repository);
     // Saved a moment ago: only a collection without a grace period can have taken it.
     const { repository, file, actor } = target;
     const uploader = actor.identity.user;

@@ -1,8 +1,12 @@
 /** The hub as a server: who may write, what is refused, how it ends. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Agent, request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import pino from 'pino';
@@ -270,4 +274,40 @@ test('a hub serves on IPv6 loopback where there is one', async (t) => {
   }
   const target = `${hub.url}/api/v1/flists/bob/app`;
   assert.equal((await fetch(target, { method: 'PUT', body: flistOf('x') })).status, 201);
+});
+
+test('a hub serves TLS when it has a certificate', async (t) => {
+  const folder = temporaryDirectory(t);
+  const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const made = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=hub';
+  const names = ['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', keyFile, '-out', certFile];
+  const options = ['req', '-x509', ...made.split(' '), ...names];
+  execFileSync('openssl', options, { stdio: 'ignore' });
+  const [cert, key] = [readFileSync(certFile, 'utf8'), readFileSync(keyFile, 'utf8')];
+  const { url } = await startHub(t, { tls: { cert, key } });
+  assert.match(url, /^https:/);
+  const status = await new Promise((resolve, reject) => {
+    const request = httpsRequest(`${url}/health`, { ca: cert, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.on('error', reject);
+    request.end();
+  });
+  assert.equal(status, 200);
+});
+
+test('X-Forwarded-For is believed of proxies that are named, and of nobody else', async (t) => {
+  for (const [trustProxy, status] of [
+    [[], 429],
+    [['127.0.0.1'], 401],
+  ] as const) {
+    const { url } = await startHub(t, { trustProxy, limits: { failureCountMax: 1 } });
+    const ask = async (from: string) => {
+      const headers = { authorization: 'Bearer wrong', 'x-forwarded-for': from };
+      return (await fetch(`${url}/api/v1/user`, { headers })).status;
+    };
+    assert.equal(await ask('192.0.2.1'), 401);
+    assert.equal(await ask('192.0.2.2'), status);
+  }
 });

@@ -13,6 +13,7 @@ import {
 import { type LinkOutcome, putLink, putTagLink } from '../../catalogue/links.ts';
 import { findRepository } from '../../catalogue/repositories.ts';
 import { deleteTag, putTag } from '../../catalogue/tags.ts';
+import { grantPackage } from '../../grant.ts';
 import { type Caller, callerOf, visibleTo } from '../../historical/caller.ts';
 import { sourceNotFound, succeed } from '../../historical/envelope.ts';
 import { findVisible } from '../../historical/listing.ts';
@@ -218,12 +219,14 @@ function promoteOperation(
   return operation(
     'promote',
     'Copy a flist into the own repository, in place of what has the name',
-    async (request, reply, { user, owner, write }) => {
+    async (request, reply, { user, owner, actor, write }) => {
       const file = newFileOf(request, 'localname');
       const source = await readableSource(context, request);
       const found = await resolveFlist(catalogue, source.repository, source.file);
       if (found === undefined) throw sourceNotFound();
-      const flist = { repository: user, file, digest: found.flist.digest, uploader: owner };
+      const { digest } = found.flist;
+      await grantPackage(context, actor.identity, digest, user);
+      const flist = { repository: user, file, digest, uploader: owner };
       // Gone between the two look-ups when there is nothing to copy.
       if ((await putFlist(write(file), flist)) === undefined) throw sourceNotFound();
       return succeed(reply, {
