@@ -10,7 +10,14 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import { REPOSITORY, type Scope, TOKEN, USER } from '../catalogue/records.ts';
 import { Problem } from '../problem.ts';
 import type { FailureBound } from './failures.ts';
-import { hasScope, type Identity, isHubAdmin, mayAccess, type Right } from './identity.ts';
+import {
+  ANONYMOUS,
+  hasScope,
+  type Identity,
+  isHubAdmin,
+  mayAccess,
+  type Right,
+} from './identity.ts';
 import type { Sessions } from './session.ts';
 import type { SignedTokens } from './signed-token.ts';
 import { parseToken, secretMatches } from './token.ts';
@@ -51,7 +58,6 @@ export class CredentialsProblem extends Problem {
 export const CHALLENGE = { 'www-authenticate': 'Bearer realm="g8ufs hub"' } as const;
 // An hour: a token that is used all the time is not written all the time.
 const USED_STEP_MS = 3_600_000;
-const ANONYMOUS: Identity = { isAdmin: false, scope: 'read', via: 'anonymous' };
 
 export class Access {
   /** For what takes credentials in a body. */

@@ -13,6 +13,9 @@ export interface Identity {
   readonly token?: string;
 }
 
+/** Nobody in particular, who may read what is public. */
+export const ANONYMOUS: Identity = { isAdmin: false, scope: 'read', via: 'anonymous' };
+
 /** What somebody may do with a repository: `manage` is to say who else may do what. */
 export type Right = 'read' | 'publish' | 'manage';
 

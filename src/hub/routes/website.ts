@@ -6,6 +6,8 @@ import mime from 'mime/lite';
 import { toHex } from '../../base/bytes.ts';
 import { type Inode, S_IFDIR, S_IFMT, S_IFREG } from '../../format/tree.ts';
 import { readRange } from '../../image/read.ts';
+import { ANONYMOUS } from '../access/identity.ts';
+import { visibleChunks } from '../access/visible-chunks.ts';
 import { FILE, type FileRecord } from '../catalogue/records.ts';
 import { readFlistOf } from '../flist-settings.ts';
 import type { OperationDocs } from '../operation.ts';
@@ -54,6 +56,8 @@ async function sendPage(
   if (inode === undefined || (inode.mode & S_IFMT) !== S_IFREG) throw absent();
   const { content, size } = inode;
   const codec = requireAddon(context);
+  // Whoever asks: the answer is kept by caches, and its page may come from anybody.
+  const publicChunks = visibleChunks(context, async () => ANONYMOUS);
   const name = path.endsWith('/') ? INDEX : path;
   const type = mime.getType(name) ?? (name.includes('.') ? undefined : 'text/html');
   return await sendContent(request, reply, {
@@ -69,7 +73,7 @@ async function sendPage(
       content === undefined
         ? new Uint8Array(0)
         : Readable.from(
-            readRange(content, { offset, length: end - offset }, { store: context.chunks, codec }),
+            readRange(content, { offset, length: end - offset }, { store: publicChunks, codec }),
             { objectMode: false },
           ),
     close: async () => {},

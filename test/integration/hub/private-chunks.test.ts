@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
+import { addon } from '../../../src/native/load.ts';
 import { FRAME_STATUS, FrameDecoder } from '../../../src/store/chunk-frames.ts';
 import { HubClient } from '../../../src/store/hub-client.ts';
 import type { ChunkId } from '../../../src/store/store.ts';
@@ -19,7 +20,7 @@ let alice: string;
 let bob: string;
 let carol: string;
 before(async () => {
-  hub = await UsersHub.start(folder);
+  hub = await UsersHub.start(folder, { addon: addon() });
   alice = await hub.user('alice');
   bob = await hub.user('bob');
   carol = await hub.user('carol');
@@ -130,6 +131,15 @@ test('chunks of a private flist are for its readers', async (t) => {
   // Whoever has got hold of the flist cannot make its chunks public.
   assert.equal(await publish(bob, 'bob/leak', flist), 201);
   assert.deepEqual([await readable(ids), await readable(ids, bob)], [0, 0]);
+  // Nor read its files, as pages, as downloads or as a website.
+  assert.equal(await hub.status('GET', '/bob/leak.flist/raw/one'), 404);
+  const page = await (await hub.ask('GET', '/bob/leak.flist/tree/one')).text();
+  assert.match(page, /The content is not to be had here/);
+  const stored = await hub.json<{ file_hash: string }>('POST', '/api/v1/file', {
+    token: bob,
+    body: flist,
+  });
+  assert.equal(await hub.status('GET', `/website/${stored.file_hash}/one`), 404);
 
   // Whoever has the bytes themselves has nothing to gain from the hub, and is told so.
   const [first] = ids as [ChunkId];

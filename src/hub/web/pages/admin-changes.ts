@@ -6,6 +6,7 @@ import { changeUser } from '../../access/change-user.ts';
 import { hashPassword } from '../../access/password.ts';
 import { createUser } from '../../access/users.ts';
 import { REPOSITORY, TOKEN } from '../../catalogue/records.ts';
+import { grantRepository } from '../../grant.ts';
 import { isUserName } from '../../names.ts';
 import { Problem } from '../../problem.ts';
 import { formOf } from '../form.ts';
@@ -63,7 +64,7 @@ async function makeUser({ context }: Visit, actor: Actor, field: Field): Promise
 }
 
 async function setVisibility(
-  { context }: Visit,
+  { context, identity }: Visit,
   actor: Actor,
   field: Field,
   visibility: 'public' | 'private',
@@ -78,6 +79,7 @@ async function setVisibility(
     transaction.put(REPOSITORY, [name], { ...repository, visibility });
     writeAudit(transaction, actor, 'repository.change', `${name}: visibility`);
   });
+  if (visibility === 'public') await grantRepository(context, identity, name);
 }
 
 async function revokeToken({ context }: Visit, actor: Actor, field: Field): Promise<void> {

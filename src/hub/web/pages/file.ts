@@ -5,8 +5,9 @@ import { toHex } from '../../../base/bytes.ts';
 import { G8Error } from '../../../base/errors.ts';
 import type { Content as ImageContent } from '../../../format/content.ts';
 import { type ReadOptions, readRange } from '../../../image/read.ts';
+import { visibleChunks } from '../../access/visible-chunks.ts';
 import { Problem, problemOf } from '../../problem.ts';
-import { type HubContext, parameter } from '../../route.ts';
+import { parameter } from '../../route.ts';
 import { type Content, sendContent } from '../../send-content.ts';
 import { CONTENT_POLICY } from '../headers.ts';
 import { type Html, html } from '../html.ts';
@@ -44,20 +45,16 @@ ${attributes(
 </aside></div>`;
 }
 
-async function previewOf(
-  { context, request }: Visit,
-  content: ImageContent,
-  raw: string,
-): Promise<Html> {
+async function previewOf(visit: Visit, content: ImageContent, raw: string): Promise<Html> {
   let head: Uint8Array;
   try {
     const range = { offset: 0, length: PREVIEW_SIZE };
     const pieces: Uint8Array[] = [];
-    for await (const piece of readRange(content, range, readingOf(context))) pieces.push(piece);
+    for await (const piece of readRange(content, range, readingOf(visit))) pieces.push(piece);
     head = Buffer.concat(pieces);
   } catch (error) {
     if (!(error instanceof G8Error)) throw error;
-    request.log.warn({ err: error }, 'a file cannot be shown');
+    visit.request.log.warn({ err: error }, 'a file cannot be shown');
     return html`<p class="note warn" role="status">The content is not to be had here: ${problemOf(error).message}.</p>`;
   }
   const picture = imageType(head);
@@ -89,16 +86,16 @@ export async function rawFile(visit: Visit): Promise<FastifyReply> {
     const content = number === undefined ? undefined : contents.toContent(number);
     const digest = number === undefined ? 'empty' : toHex(contents.content(number).digest);
     const isView = (request.query as Record<string, unknown>)['view'] !== undefined;
-    const headers = await headersOf(context, content, pathNames(path).at(-1) as string, isView);
+    const headers = await headersOf(visit, content, pathNames(path).at(-1) as string, isView);
     // It is what it is for good, but who may read it can change.
-    return await sendContent(request, reply, contentOf(context, content, digest, headers));
+    return await sendContent(request, reply, contentOf(visit, content, digest, headers));
   } finally {
     release();
   }
 }
 
 async function headersOf(
-  context: HubContext,
+  visit: Visit,
   content: ImageContent | undefined,
   name: string,
   isView: boolean,
@@ -107,7 +104,7 @@ async function headersOf(
   if (isView && content !== undefined && content.size <= PICTURE_SIZE_MAX) {
     const range = { offset: 0, length: DUMP_SIZE };
     const pieces: Uint8Array[] = [];
-    for await (const piece of readRange(content, range, readingOf(context))) pieces.push(piece);
+    for await (const piece of readRange(content, range, readingOf(visit))) pieces.push(piece);
     const type = imageType(Buffer.concat(pieces));
     if (type !== undefined)
       return { ...policy, 'content-type': type, 'content-disposition': 'inline' };
@@ -126,7 +123,7 @@ async function headersOf(
 }
 
 function contentOf(
-  context: HubContext,
+  visit: Visit,
   content: ImageContent | undefined,
   etag: string,
   headers: Record<string, string>,
@@ -139,7 +136,7 @@ function contentOf(
       const pieces = readRange(
         content as ImageContent,
         { offset: start, length: end - start },
-        readingOf(context),
+        readingOf(visit),
       );
       // A first chunk that is missing is an answer; a later one can only break the download off.
       const first = await pieces.next();
@@ -155,7 +152,8 @@ function contentOf(
   };
 }
 
-function readingOf({ addon, chunks }: HubContext): ReadOptions {
+function readingOf({ context, identity }: Visit): ReadOptions {
+  const { addon } = context;
   if (addon === undefined) throw new Problem(501, 'This hub cannot read chunks');
-  return { store: chunks, codec: addon };
+  return { store: visibleChunks(context, async () => identity), codec: addon };
 }
