@@ -6,6 +6,8 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createAbortController } from '../base/abort.ts';
 import { G8Error } from '../base/errors.ts';
 import type { OpenMode } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
@@ -109,6 +111,8 @@ interface Mounted extends ServedMount, MadeMount {
 
 /** How often mounts are looked for whose end nobody tells us. */
 const SWEEP_INTERVAL_MS = 5_000;
+/** Far longer than the kernel takes to let go of a mount that nobody holds. */
+const END_WAIT_MS = 2_000;
 
 export class MountTable {
   readonly #options: MountTableOptions;
@@ -263,8 +267,22 @@ export class MountTable {
     }
     await this.#close(mounted, lazy || mounted.lower !== undefined);
     // Detached lazily, it may be in use for as long as its users like.
-    if (!lazy) await mounted.finished;
+    if (!lazy) await this.#awaitEnd(mounted);
     await mounted.recorded;
+  }
+
+  /**
+   * A mount that was not busy ends at once, unless a mount namespace of others holds a copy of it. Its users
+   * go on with that; whoever unmounts here does not wait for them.
+   */
+  async #awaitEnd({ request, finished }: Mounted): Promise<void> {
+    const given = createAbortController();
+    const bound = delay(END_WAIT_MS, 'held', { signal: given.signal }).catch(() => 'over');
+    const outcome = await Promise.race([Promise.resolve(finished).then(() => 'over'), bound]);
+    given.abort();
+    if (outcome === 'over') return;
+    const { mountPoint } = request;
+    this.#options.log.info({ mountPoint }, 'another mount namespace holds a copy of the mount');
   }
 
   /** Unmounts everything, busy or not, and refuses new mounts: the daemon is going away. */

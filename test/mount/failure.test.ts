@@ -1,5 +1,6 @@
 /** What a mount does when things break: wrong bytes never, an error in time, no manual repair. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -177,4 +178,30 @@ test('a reader that waits for a hub that hangs can be killed, and the mount unmo
   await world.unmount(mnt, '--lazy');
   await processGone(pid);
   assert.deepEqual(readdirSync(mnt), []);
+});
+
+test('umount does not wait for a copy of the mount in a mount namespace of others', async (context) => {
+  const world = new MountWorld(context);
+  writeFileSync(join(world.folder('source'), 'file'), 'text');
+  await world.startHub();
+  const mnt = await world.mount(await world.create(world.path('source')));
+  const holder = spawn('unshare', [
+    '--mount',
+    '--propagation',
+    'private',
+    'sh',
+    '-c',
+    'echo; read x; cat "$0"',
+    join(mnt, 'file'),
+  ]);
+  context.after(() => holder.kill());
+  await once(holder.stdout, 'data');
+
+  assert.equal((await world.cli('umount', mnt)).code, 0);
+  assert.deepEqual(await world.json('ps'), []);
+  // Who holds it reads on.
+  holder.stdin.end('\n');
+  const [text] = await once(holder.stdout, 'data');
+  assert.equal(String(text), 'text');
+  await once(holder, 'close');
 });
