@@ -4,7 +4,7 @@
  * A deadline covers one operation. Its timer keeps the process alive while the operation is waited
  * for and is gone as soon as that ends.
  */
-import { abortError, throwIfAborted } from './abort.ts';
+import { abortError, createAbortController, throwIfAborted } from './abort.ts';
 import { G8Error } from './errors.ts';
 
 export interface DeadlineOptions {
@@ -24,7 +24,8 @@ export interface Deadline {
 /** Starts a deadline for work that follows its signal, such as a stream being read. */
 export function startDeadline(options: DeadlineOptions): Deadline {
   const { signal: outer, timeoutMs, what } = options;
-  const controller = new AbortController();
+  // What is fetched together waits at one signal.
+  const controller = createAbortController();
   if (outer?.aborted) {
     controller.abort(abortError(outer));
     return { signal: controller.signal, clear: () => {} };
