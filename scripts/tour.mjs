@@ -1,7 +1,7 @@
 // Runs the commands of docs/tour.md, in order, and compares what they print with what the page says:
 //   node scripts/tour.mjs [--update]      --update: writes what differs into the page
 // Commands stand behind `$ ` in blocks marked `console`, in a new folder with the sample tree `rootfs`. One that
-// ends in ` &` stays until the end; the next one is run when it has printed its first line.
+// ends in ` &` is a server and stays until the end; the next one is run when it has printed its address.
 import { spawn, spawnSync } from 'node:child_process';
 import { createCipheriv } from 'node:crypto';
 import {
@@ -40,6 +40,7 @@ const VARIES = [
   // Keys are made anew, and an image's digest is that of its times.
   [/\b[Kk]ey [0-9a-f]{16}\b/g, 'key KEY'],
   [/\bsha256:[0-9a-f]{64}\b/g, 'sha256:DIGEST'],
+  [/\bg8_[0-9a-f]{16}_[0-9a-f]{64}\b/g, 'g8_TOKEN'],
   // A process id at the beginning of a line.
   [/^\d+(?= {2}\/)/gm, 'PID'],
 ];
@@ -122,7 +123,7 @@ function startBackground(line) {
     let printed = '';
     child.stdout.on('data', (data) => {
       printed += data;
-      if (printed.includes('\n')) resolve(printed);
+      if (/^http:.*\n/m.test(printed)) resolve(printed);
     });
     child.once('exit', (code) => reject(new Error(`${line} ended with ${code}: ${printed}`)));
   });
