@@ -1,4 +1,4 @@
-/** Style sheet, script and icon: three files, named by their digests, so that browsers keep them for good. */
+/** Style sheet, script and icon: served as three files, named by their digests, so that browsers keep them for good. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -7,10 +7,21 @@ import type { FastifyInstance } from 'fastify';
 import { Problem } from '../problem.ts';
 import { addRoute, parameter } from '../route.ts';
 
+/** In their order: later rules override earlier ones. */
+const STYLES = ['base', 'layout', 'lists', 'texts', 'forms', 'media'];
+
 const FILES = {
-  style: { file: 'style.css', type: 'text/css; charset=utf-8' },
-  script: { file: 'script.js', type: 'text/javascript; charset=utf-8' },
-  icon: { file: 'icon.svg', type: 'image/svg+xml' },
+  style: {
+    file: 'style.css',
+    type: 'text/css; charset=utf-8',
+    parts: STYLES.map((name) => `style/${name}.css`),
+  },
+  script: {
+    file: 'script.js',
+    type: 'text/javascript; charset=utf-8',
+    parts: ['script.js'],
+  },
+  icon: { file: 'icon.svg', type: 'image/svg+xml', parts: ['icon.svg'] },
 } as const;
 
 type Name = keyof typeof FILES;
@@ -25,8 +36,9 @@ export async function serveAssets(app: FastifyInstance): Promise<Assets> {
   const folder = assetFolder();
   const served = new Map<string, { bytes: Buffer; type: string }>();
   const paths: Partial<Record<Name, string>> = {};
-  for (const [name, { file, type }] of Object.entries(FILES)) {
-    const bytes = await readFile(join(folder, file));
+  for (const [name, { file, type, parts }] of Object.entries(FILES)) {
+    const read = parts.map((part) => readFile(join(folder, part)));
+    const bytes = Buffer.concat(await Promise.all(read));
     const digest = createHash('sha256').update(bytes).digest('hex').slice(0, DIGEST_LENGTH);
     const path = file.replace('.', `.${digest}.`);
     served.set(path, { bytes, type });
