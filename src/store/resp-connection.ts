@@ -126,11 +126,18 @@ export class RespConnection {
   }
 
   async #client(): Promise<Client> {
-    this.#opening ??= this.#open();
-    return await this.#opening;
+    if (this.#opening !== undefined) return await this.#opening;
+    // A client that failed tells its end later: by then another may be in its place.
+    const forget = (): void => {
+      if (this.#opening === opening) this.#opening = undefined;
+    };
+    const opening = this.#open(forget);
+    this.#opening = opening;
+    return await opening;
   }
 
-  async #open(): Promise<Client> {
+  /** @param forget called when the client is of no more use, never before this has returned its promise */
+  async #open(forget: () => void): Promise<Client> {
     const what = `Connecting to ${this.name}`;
     let client: Client | undefined;
     this.#reason = undefined;
@@ -140,9 +147,7 @@ export class RespConnection {
       opened.on('error', (error: unknown) => {
         this.#reason ??= error;
       });
-      opened.once('end', () => {
-        this.#opening = undefined;
-      });
+      opened.once('end', forget);
       const timeoutMs = this.#connectTimeoutMs + this.#idleTimeoutMs;
       const signal = this.#closing.signal;
       await withDeadline({ timeoutMs, signal, what }, async () => {
@@ -152,7 +157,7 @@ export class RespConnection {
       return opened;
     } catch (error) {
       client?.disconnect();
-      this.#opening = undefined;
+      forget();
       throw respError(this.#reason ?? error, what);
     }
   }
