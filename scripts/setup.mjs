@@ -52,6 +52,9 @@ const TEST_PACKAGES = {
   '/usr/bin/groff': 'groff-base',
   '/usr/bin/bsdtar': 'libarchive-tools',
   '/usr/lib/postgresql/15/bin/postgres': 'postgresql-15',
+  '/usr/sbin/runc': 'runc',
+  '/usr/bin/catatonit': 'catatonit',
+  '/usr/share/doc/busybox-static/copyright': 'busybox-static',
 };
 // The build with the address sanitizer and the fuzzers.
 const SANITIZER_PACKAGES = {

@@ -116,6 +116,8 @@ export class ControlClient {
   readonly #socket: Socket;
   readonly #waiting = new Map<number, (reply: Reply | G8Error) => void>();
   #nextId = 1;
+  /** Settles when the connection has ended, whoever ended it. */
+  readonly closed: Promise<void>;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -129,6 +131,7 @@ export class ControlClient {
     };
     socket.on('error', end);
     socket.on('close', end);
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
   }
 
   /**
@@ -176,6 +179,10 @@ export class ControlClient {
       clearTimeout(timer);
       this.#waiting.delete(id);
     }
+  }
+
+  get isClosed(): boolean {
+    return this.#socket.destroyed;
   }
 
   close(): void {

@@ -136,13 +136,14 @@ export class MountWorld {
 
   async #end(): Promise<void> {
     for (const child of this.#children) await endChild(child, 'SIGKILL');
-    for (const { mountPoint } of readMountinfo().reverse()) {
-      if (mountPoint.startsWith(`${this.dir}/`)) await execute('umount', ['-l', mountPoint]);
-    }
+    // First: it takes its own mounts away as it ends, and nothing of that is to happen beside us.
     const pid = this.#daemonAlive();
     if (pid !== undefined) {
       process.kill(pid, 'SIGKILL');
       await processGone(pid);
+    }
+    for (const { mountPoint } of readMountinfo().reverse()) {
+      if (mountPoint.startsWith(`${this.dir}/`)) await execute('umount', ['-l', mountPoint]);
     }
     rmSync(this.dir, { recursive: true, force: true });
   }

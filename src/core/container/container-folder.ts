@@ -1,0 +1,64 @@
+/** Where what belongs to a container is: one folder for each below the state folder. */
+import { join } from 'node:path';
+
+export class ContainerFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Mount point of the root. */
+  get root(): string {
+    return join(this.path, 'rootfs');
+  }
+
+  /** Holds the writable layer, or is the mount point of one with a limited size. */
+  get layer(): string {
+    return join(this.path, 'layer');
+  }
+
+  /** What was written into the root. */
+  get upper(): string {
+    return join(this.layer, 'upper');
+  }
+
+  get work(): string {
+    return join(this.layer, 'work');
+  }
+
+  /** Mount point of a flist that is seen somewhere below the root, and its layer. */
+  mount(index: number): { point: string; upper: string; work: string } {
+    const name = String(index);
+    return {
+      point: join(this.path, 'mounts', name),
+      upper: join(this.layer, `mount-${name}`),
+      work: join(this.layer, `mount-${name}.work`),
+    };
+  }
+
+  /** What the runtime reads, and its own files. */
+  get bundle(): string {
+    return join(this.path, 'bundle');
+  }
+
+  /** Files of ours that are seen in the container's /etc. */
+  file(name: 'hosts' | 'hostname' | 'resolv.conf'): string {
+    return join(this.path, 'files', name);
+  }
+
+  /** What the first process writes. */
+  get log(): string {
+    return join(this.path, 'container.log');
+  }
+
+  /** Short-lived files of jobs. */
+  get jobs(): string {
+    return join(this.path, 'jobs');
+  }
+}
+
+/** Name of a container for the runtime. */
+export function runtimeName(id: number): string {
+  return `core-${id}`;
+}

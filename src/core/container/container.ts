@@ -1,0 +1,91 @@
+/** A container that runs, as the process that watches over it sees it. */
+import { ContainerCgroup } from './cgroup.ts';
+import { type ContainerFolder, runtimeName } from './container-folder.ts';
+import { type EndWatch, watchEnd } from './end-watch.ts';
+import { isAlive, type ProcessIdentity, sendSignal } from './process-identity.ts';
+import type { ContainerRecord } from './record.ts';
+import type { ExecOptions } from './runtime.ts';
+import { type ContainerSystem, cgroupOf, folderOf } from './system.ts';
+
+/** Why a container has ended. */
+export type EndReason =
+  /** Somebody asked for it. */
+  | 'terminated'
+  /** Its first process ended by itself, or was ended by others. */
+  | 'ended'
+  /** The kernel ended its first process, because the container had no memory left. */
+  | 'out-of-memory'
+  /** Its root is not served any more. */
+  | 'root-lost';
+
+export class Container {
+  readonly id: number;
+  readonly folder: ContainerFolder;
+  readonly cgroup: ContainerCgroup;
+  /** Settles when everything of it has been taken away, or at least tried to be. */
+  readonly gone: Promise<EndReason>;
+  readonly #system: ContainerSystem;
+  #record: ContainerRecord;
+  #watch: EndWatch | undefined;
+  #settle: (reason: EndReason) => void = () => {};
+
+  constructor(system: ContainerSystem, record: ContainerRecord) {
+    this.id = record.id;
+    this.folder = folderOf(system, record.id);
+    this.cgroup = new ContainerCgroup(cgroupOf(system, record.id));
+    this.gone = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#system = system;
+    this.#record = record;
+  }
+
+  get record(): ContainerRecord {
+    return this.#record;
+  }
+
+  get init(): ProcessIdentity | null {
+    return this.#record.init;
+  }
+
+  /** Path of its network namespace. `undefined` once the first process is gone. */
+  get networkNamespace(): string | undefined {
+    return this.init === null ? undefined : `/proc/${this.init.pid}/ns/net`;
+  }
+
+  /** The command that runs something in it. */
+  exec(options: ExecOptions): readonly [string, ...string[]] {
+    return this.#system.runtime.exec(runtimeName(this.id), options);
+  }
+
+  /** @internal Calls `onEnd` once when the first process is gone. */
+  watch(onEnd: () => void): void {
+    if (this.init === null) return;
+    this.#watch = watchEnd(this.init, this.cgroup.eventsFile, onEnd);
+  }
+
+  /** @internal */
+  unwatch(): void {
+    this.#watch?.close();
+    this.#watch = undefined;
+  }
+
+  isRunning(): boolean {
+    return this.init !== null && isAlive(this.init);
+  }
+
+  /** @returns whether the first process was there to get it */
+  signal(signal: NodeJS.Signals): boolean {
+    return this.init !== null && sendSignal(this.init, signal);
+  }
+
+  /** @internal */
+  setRecord(record: ContainerRecord): void {
+    this.#record = record;
+  }
+
+  /** @internal */
+  settle(reason: EndReason): void {
+    this.#settle(reason);
+  }
+}

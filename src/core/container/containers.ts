@@ -1,0 +1,277 @@
+/**
+ * The containers of one state folder that this process watches over: makes them, ends them, takes over those of a
+ * process that died. Commands that run one container and the core daemon use the same folder side by side; each
+ * record says whose a container is.
+ *
+ * Concurrency: calls may overlap. One container ends once, whoever asked first.
+ */
+import { open } from 'node:fs/promises';
+import { G8Error, isG8Error } from '../../base/errors.ts';
+import { makeFolder } from '../../base/make-folder.ts';
+import { connectDaemon } from '../../fs/client.ts';
+import { readMountinfo } from '../../fs/mountinfo.ts';
+import { Container, type EndReason } from './container.ts';
+import { runtimeName } from './container-folder.ts';
+import { takeId, withIdLock } from './ids.ts';
+import { type ContainerOrder, mountPointsOf, prepare } from './prepare.ts';
+import { identify, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { Reconciler } from './reconcile.ts';
+import { type ContainerRecord, writeRecord } from './record.ts';
+import { RootMounts, type RootMountsOptions } from './root-mounts.ts';
+import { killInit, stopGently } from './stop.ts';
+import { type ContainerSystem, containersDir, folderOf } from './system.ts';
+import { takeAway } from './take-away.ts';
+
+/** Below the 10 s after which clients give up. */
+export const GRACE_MS = 5_000;
+
+export interface ContainersOptions extends Omit<ContainerSystem, 'mounts'> {
+  readonly mounts: RootMountsOptions;
+  /** More are refused. */
+  readonly countMax: number;
+  /** Take over containers whose process died, and look after all of them now and then. Default false. */
+  readonly adopt?: boolean;
+  /** Called when a container has been taken away. */
+  readonly onEnd?: (container: Container, reason: EndReason) => void;
+}
+
+export class Containers {
+  readonly #options: ContainersOptions;
+  readonly #system: ContainerSystem;
+  readonly #self: ProcessIdentity = ownIdentity();
+  readonly #table = new Map<number, Container>();
+  /** Being made: in nobody's list yet. */
+  readonly #making = new Set<number>();
+  readonly #ending = new Map<number, Promise<void>>();
+  readonly #reconciler: Reconciler;
+
+  private constructor(options: ContainersOptions) {
+    this.#options = options;
+    const mounts = new RootMounts(options.mounts, () => {
+      this.#checkRoots().catch((error: unknown) =>
+        options.log.error({ err: error }, 'roots of containers cannot be checked'),
+      );
+    });
+    this.#system = { ...options, mounts };
+    this.#reconciler = new Reconciler(this.#system, {
+      adopts: options.adopt === true,
+      self: this.#self,
+      isKept: (id) => this.#table.has(id) || this.#making.has(id) || this.#ending.has(id),
+      adopt: (record) => this.#adopt(record),
+      look: () => this.#look(),
+    });
+  }
+
+  /**
+   * Opens a state folder, making it if need be; clears away what is dead in it and takes over what is not.
+   *
+   * @throws ERR_CREATE, ERR_PERMISSION, ERR_IO
+   */
+  static async open(options: ContainersOptions): Promise<Containers> {
+    await makeFolder(options.stateDir, { mode: 0o700 });
+    await makeFolder(containersDir(options), { mode: 0o700 });
+    const containers = new Containers(options);
+    await containers.#reconciler.run();
+    if (options.adopt === true) {
+      await containers.#checkRoots();
+      containers.#reconciler.start();
+    }
+    return containers;
+  }
+
+  /** Containers of this process, those that are being made included. */
+  get count(): number {
+    return this.#table.size + this.#making.size;
+  }
+
+  get isFull(): boolean {
+    return this.count >= this.#options.countMax;
+  }
+
+  /** By number. */
+  list(): Container[] {
+    return [...this.#table.values()].sort((a, b) => a.id - b.id);
+  }
+
+  find(id: number): Container | undefined {
+    return this.#table.get(id);
+  }
+
+  /** @throws ERR_NO_INPUT when there is none */
+  get(id: number): Container {
+    const container = this.#table.get(id);
+    if (container !== undefined) return container;
+    throw new G8Error('ERR_NO_INPUT', `no container with id '${id}'`);
+  }
+
+  /**
+   * Makes a container and starts it. What fails leaves nothing behind.
+   *
+   * @throws ERR_CREATE when there are too many, or the runtime refuses; what mounting and the network throw
+   */
+  async create(order: ContainerOrder): Promise<Container> {
+    const record = await this.#reserve(order);
+    const { id } = record;
+    const folder = folderOf(this.#system, id);
+    try {
+      const network = await prepare(this.#system, record, order);
+      await using log = await open(folder.log, 'a', 0o600);
+      const pid = await this.#system.runtime.start(runtimeName(id), folder.bundle, log.fd);
+      const nics = network.nics ?? record.arguments.nics;
+      // A command may have ended by now: then it is found dead like any other.
+      const init = identify(pid) ?? { pid, startTicks: '', boot: '' };
+      const running = { ...record, state: 'running', init } as const;
+      return await this.#keep({ ...running, arguments: { ...record.arguments, nics } });
+    } catch (error) {
+      await this.#takeAway(record);
+      throw error;
+    } finally {
+      this.#making.delete(id);
+    }
+  }
+
+  /**
+   * Ends a container: its processes are asked, then killed, and everything of it is taken away.
+   *
+   * @param graceMs how long they may take; default 5 s
+   * @throws ERR_NO_INPUT when there is no such container; ERR_IO when something of it cannot be taken away yet
+   */
+  async terminate(id: number, graceMs = GRACE_MS): Promise<void> {
+    const container = this.get(id);
+    await this.#end(container, 'terminated', graceMs);
+  }
+
+  /** Leaves everything as it is: containers go on, and whoever comes next finds them. */
+  async close(): Promise<void> {
+    await this.#reconciler.close();
+    for (const container of this.#table.values()) container.unwatch();
+    await Promise.allSettled(this.#ending.values());
+    await this.#system.mounts.close();
+  }
+
+  /** Takes a number and writes the first record; from then on a crash is cleaned up after. */
+  async #reserve(order: ContainerOrder): Promise<ContainerRecord> {
+    if (this.isFull) {
+      throw new G8Error('ERR_CREATE', `There are already ${this.count} containers`);
+    }
+    return await withIdLock(this.#options.stateDir, async () => {
+      const id = await takeId(
+        this.#options.stateDir,
+        (number) => folderOf(this.#system, number).path,
+      );
+      this.#making.add(id);
+      const folder = folderOf(this.#system, id);
+      const record: ContainerRecord = {
+        id,
+        state: 'creating',
+        arguments: order.arguments,
+        created: new Date().toISOString(),
+        owner: this.#self,
+        init: null,
+        command: order.command ?? null,
+        mountPoints: mountPointsOf(folder, order.arguments),
+        cacheDir: this.#system.mounts.cacheDir,
+      };
+      await writeRecord(folder.path, record);
+      return record;
+    });
+  }
+
+  async #keep(record: ContainerRecord): Promise<Container> {
+    await writeRecord(folderOf(this.#system, record.id).path, record);
+    const container = new Container(this.#system, record);
+    this.#table.set(record.id, container);
+    container.watch(() => this.#ended(container));
+    return container;
+  }
+
+  /** Its process died; this one goes on with it. */
+  async #adopt(record: ContainerRecord): Promise<void> {
+    await this.#keep({ ...record, owner: this.#self });
+    this.#options.log.info({ container: record.id }, 'container taken over');
+  }
+
+  #ended(container: Container): void {
+    const reason = container.cgroup.outOfMemoryKills() > 0 ? 'out-of-memory' : 'ended';
+    this.#endLogged(container, reason);
+  }
+
+  #endLogged(container: Container, reason: EndReason): void {
+    this.#end(container, reason, 0).catch((error: unknown) =>
+      this.#options.log.error({ err: error, container: container.id }, 'clean-up failed'),
+    );
+  }
+
+  #end(container: Container, reason: EndReason, graceMs: number): Promise<void> {
+    const { id } = container;
+    const running = this.#ending.get(id);
+    if (running !== undefined) return running;
+    const ending = this.#endNow(container, reason, graceMs).finally(() => {
+      this.#ending.delete(id);
+      container.settle(reason);
+      this.#options.onEnd?.(container, reason);
+    });
+    this.#ending.set(id, ending);
+    return ending;
+  }
+
+  async #endNow(container: Container, reason: EndReason, graceMs: number): Promise<void> {
+    container.unwatch();
+    this.#options.log.info({ container: container.id, reason }, 'container ends');
+    try {
+      const record: ContainerRecord = { ...container.record, state: 'ending' };
+      // When the disk is full the container ends all the same.
+      await writeRecord(container.folder.path, record).catch(() => {});
+      await stopGently(container, graceMs);
+      await killInit(container);
+      await takeAway(this.#system, container.id, record.mountPoints);
+    } finally {
+      // What could not be taken away is tried again by the reconciler.
+      this.#table.delete(container.id);
+    }
+  }
+
+  async #takeAway({ id, mountPoints }: ContainerRecord): Promise<void> {
+    try {
+      await takeAway(this.#system, id, mountPoints);
+    } catch (error) {
+      // Why it failed before matters more; the rest is tried again later.
+      this.#options.log.error({ err: error, container: id }, 'clean-up failed');
+    }
+  }
+
+  /** Finds out which roots are still there and served; containers on others cannot go on. */
+  async #checkRoots(): Promise<void> {
+    if (this.#table.size === 0) return;
+    const served = await this.#servedRoots();
+    const mounted = new Set(readMountinfo().map(({ mountPoint }) => mountPoint));
+    for (const container of this.#table.values()) {
+      const { root } = container.folder;
+      if (!served.has(root) || !mounted.has(root)) this.#endLogged(container, 'root-lost');
+    }
+  }
+
+  async #servedRoots(): Promise<Set<string>> {
+    const { mounts } = this.#system;
+    const found = await connectDaemon(mounts.cacheDir);
+    if (found === undefined) return new Set();
+    found.close();
+    try {
+      // The connection that is kept: its end tells the next time.
+      const client = await mounts.connect();
+      const list = await client.request<{ mountPoint: string }[]>('list', {});
+      return new Set(list.map(({ mountPoint }) => mountPoint));
+    } catch (error) {
+      if (isG8Error(error, 'ERR_STORE_UNAVAILABLE')) return new Set();
+      throw error;
+    }
+  }
+
+  /** For what no event tells, such as a root that was unmounted by others. */
+  async #look(): Promise<void> {
+    for (const container of this.#table.values()) {
+      if (!container.isRunning()) this.#ended(container);
+    }
+    await this.#checkRoots();
+  }
+}

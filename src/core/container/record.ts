@@ -1,0 +1,79 @@
+/**
+ * What is kept on disk of a container, so that whoever comes after this process can go on with it or clean up:
+ * one file in the container's folder, replaced as a whole.
+ */
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { toG8Error } from '../../base/errors.ts';
+import type { ContainerArguments } from './arguments.ts';
+import type { ProcessIdentity } from './process-identity.ts';
+
+const FILE = 'record.json';
+
+/** `creating` until the first process runs; `ending` from the moment that everything is taken away. */
+export type ContainerState = 'creating' | 'running' | 'ending';
+
+/** A container as its folder tells it. */
+export interface ContainerRecord {
+  readonly id: number;
+  readonly state: ContainerState;
+  readonly arguments: ContainerArguments;
+  /** ISO 8601. */
+  readonly created: string;
+  /** Whose work it is to watch and to clean up; the core daemon's when that process is gone. */
+  readonly owner: ProcessIdentity;
+  /** The first process; `null` while there is none. */
+  readonly init: ProcessIdentity | null;
+  /** What the first process was told to run; `null` when the container only waits for jobs. */
+  readonly command: readonly string[] | null;
+  /** Where the root and other flists are mounted by the mount daemon, in the order in which it was done. */
+  readonly mountPoints: readonly string[];
+  /** Folder of the cache whose daemon has mounted them. */
+  readonly cacheDir: string;
+}
+
+const identity = z.object({ pid: z.number().int(), startTicks: z.string(), boot: z.string() });
+const schema = z.object({
+  id: z.number().int(),
+  state: z.enum(['creating', 'running', 'ending']),
+  // Written by us from what was checked; only its being there is looked at.
+  arguments: z.custom<ContainerArguments>((value) => typeof value === 'object' && value !== null),
+  created: z.string(),
+  owner: identity,
+  init: identity.nullable(),
+  command: z.array(z.string()).nullable(),
+  mountPoints: z.array(z.string()),
+  cacheDir: z.string(),
+});
+
+/** @throws ERR_CACHE_FULL when the disk is, ERR_IO */
+export async function writeRecord(folder: string, record: ContainerRecord): Promise<void> {
+  const path = join(folder, FILE);
+  try {
+    await writeFile(`${path}.tmp`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+    await rename(`${path}.tmp`, path);
+  } catch (error) {
+    throw toG8Error(error, 'ERR_IO', `Record of container ${record.id} cannot be written`);
+  }
+}
+
+/**
+ * @returns `undefined` when there is none, or none that can be understood: what a crash at the very beginning
+ *   leaves, and what another version wrote
+ * @throws ERR_IO when it cannot be read: the container may be alive
+ */
+export async function readRecord(folder: string): Promise<ContainerRecord | undefined> {
+  let text: string;
+  try {
+    text = await readFile(join(folder, FILE), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw toG8Error(error, 'ERR_IO', `Record in ${folder} cannot be read`);
+  }
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}

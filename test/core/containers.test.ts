@@ -1,0 +1,149 @@
+/** Containers from flists: made, entered, ended, and nothing left of them. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { readRecord } from '../../src/core/container/record.ts';
+import { ContainerWorld, NOTHING } from '../support/container-world.ts';
+
+test('create() starts a container on its image, and terminate() leaves nothing of it', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open();
+  const container = await containers.create({ arguments: world.arguments(await world.image()) });
+  assert.equal(container.id, 1);
+  assert.deepEqual(containers.list(), [container]);
+  const told = await world.shell(
+    container,
+    'cat /etc/motd; hostname; cat /etc/hosts; pwd; echo $$',
+  );
+  assert.equal(told.code, 0, told.stderr);
+  const lines = told.stdout.split('\n');
+  assert.deepEqual(lines.slice(0, 3), ['welcome', 'core-1', '127.0.0.1 localhost core-1']);
+  assert.equal((await readRecord(container.folder.path))?.state, 'running');
+  await containers.terminate(1);
+  assert.deepEqual(containers.list(), []);
+  assert.deepEqual(world.leftovers(), NOTHING);
+  await assert.rejects(containers.terminate(1), { message: "no container with id '1'" });
+});
+
+test('create() counts up and does not use a number again', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open();
+  const order = { arguments: world.arguments(await world.image()) };
+  const [first, second] = await Promise.all([containers.create(order), containers.create(order)]);
+  assert.deepEqual([first.id, second.id].sort(), [1, 2]);
+  await containers.terminate(2);
+  assert.equal((await containers.create(order)).id, 3);
+  await Promise.all([containers.terminate(1), containers.terminate(3)]);
+  assert.deepEqual(world.leftovers(), NOTHING);
+});
+
+test('create() gives environment, host name, files and mounts', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open();
+  const system = world.system();
+  // Where a file is to go, as an image could have it.
+  symlinkSync('/../../var/log', join(system, 'etc/logs'));
+  const image = await world.image(system);
+  const data = world.mounts.folder('data');
+  writeFileSync(join(data, 'here'), 'from the host\n');
+  const tools = world.mounts.folder('tools');
+  writeFileSync(join(tools, 'tool'), 'from a flist\n');
+  const flist = await world.image(tools, 'tools');
+  const container = await containers.create({
+    arguments: world.arguments(image, {
+      hostname: 'web1',
+      env: { K: 'a, b=c' },
+      config: { 'etc/logs/../deep/file': 'one', '/../../etc/other': 'two' },
+      mount: {
+        [data]: '/data',
+        [join(data, 'here')]: '/etc/here',
+        [`file://${flist}`]: '/opt/tools',
+      },
+    }),
+  });
+  const told = await world.shell(
+    container,
+    'hostname; echo "$K"; cat /var/deep/file /etc/other; echo; stat -c %a /var/deep /etc/other; ' +
+      'cat /data/here /etc/here /opt/tools/tool; echo new >/data/new; echo x >/opt/tools/x; cat /opt/tools/x',
+  );
+  assert.deepEqual(told.stdout.split('\n'), [
+    ...['web1', 'a, b=c', 'onetwo', '700', '600'],
+    ...['from the host', 'from the host', 'from a flist', 'x', ''],
+  ]);
+  assert.equal(readFileSync(join(data, 'new'), 'utf8'), 'new\n');
+  await containers.terminate(1);
+  assert.deepEqual(world.leftovers(), NOTHING);
+  assert.equal(readFileSync(join(data, 'here'), 'utf8'), 'from the host\n');
+});
+
+test('create() that fails leaves nothing behind', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open();
+  const image = await world.image();
+  const absent = { message: /absent/ };
+  const orders: [Record<string, unknown>, { message: RegExp }][] = [
+    [{ root: world.mounts.path('absent.flist') }, absent],
+    [{ root: 'http://127.0.0.1:9/absent.flist' }, { message: /absent.flist/ }],
+    [{ mount: { '/absent/folder': '/data' } }, absent],
+    [{ mount: { 'file:///absent.flist': '/data' } }, absent],
+    [{ config: { '/etc/motd/below': '' } }, { message: /below a file/ }],
+    [{ config: { '/bin': '' } }, { message: /no regular file/ }],
+    [{ mount: { '/etc': '/etc/motd' } }, { message: /cannot be started: .*motd/ }],
+  ];
+  for (const [more, failure] of orders) {
+    await assert.rejects(containers.create({ arguments: world.arguments(image, more) }), failure);
+    assert.deepEqual(world.leftovers(), NOTHING);
+  }
+  const refusing = await world.open({ countMax: 0 });
+  await assert.rejects(refusing.create({ arguments: world.arguments(image) }), {
+    code: 'ERR_CREATE',
+    message: 'There are already 0 containers',
+  });
+});
+
+test('terminate() asks processes first, and does not wait for those that do not listen', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open();
+  const out = world.mounts.folder('out');
+  const mount = { [out]: '/out' };
+  const image = await world.image();
+  const container = await containers.create({ arguments: world.arguments(image, { mount }) });
+  const polite = world.shell(
+    container,
+    'trap "echo bye >/out/word; exit 0" TERM; echo >/out/polite; while :; do sleep 0.05; done',
+  );
+  const deaf = world.shell(
+    container,
+    'trap "" TERM; echo >/out/deaf; while :; do sleep 0.05; done',
+  );
+  await world.fileThere(join(out, 'polite'));
+  await world.fileThere(join(out, 'deaf'));
+  await containers.terminate(1, 500);
+  assert.equal(readFileSync(join(out, 'word'), 'utf8'), 'bye\n');
+  assert.equal((await polite).code, 0);
+  assert.notEqual((await deaf).code, 0);
+  assert.deepEqual(world.leftovers(), NOTHING);
+});
+
+test('what a container writes is gone with it, and others never see it', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open();
+  const order = { arguments: world.arguments(await world.image()) };
+  const [one, other] = [await containers.create(order), await containers.create(order)];
+  await world.shell(one, 'echo changed >/etc/motd; echo new >/new; rm /etc/passwd');
+  const told = await world.shell(other, 'cat /etc/motd; ls /new; ls /etc/passwd');
+  assert.equal(told.stdout, 'welcome\n/etc/passwd\n');
+  assert.match(told.stderr, /\/new: No such file/);
+  assert.equal(statSync(join(one.folder.upper, 'new')).size, 4);
+  await Promise.all([containers.terminate(1), containers.terminate(2)]);
+});
+
+test('a folder in the way of a number is left out', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open();
+  // Somebody else's container, whose process lives: this one.
+  const foreign = await containers.create({ arguments: world.arguments(await world.image()) });
+  mkdirSync(join(world.state, 'containers/2'));
+  assert.equal((await containers.create({ arguments: foreign.record.arguments })).id, 3);
+});

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { parseContainerArguments } from '../../../../src/core/container/arguments.ts';
+
+const DEFAULTS = { tags: null, storage: '' };
+const parse = (more: object) => parseContainerArguments({ root: '/a.flist', ...more }, DEFAULTS);
+
+test('parseContainerArguments() takes what the Python client sends', () => {
+  const sent = {
+    root: 'http://127.0.0.1:8080/busybox.flist',
+    mount: null,
+    host_network: false,
+    nics: [{ type: 'default' }],
+    port: { '8080': 80, '10.0.0.1:7000|tcp+udp': 7000 },
+    hostname: null,
+    privileged: false,
+    storage: null,
+    name: null,
+    identity: null,
+    env: null,
+    cgroups: [['memory', 'm1']],
+  };
+  const config = { dhcp: false, cidr: '', gateway: '', dns: null };
+  const state = 'unknown';
+  const nic = { type: 'default', id: '', name: '', hwaddr: '', config, monitor: false, state };
+  assert.deepEqual(parseContainerArguments(sent, { tags: ['a'], storage: 'zdb://here:9900' }), {
+    ...sent,
+    nics: [nic],
+    hostname: '',
+    storage: 'zdb://here:9900',
+    name: '',
+    identity: '',
+    config: null,
+    tags: ['a'],
+  });
+});
+
+test('parseContainerArguments() ignores nics and ports on the host network, and tags in arguments', () => {
+  const args = parse({ host_network: true, nics: [{ type: 'vlan' }], port: { x: 1 }, tags: ['b'] });
+  assert.deepEqual([args.nics, args.port, args.tags], [[], null, null]);
+});
+
+test('parseContainerArguments() refuses values that no container can have', () => {
+  const cases: [object, RegExp][] = [
+    [{ root: null }, /needs a root/],
+    [{ mount: { data: '/data' } }, /source 'data' is not absolute/],
+    [{ mount: { '/data': 'data' } }, /target 'data' is not absolute/],
+    [{ port: { a: 1 } }, /'a' is not valid/],
+    [{ port: { '65536': 1 } }, /65536 is out of range/],
+    [{ port: { '80': 65_536 } }, /65536 is out of range/],
+    [{ port: { '80|sctp': 1 } }, /not valid/],
+    [{ cgroups: [['cpu', 'x']] }, /cpu is unknown/],
+    [{ hostname: 'a b' }, /'a b' is not valid/],
+    [{ env: { 'A=B': '' } }, /cannot be set/],
+    [{ nics: [{ type: 'default' }, { type: 'default' }] }, /Only one nic of default/],
+    [{ nics: [1, 2].map(() => ({ type: 'bridge', id: 'b' })) }, /Only one nic of bridge b/],
+    [{ nics: [{ type: 'bridge', id: 'core0' }] }, /core0 is for/],
+    [{ nics: [{ type: 'bridge' }] }, /needs an id/],
+    [{ nics: [{ type: 'tap' }] }, /'tap' is unknown/],
+    [{ nics: [{ type: 'vxlan', id: '1' }] }, /'vxlan' is not supported/],
+    ...['default', 'eth7', 'zt0', 'sixteen-letters-', 'a/b', '..'].map((name): [object, RegExp] => [
+      { nics: [{ type: 'default', name }] },
+      /cannot be used/,
+    ]),
+    [{ nics: ['a', 'b'].map((id) => ({ type: 'bridge', id, name: 'n' })) }, /'n' is used twice/],
+  ];
+  for (const [more, message] of cases) {
+    assert.throws(() => parse(more), { code: 'ERR_USAGE', message }, JSON.stringify(more));
+  }
+});
+
+test('parseContainerArguments() refuses wrong shapes with the name of the argument', () => {
+  const cases: [unknown, RegExp][] = [
+    [[], /arguments/],
+    [{ root: 1 }, /root/],
+    [{ root: '/a\0b' }, /root/],
+    [{ root: '/a', mount: ['/a'] }, /mount/],
+    [{ root: '/a', port: { '80': '80' } }, /port\.80/],
+    [{ root: '/a', port: { '80': 1.5 } }, /port\.80/],
+    [{ root: '/a', privileged: 'yes' }, /privileged/],
+    [{ root: '/a', nics: {} }, /nics/],
+    [{ root: '/a', nics: [{}] }, /nics\.0\.type/],
+    [{ root: '/a', cgroups: [['memory']] }, /cgroups\.0/],
+    [{ root: '/a', env: { A: 1 } }, /env\.A/],
+    [{ root: '/a', name: 'n'.repeat(70_000) }, /name/],
+  ];
+  for (const [value, message] of cases) {
+    const refusal = { code: 'ERR_PROTOCOL', message };
+    assert.throws(() => parseContainerArguments(value, DEFAULTS), refusal, JSON.stringify(value));
+  }
+});
