@@ -9,6 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { abortError, throwIfAborted } from '../base/abort.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { processStart } from '../base/process-start.ts';
 
 /** Longer than changes take but those that bring large folders in. */
 const WAIT_MS = 30_000;
@@ -106,7 +107,7 @@ async function linked(draft: string, lock: string): Promise<boolean> {
 async function ownText(): Promise<string> {
   const owner: Owner = {
     pid: process.pid,
-    started: (await startOf(process.pid)) ?? '',
+    started: (await processStart(process.pid)) ?? '',
     realm: await realm(),
     token: randomBytes(12).toString('hex'),
   };
@@ -132,7 +133,7 @@ async function holderOf(
 type Holder = NonNullable<Awaited<ReturnType<typeof holderOf>>>;
 
 async function isAbandoned(lock: string, { owner }: Holder): Promise<boolean> {
-  if (owner?.realm === (await realm())) return (await startOf(owner.pid)) !== owner.started;
+  if (owner?.realm === (await realm())) return (await processStart(owner.pid)) !== owner.started;
   const info = await stat(lock).catch(() => undefined);
   return info !== undefined && Date.now() - info.mtimeMs > UNSEEN_AGE_MS_MAX;
 }
@@ -165,14 +166,6 @@ async function textOf(path: string): Promise<string | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-/** Field 22 of /proc/PID/stat; `undefined` when there is no such process, or only its remains. */
-async function startOf(pid: number): Promise<string | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
-  // The name of the program, in parentheses, may hold anything.
-  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
-  return fields?.[0] === 'Z' ? undefined : fields?.[19];
 }
 
 async function realm(): Promise<string> {

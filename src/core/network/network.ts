@@ -1,0 +1,386 @@
+/**
+ * The network of containers: each gets a network namespace with its nics before it starts, and loses it by
+ * its id alone. What containers share on the host comes with the first and goes with the last of them.
+ *
+ * Concurrency: calls for different containers may overlap, also between processes with the same folder; calls
+ * for one container follow each other.
+ */
+import { createAbortController } from '../../base/abort.ts';
+import { G8Error, isG8Error } from '../../base/errors.ts';
+import { KeyedLock } from '../../base/keyed-lock.ts';
+import type { Logger } from '../../fs/log.ts';
+import { containerAddress } from './addresses.ts';
+import { type Lease, requestLease } from './dhcp.ts';
+import { checkPort, parseForwardKey } from './forward.ts';
+import {
+  configureNics,
+  createNamespace,
+  createNic,
+  namespacePath,
+  type PlacedNic,
+  removeNamespace,
+  removeNic,
+} from './namespace.ts';
+import { checkBeside, type Nic, type NicState, nameInside } from './nic.ts';
+import { type ContainerRecord, type NetworkRecord, type NicRecord, RecordFile } from './record.ts';
+import { hostNameServers } from './resolv-conf.ts';
+import { checkNetworkSettings, type NetworkSettings } from './settings.ts';
+import { defaultNetwork, ensureNameServer, settle } from './shared.ts';
+
+const CONTAINER_ID_MAX = 65_534;
+
+export interface NetworkOptions {
+  readonly settings: NetworkSettings;
+  readonly log: Logger;
+  /**
+   * Whether the default bridge stays until {@link Network.close} although nobody uses it: for a process that
+   * makes one container after the other. Default false.
+   */
+  readonly keepBridge?: boolean;
+  /** A lease has come: its name servers belong into the container's resolv.conf. */
+  readonly onNameServers?: (container: number, servers: readonly string[]) => void;
+}
+
+export interface NetworkRequest {
+  /** As `parseNics` gives them. */
+  readonly nics: readonly Nic[];
+  /** Container ports by host side, `[address:]port[|protocols]`. Without a default nic they are ignored. */
+  readonly forwards: Readonly<Record<string, number>>;
+}
+
+export interface ContainerNetwork {
+  readonly netnsPath: string;
+  /** For the container's resolv.conf; those of leases come later. */
+  readonly nameServers: readonly string[];
+  /** IPv4 addresses with their prefix, of the nics that have one already. */
+  readonly addresses: readonly string[];
+}
+
+export class Network {
+  readonly settings: NetworkSettings;
+  readonly records: RecordFile;
+  readonly #options: NetworkOptions;
+  readonly #leases = new Map<number, AbortController>();
+  readonly #turns = new KeyedLock();
+
+  /** Does nothing yet to the host. @throws ERR_CONFIG */
+  constructor(options: NetworkOptions) {
+    this.settings = checkNetworkSettings(options.settings);
+    this.#options = options;
+    this.records = new RecordFile(this.settings.stateDir);
+  }
+
+  /**
+   * Makes a container's network namespace with all its nics, and what it needs on the host.
+   *
+   * @throws ERR_USAGE for a host port that is taken, ERR_CONFIG, ERR_IO, ERR_TIMEOUT; nothing is left then
+   */
+  async prepare(container: number, request: NetworkRequest): Promise<ContainerNetwork> {
+    checkId(container);
+    return await this.#turns.run(String(container), async () => {
+      try {
+        return await this.#prepare(container, request);
+      } catch (error) {
+        await this.#release(container).catch(() => {}); // The first error is the one that tells.
+        throw error;
+      }
+    });
+  }
+
+  /** Takes away whatever there is of a container's network; can be called again, and for ids never used. */
+  async release(container: number): Promise<void> {
+    checkId(container);
+    await this.#turns.run(String(container), () => this.#release(container));
+  }
+
+  /** Takes away the networks of all containers but those that live, and repairs what is shared. */
+  async prune(living: ReadonlySet<number>): Promise<void> {
+    const ids = Object.keys((await this.records.read()).containers).map(Number);
+    for (const id of ids) if (!living.has(id)) await this.release(id);
+    await this.records.change((record) => this.#settle(record, { repair: true }));
+  }
+
+  /** Nics of a container, with what has become of them; none for an unknown one. */
+  async nicsOf(container: number): Promise<readonly NicRecord[]> {
+    return (await this.records.read()).containers[container]?.nics ?? [];
+  }
+
+  /** Live forwards of a container: container ports by host side. */
+  async forwardsOf(container: number): Promise<Record<string, number>> {
+    const known = (await this.records.read()).containers[container];
+    if (known === undefined || known.address === null) return {};
+    return Object.fromEntries(known.forwards.map(({ key, port }) => [key, port]));
+  }
+
+  /**
+   * Adds a nic to a running container, at the end of its list.
+   *
+   * @returns name servers to append to the container's resolv.conf
+   * @throws ERR_NO_INPUT for an unknown container, ERR_USAGE, ERR_CONFIG, ERR_IO
+   */
+  async addNic(container: number, nic: Nic): Promise<readonly string[]> {
+    return await this.#turns.run(String(container), async () => {
+      const placed = await this.records.change(async (record) => {
+        const known = find(record, container);
+        checkBeside(nic, known.nics.filter(isLive), this.settings);
+        const added = this.#place(container, nic, known.nics.length);
+        known.nics.push({ ...copyOf(nic), state: 'unknown' });
+        if (nic.type === 'default') known.address = addressOf(added);
+        return added;
+      });
+      try {
+        if (nic.type === 'default') await this.records.change((record) => this.#settle(record));
+        await createNic(container, placed, this.settings);
+        await this.#configure(container, [placed]);
+      } catch (error) {
+        await this.records.change(async (record) => {
+          const known = find(record, container);
+          known.nics.splice(placed.index, 1);
+          if (nic.type === 'default') known.address = null;
+          await this.#settle(record);
+        });
+        throw error;
+      }
+      return await this.#nameServers([placed]);
+    });
+  }
+
+  /**
+   * Takes a nic away from a running container; its entry stays.
+   *
+   * @throws ERR_NO_INPUT for an unknown container, ERR_USAGE for an unknown index, ERR_CONFIG when the nic is
+   *   not configured, ERR_IO
+   */
+  async removeNic(container: number, index: number): Promise<void> {
+    await this.#turns.run(String(container), async () => {
+      const nic = find(await this.records.read(), container).nics[index];
+      if (nic === undefined) throw new G8Error('ERR_USAGE', `Container has no nic ${index}`);
+      if (nic.state !== 'configured') {
+        throw new G8Error('ERR_CONFIG', `Nic ${index} is not configured but ${nic.state}`);
+      }
+      await removeNic(container, { nic, index }, this.settings);
+      await this.records.change(async (record) => {
+        const known = find(record, container);
+        (known.nics[index] as NicRecord).state = 'destroyed';
+        if (nic.type === 'default') known.address = null;
+        await this.#settle(record);
+      });
+    });
+  }
+
+  /** @throws ERR_NO_INPUT, ERR_USAGE when the host port is taken or the container has no default nic */
+  async addForward(container: number, key: string, port: number): Promise<void> {
+    await this.records.change(async (record) => {
+      const known = find(record, container);
+      if (known.address === null) {
+        throw new G8Error('ERR_USAGE', `Container ${container} has no default nic to forward to`);
+      }
+      checkForward(record, key, port);
+      known.forwards.push({ key, port });
+      try {
+        await this.#settle(record);
+      } catch (error) {
+        known.forwards.pop();
+        throw error;
+      }
+    });
+  }
+
+  /** @throws ERR_NO_INPUT for an unknown container or forward */
+  async removeForward(container: number, key: string, port: number): Promise<void> {
+    await this.records.change(async (record) => {
+      const known = find(record, container);
+      const at = known.forwards.findIndex((one) => one.key === key && one.port === port);
+      if (at === -1) {
+        throw new G8Error(
+          'ERR_NO_INPUT',
+          `Container ${container} has no forward ${key} to ${port}`,
+        );
+      }
+      known.forwards.splice(at, 1);
+      await this.#settle(record);
+    });
+  }
+
+  /** Makes what is shared as the record wants it. For changes of the record by others. */
+  async settle(record: NetworkRecord): Promise<void> {
+    await this.#settle(record);
+  }
+
+  /** Ends what still waits for leases, and takes away what nobody uses any more. */
+  async close(): Promise<void> {
+    for (const controller of this.#leases.values()) controller.abort();
+    await this.records.change((record) =>
+      settle(record, this.settings, this.#options.log, { keepBridge: false }),
+    );
+  }
+
+  async #prepare(container: number, request: NetworkRequest): Promise<ContainerNetwork> {
+    const placed = request.nics.map((nic, index) => this.#place(container, nic, index));
+    const isDefault = ({ nic }: PlacedNic): boolean => nic.type === 'default';
+    const own = placed.find(isDefault);
+    await this.records.change(async (record) => {
+      if (record.containers[container] !== undefined) {
+        throw new G8Error('ERR_INTERNAL', `Container ${container} has a network already`);
+      }
+      const forwards = Object.entries(request.forwards);
+      const known: ContainerRecord = { address: null, nics: [], forwards: [] };
+      for (const [key, port] of forwards) {
+        checkForward(record, key, port, known);
+        known.forwards.push({ key, port });
+      }
+      known.address = own === undefined ? null : addressOf(own);
+      known.nics = placed.map(({ nic }) => ({ ...copyOf(nic), state: 'unknown' }));
+      record.containers[container] = known;
+      await this.#settle(record);
+    });
+    const [nameServers] = await Promise.all([
+      this.#nameServers(placed),
+      createNamespace(container, placed, this.settings).then(() =>
+        this.#configure(container, placed),
+      ),
+    ]);
+    const addresses = placed.map(({ config }) => config.cidr).filter((cidr) => cidr !== '');
+    return { netnsPath: namespacePath(container, this.settings), nameServers, addresses };
+  }
+
+  async #release(container: number): Promise<void> {
+    this.#leases.get(container)?.abort();
+    this.#leases.delete(container);
+    await removeNamespace(container, this.settings);
+    await this.records.change(async (record) => {
+      delete record.containers[container];
+      await this.#settle(record);
+    });
+  }
+
+  #place(container: number, nic: Nic, index: number): PlacedNic {
+    if (nic.type !== 'default') return { nic, index, config: nic.config };
+    const network = defaultNetwork(this.settings);
+    const config = {
+      dhcp: false,
+      cidr: `${containerAddress(network, container)}/${network.prefix}`,
+      gateway: network.address,
+      dns: null,
+    };
+    return { nic, index, config };
+  }
+
+  /** Configures nics that are there, notes their states, and starts to wait for leases. */
+  async #configure(container: number, nics: readonly PlacedNic[]): Promise<void> {
+    const failures = await configureNics(container, nics, this.settings);
+    for (const [index, err] of failures) {
+      this.#options.log.warn({ container, nic: index, err }, 'Nic cannot be configured');
+    }
+    const states = nics.map(({ index, config }): [number, NicState] => {
+      if (failures.has(index)) return [index, 'error'];
+      return [index, config.dhcp ? 'unknown' : 'configured'];
+    });
+    await this.#note(container, new Map(states));
+    for (const placed of nics) {
+      if (placed.config.dhcp && !failures.has(placed.index)) void this.#lease(container, placed);
+    }
+  }
+
+  /** Never fails: what goes wrong becomes the nic's state. */
+  async #lease(container: number, { nic, index }: PlacedNic): Promise<void> {
+    const controller = this.#leases.get(container) ?? createAbortController();
+    this.#leases.set(container, controller);
+    try {
+      const lease = await requestLease({
+        netnsPath: namespacePath(container, this.settings),
+        interface: nameInside(nic, index),
+        folder: this.settings.stateDir,
+        signal: controller.signal,
+      });
+      await this.#useLease(container, { nic, index, config: { ...lease, dhcp: false } }, lease);
+    } catch (error) {
+      if (isG8Error(error, 'ERR_ABORTED')) return; // The container has gone.
+      this.#options.log.warn({ container, nic: index, err: error }, 'Nic gets no lease');
+      await this.#note(container, new Map([[index, 'error']])).catch(() => {});
+    }
+  }
+
+  async #useLease(container: number, placed: PlacedNic, lease: Lease): Promise<void> {
+    const failures = await configureNics(container, [placed], this.settings);
+    if (failures.size > 0) throw failures.get(placed.index);
+    await this.#note(container, new Map([[placed.index, 'configured']]));
+    if (lease.dns.length > 0) this.#options.onNameServers?.(container, lease.dns);
+  }
+
+  async #note(container: number, states: ReadonlyMap<number, NicState>): Promise<void> {
+    if (states.size === 0) return;
+    await this.records.change(async (record) => {
+      for (const [index, state] of states) {
+        const nic = record.containers[container]?.nics[index];
+        if (nic !== undefined) nic.state = state;
+      }
+    });
+  }
+
+  /** Name servers for nics; that of the default bridge is started when it is first wanted. */
+  async #nameServers(nics: readonly PlacedNic[]): Promise<string[]> {
+    const own = nics.flatMap(({ config }) => config.dns ?? []);
+    if (!nics.some(({ nic }) => nic.type === 'default')) return own;
+    const { bridge } = this.settings;
+    const { address } = defaultNetwork(this.settings);
+    try {
+      const isServed = await this.records.change((record) =>
+        ensureNameServer(record, { bridge, address }, this.settings),
+      );
+      if (isServed) return [address, ...own];
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'No name server on the default bridge');
+    }
+    return [...(await hostNameServers()), ...own];
+  }
+
+  async #settle(record: NetworkRecord, { repair = false } = {}): Promise<void> {
+    const { log, keepBridge = false } = this.#options;
+    await settle(record, this.settings, log, { keepBridge, repair });
+  }
+}
+
+function checkId(container: number): void {
+  if (Number.isInteger(container) && container > 0 && container <= CONTAINER_ID_MAX) return;
+  throw new RangeError(`${container} is no container's id`);
+}
+
+function find(record: NetworkRecord, container: number): ContainerRecord {
+  const known = record.containers[container];
+  if (known !== undefined) return known;
+  throw new G8Error('ERR_NO_INPUT', `Container ${container} has no network of its own`);
+}
+
+/** Each host port once on this host, by protocol. @throws ERR_USAGE */
+function checkForward(
+  record: NetworkRecord,
+  key: string,
+  port: number,
+  besides?: ContainerRecord,
+): void {
+  checkPort(port);
+  const wanted = parseForwardKey(key);
+  const all = [...Object.values(record.containers), ...(besides === undefined ? [] : [besides])];
+  for (const other of all.flatMap(({ forwards }) => forwards)) {
+    const taken = parseForwardKey(other.key);
+    const isSame = taken.protocols.some((protocol) => wanted.protocols.includes(protocol));
+    if (taken.port === wanted.port && isSame) {
+      throw new G8Error('ERR_USAGE', `Host port ${wanted.port} is already forwarded`);
+    }
+  }
+}
+
+function isLive({ state }: NicRecord): boolean {
+  return state !== 'destroyed';
+}
+
+function addressOf({ config }: PlacedNic): string {
+  return config.cidr.slice(0, config.cidr.indexOf('/'));
+}
+
+/** The record's own copy. */
+function copyOf(nic: Nic): Nic & { config: { dns: string[] | null } } {
+  const { dns } = nic.config;
+  return { ...nic, config: { ...nic.config, dns: dns === null ? null : [...dns] } };
+}
