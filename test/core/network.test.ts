@@ -5,7 +5,10 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { isG8Error } from '../../src/base/errors.ts';
+import { type NamedBridgeRequest, NamedBridges } from '../../src/core/network/bridges.ts';
 import { parseNics } from '../../src/core/network/nic.ts';
+import { OpenPorts } from '../../src/core/network/open-ports.ts';
+import { ReservedPorts } from '../../src/core/network/reserved-ports.ts';
 import {
   firewall,
   HOST_ADDRESS,
@@ -23,6 +26,10 @@ function nics(...values: object[]) {
   return parseNics(values, { bridge: 'core0' });
 }
 
+const BRIDGE: NamedBridgeRequest = {
+  ...({ name: 'br0', hwaddr: '', mode: 'none', nat: false } as const),
+  ...{ cidr: '10.1.0.1/24', start: '10.1.0.50', end: '10.1.0.90' },
+};
 const DEFAULT = { nics: nics({ type: 'default' }), forwards: {} };
 
 test('two containers with default nics reach each other and the world', options, async (t) => {
@@ -275,4 +282,142 @@ test('a nic that cannot be configured is in error, and the others are not', opti
     (await network.nicsOf(1)).map(({ state }) => state),
     ['error', 'configured'],
   );
+});
+
+test('a bridge with dnsmasq gives leases, to known hosts always the same', options, async (t) => {
+  const world = new NetworkWorld(t);
+  world.addWorld();
+  let gotServers: (value: unknown) => void = () => {};
+  const servers = new Promise((resolve) => {
+    gotServers = resolve;
+  });
+  const network = world.network({
+    onNameServers: (container, list) => gotServers([container, list]),
+  });
+  const bridges = new NamedBridges(network);
+  await bridges.create({ ...BRIDGE, name: 'br0', mode: 'dnsmasq', nat: true });
+  await bridges.addHost('br0', '10.1.0.77', '52:54:00:12:34:56');
+  assert.deepEqual(await bridges.list(), ['br0']);
+  const nic = { type: 'bridge', id: 'br0', hwaddr: '52:54:00:12:34:56', config: { dhcp: true } };
+  await network.prepare(1, { nics: nics(nic), forwards: {} });
+  assert.deepEqual(await servers, [1, ['10.1.0.1']]);
+  assert.equal((await network.nicsOf(1))[0]?.state, 'configured');
+  await world.serve(80, 'world');
+  assert.equal(await world.call('g8ufs-1', WORLD_ADDRESS, 80), `from ${HOST_ADDRESS}`);
+  await world.serve(80, 'g8ufs-1');
+  assert.equal(await world.call(undefined, '10.1.0.77', 80), 'from 10.1.0.1');
+  assert.deepEqual(await bridges.listNics('br0'), ['cont1-0']);
+  await network.release(1);
+  await bridges.delete('br0');
+  await assert.rejects(bridges.delete('br0'), (error) => isG8Error(error, 'ERR_NO_INPUT'));
+  assert.deepEqual(interfaceNames().sort(), ['lo', 'out0']);
+  assert.equal(firewall(), '');
+});
+
+test(
+  'a nic that asks for a lease in vain ends in error, and release() does not wait for it',
+  options,
+  async (t) => {
+    const world = new NetworkWorld(t);
+    execFileSync('ip', ['-batch', '-'], { input: 'link add br0 type bridge\nlink set br0 up\n' });
+    const network = world.network();
+    const nic = { type: 'bridge', id: 'br0', config: { dhcp: true } };
+    await network.prepare(1, { nics: nics(nic), forwards: {} });
+    assert.equal((await network.nicsOf(1))[0]?.state, 'unknown');
+    const started = performance.now();
+    await network.release(1);
+    assert.ok(performance.now() - started < 10_000);
+    assert.deepEqual(await network.nicsOf(1), []);
+  },
+);
+
+test('containers on different bridges do not see each other', options, async (t) => {
+  const world = new NetworkWorld(t);
+  const network = world.network();
+  const bridges = new NamedBridges(network);
+  await bridges.create({ ...BRIDGE, name: 'br1', mode: 'static', nat: true, cidr: '10.1.0.1/24' });
+  await bridges.create({ ...BRIDGE, name: 'br2', mode: 'static', cidr: '10.2.0.1/24' });
+  const on = (id: string, net: string) => ({
+    nics: nics({ type: 'bridge', id, config: { cidr: `${net}.5/24`, gateway: `${net}.1` } }),
+    forwards: {},
+  });
+  await Promise.all([
+    network.prepare(1, on('br1', '10.1.0')),
+    network.prepare(2, on('br2', '10.2.0')),
+    network.prepare(3, DEFAULT),
+  ]);
+  for (const id of [1, 2, 3]) await world.serve(80, `g8ufs-${id}`);
+  const silent = [
+    world.call('g8ufs-1', '10.2.0.5', 80, 500),
+    world.call('g8ufs-1', '172.18.0.4', 80, 500),
+    world.call('g8ufs-2', '10.1.0.5', 80, 500),
+    world.call('g8ufs-2', '172.18.0.4', 80, 500),
+    world.call('g8ufs-3', '10.1.0.5', 80, 500),
+    world.call('g8ufs-3', '10.2.0.5', 80, 500),
+  ];
+  assert.deepEqual(await Promise.all(silent), Array(6).fill('silence'));
+  assert.equal(await world.call(undefined, '10.2.0.5', 80), 'from 10.2.0.1');
+  await assert.rejects(
+    bridges.create({ ...BRIDGE, name: 'br3', mode: 'static', cidr: '10.2.0.9/16' }),
+    (error) => isG8Error(error, 'ERR_CONFIG'),
+  );
+});
+
+test('NamedBridges refuse what cannot be', options, async (t) => {
+  const bridges = new NamedBridges(new NetworkWorld(t).network());
+  for (const wrong of [
+    { name: 'core0' },
+    { name: 'a b' },
+    { hwaddr: '01:02' },
+    { mode: 'none', nat: true } as const,
+    { mode: 'static', cidr: 'x' } as const,
+    { mode: 'dnsmasq', start: '10.9.0.1' } as const,
+  ]) {
+    const isRefused = (error: unknown): boolean => isG8Error(error, 'ERR_USAGE');
+    await assert.rejects(bridges.create({ ...BRIDGE, ...wrong }), isRefused, JSON.stringify(wrong));
+  }
+  const isUnknown = (error: unknown): boolean => isG8Error(error, 'ERR_NO_INPUT');
+  await assert.rejects(bridges.addNic('br0', 'lo'), isUnknown);
+  await assert.rejects(bridges.removeNic('nowhere'), isUnknown);
+  await assert.rejects(bridges.addHost('br0', '10.1.0.9', '52:54:00:12:34:56'), isUnknown);
+});
+
+test('OpenPorts change one chain of the host, and only when told which', options, async (t) => {
+  const input =
+    'table inet filter {\n chain input {\n type filter hook input priority 0\n tcp dport 9 drop\n}\n}\n';
+  execFileSync('nft', ['-f', '-'], { input });
+  t.after(() => execFileSync('nft', ['delete', 'table', 'inet', 'filter']));
+  const before = firewall();
+  const ports = new OpenPorts('inet filter input');
+  const some = { port: 22, interface: 'zt0', subnet: '10.0.0.9/8' };
+  await ports.open({ ...some, interface: '', subnet: '' });
+  await ports.open(some);
+  await assert.rejects(ports.open(some), (error) => isG8Error(error, 'ERR_USAGE'));
+  assert.equal(await ports.has(some), true);
+  assert.deepEqual((await ports.list()).sort(), [
+    'iifname "zt0" ip saddr 10.0.0.0/8 tcp dport 22 accept',
+    'tcp dport 22 accept',
+  ]);
+  await ports.drop(some);
+  await ports.drop({ ...some, interface: '', subnet: '' });
+  await assert.rejects(ports.drop(some), (error) => isG8Error(error, 'ERR_NO_INPUT'));
+  assert.equal(firewall(), before);
+  await assert.rejects(new OpenPorts('').open(some), (error) => isG8Error(error, 'ERR_CONFIG'));
+  assert.equal(await new OpenPorts('').has(some), false);
+});
+
+test('ReservedPorts promises a port once until its time is up', options, async (t) => {
+  const world = new NetworkWorld(t);
+  const network = world.network();
+  await network.prepare(1, { ...DEFAULT, forwards: { '1025': 80 } });
+  await world.serve(1026);
+  let now = 0;
+  const ports = new ReservedPorts(() => now);
+  const record = await network.records.read();
+  assert.deepEqual(await ports.reserve(2, record), [1024, 1027]);
+  now = 60_000;
+  assert.deepEqual(await ports.reserve(1, record), [1028]);
+  now = 120_000;
+  assert.deepEqual(await ports.reserve(3, record), [1024, 1027, 1029]);
+  await assert.rejects(ports.reserve(0, record), (error) => isG8Error(error, 'ERR_USAGE'));
 });

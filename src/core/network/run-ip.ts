@@ -10,6 +10,8 @@ const PURPOSE = 'to configure interfaces';
 export interface IpOptions {
   /** Name of a network namespace below /run/netns; default: that of this process. */
   readonly namespace?: string;
+  /** Words in front of the program, such as `nsenter --net=…`. */
+  readonly prefix?: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -24,7 +26,8 @@ export async function changeIp(
   options: IpOptions = {},
 ): Promise<void> {
   if (steps.length === 0) return;
-  await runProgram('ip', [...place(options), '-batch', '-'], {
+  const [program, ...words] = commandOf(options);
+  await runProgram(program, [...words, '-batch', '-'], {
     input: `${steps.map(line).join('\n')}\n`,
     purpose: PURPOSE,
     signal: options.signal,
@@ -33,7 +36,8 @@ export async function changeIp(
 
 /** Answer of one `ip` command. @throws ERR_IO, ERR_CONFIG, ERR_TIMEOUT */
 export async function askIp<T>(words: readonly string[], options: IpOptions = {}): Promise<T[]> {
-  const text = await runProgram('ip', [...place(options), '-json', ...words], {
+  const [program, ...first] = commandOf(options);
+  const text = await runProgram(program, [...first, '-json', ...words], {
     purpose: PURPOSE,
     signal: options.signal,
   });
@@ -41,8 +45,9 @@ export async function askIp<T>(words: readonly string[], options: IpOptions = {}
   return text.trim() === '' ? [] : (JSON.parse(text) as T[]).filter((entry) => !isEmpty(entry));
 }
 
-function place({ namespace }: IpOptions): string[] {
-  return namespace === undefined ? [] : ['-n', namespace];
+function commandOf({ namespace, prefix = [] }: IpOptions): [string, ...string[]] {
+  const words = [...prefix, 'ip', ...(namespace === undefined ? [] : ['-n', namespace])];
+  return words as [string, ...string[]];
 }
 
 function line(words: readonly string[]): string {
