@@ -115,8 +115,8 @@ export function toG8Error(error: unknown, fallback: ErrorCode, context: string):
   return new G8Error(mapped ?? fallback, `${context}: ${reason}`, { cause: error });
 }
 
-/** `ENOENT: no such file or directory, stat 'a.flist'` says three times what the context says once. */
-function reasonOf({ message }: Error): string {
+/** What went wrong, in words: `ENOENT: no such file or directory, stat 'a.flist'` says it three times. */
+export function reasonOf({ message }: Error): string {
   return /^E[A-Z0-9]+: (.+), [a-z]+(?: '.*)?$/s.exec(message)?.[1] ?? message;
 }
 

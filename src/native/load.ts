@@ -5,10 +5,10 @@
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { G8Error } from '../base/errors.ts';
 import type { Addon } from './addon.ts';
+import { packageRoot } from './package-root.ts';
 
 let loaded: Addon | undefined;
 
@@ -45,15 +45,4 @@ function addonPaths(): string[] {
     join(root, 'build/native/release/g8ufs.node'),
     join(root, `prebuilds/linux-${process.arch}-glibc/g8ufs.node`),
   ];
-}
-
-// Sources run from src/, dist/ or build/ts/src/: the package root is where package.json lies.
-function packageRoot(): string {
-  let directory = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(directory, 'package.json'))) {
-    const parent = dirname(directory);
-    if (parent === directory) return directory;
-    directory = parent;
-  }
-  return directory;
 }

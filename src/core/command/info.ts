@@ -1,0 +1,23 @@
+/** `info.*`: facts of a place. */
+import {
+  readCpus,
+  readDisks,
+  readMemory,
+  readNics,
+  readPorts,
+  readSystem,
+} from '../fact/read-facts.ts';
+import type { CommandHandler } from './registry.ts';
+
+/** @param version of the program */
+export function infoCommands(version: string): Record<string, CommandHandler> {
+  return {
+    'info.cpu': async (_args, { guest }) => readCpus(guest),
+    'info.mem': async (_args, { guest }) => readMemory(guest),
+    'info.disk': async (_args, { guest }) => readDisks(guest),
+    'info.nic': async (_args, { guest, place }) => readNics(guest, place),
+    'info.os': async (_args, { guest }) => readSystem(guest),
+    'info.port': async (_args, { guest }) => readPorts(guest),
+    'info.version': async () => ({ branch: version, revision: 'g8ufs', dirty: false }),
+  };
+}
