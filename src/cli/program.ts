@@ -26,6 +26,10 @@ const GROUPS: Readonly<Record<string, { description: string; examples: Examples 
     description: 'show the effective configuration',
     examples: [['config show', 'all settings and where each comes from']],
   },
+  core: {
+    description: 'run commands and containers for clients of a Redis',
+    examples: [['core serve --redis redis://127.0.0.1:6379', 'the daemon of this machine']],
+  },
   flist: {
     description: 'build, inspect and publish flists',
     examples: [

@@ -149,6 +149,47 @@ export const SETTINGS = {
     parse: (text) => (parseListen(text) === undefined ? undefined : text),
     fallback: () => '127.0.0.1:8080',
   },
+  coreRedis: {
+    env: 'G8UFS_CORE_REDIS',
+    unit: 'url',
+    description: 'Redis that brings the core daemon its commands',
+    expected: 'redis://…, rediss://… or unix:///path/of/socket',
+    parse: (text) => (/^(rediss?|unix):\/\/./.test(text) ? text : undefined),
+    fallback: () => 'redis://127.0.0.1:6379',
+  },
+  coreState: {
+    env: 'G8UFS_CORE_STATE',
+    unit: 'path',
+    description: 'folder in which the core daemon keeps what outlives it',
+    expected: 'a path',
+    parse: parsePath,
+    fallback: ({ env, uid }) =>
+      uid === 0 ? '/var/lib/g8ufs/core' : join(dataHome(env), 'g8ufs/core'),
+  },
+  coreMaxJobs: {
+    env: 'G8UFS_CORE_MAX_JOBS',
+    unit: 'number',
+    description: 'jobs that may be alive in the core daemon; more commands wait in their queue',
+    expected: 'a number from 1 to 100000',
+    parse: parseCount,
+    fallback: () => 1000,
+  },
+  coreLoggerSize: {
+    env: 'G8UFS_CORE_LOGGER_SIZE',
+    unit: 'number',
+    description: 'records that the list of a logger of the core daemon keeps',
+    expected: 'a number from 1 to 100000',
+    parse: parseCount,
+    fallback: () => 1000,
+  },
+  coreExtensions: {
+    env: 'G8UFS_CORE_EXTENSIONS',
+    unit: 'path',
+    description: 'YAML file of programs that are commands of the core daemon; empty: none',
+    expected: 'a path',
+    parse: (text, from) => (text === '' ? '' : parsePath(text, from)),
+    fallback: () => '',
+  },
 } as const satisfies Record<string, Setting<unknown>>;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -168,6 +209,11 @@ export function parseDuration(text: string): number | undefined {
   if (match === null) return undefined;
   const milliseconds = Number(match[1]) * (DURATION_UNITS[match[2] as string] as number);
   return milliseconds > 0 ? milliseconds : undefined;
+}
+
+/** From 1 to 100 000. */
+function parseCount(text: string): number | undefined {
+  return /^([1-9]\d{0,4}|100000)$/.test(text) ? Number(text) : undefined;
 }
 
 function parsePath(text: string, { cwd, env }: Surroundings): string | undefined {

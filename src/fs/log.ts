@@ -8,6 +8,8 @@ import type { Logger as Pino } from 'pino';
 export type LogFields = Readonly<Record<string, unknown>>;
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type Logger = Readonly<Record<LogLevel, (fields: LogFields, message: string) => void>>;
+/** A log whose threshold can be moved while it is written. */
+export type LeveledLogger = Logger & { setLevel(level: LogLevel): void };
 
 /** From the least important to the most. */
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
@@ -18,14 +20,15 @@ const EARLY_MAX = 100;
  * Lines are written synchronously, so that the last words before a crash are in the file. The library is
  * loaded with the first event and not before: a mount does not wait for it.
  */
-export function createLogger(level: LogLevel): Logger {
+export function createLogger(level: LogLevel): LeveledLogger {
+  let threshold = level;
   let pino: Pino | undefined;
   let loading = false;
   const early: [LogLevel, LogFields, string][] = [];
   const load = async (): Promise<void> => {
     const { default: create } = await import('pino');
     const destination = create.destination({ dest: 2, sync: true });
-    const loaded = create({ level, base: { pid: process.pid } }, destination);
+    const loaded = create({ level: threshold, base: { pid: process.pid } }, destination);
     pino = loaded;
     for (const [severity, fields, message] of early) loaded[severity](fields, message);
   };
@@ -33,11 +36,20 @@ export function createLogger(level: LogLevel): Logger {
     (severity: LogLevel) =>
     (fields: LogFields, message: string): void => {
       if (pino !== undefined) pino[severity](fields, message);
-      else if (LEVELS.indexOf(severity) >= LEVELS.indexOf(level)) {
+      else if (LEVELS.indexOf(severity) >= LEVELS.indexOf(threshold)) {
         if (early.length < EARLY_MAX) early.push([severity, fields, message]);
         if (!loading) void load();
         loading = true;
       }
     };
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    setLevel: (wanted) => {
+      threshold = wanted;
+      if (pino !== undefined) pino.level = wanted;
+    },
+  };
 }

@@ -5,7 +5,7 @@ import { text, textMap, texts } from './arguments.ts';
 import { CommandError } from './error.ts';
 import type { CommandHandler, ProcessCommand } from './registry.ts';
 
-interface CoreServices {
+export interface CoreServices {
   /** Version of the program. */
   readonly version: string;
   /** What the daemon itself uses. */

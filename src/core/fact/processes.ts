@@ -1,6 +1,7 @@
 /** Processes, as their folders of /proc tell them. Pure. */
+import { type ProcessMemory, statusMemory } from './status-memory.ts';
 
-export interface ProcessFacts {
+export interface ProcessFacts extends ProcessMemory {
   readonly pid: number;
   readonly ppid: number;
   /** Arguments joined by blanks. */
@@ -10,10 +11,6 @@ export interface ProcessFacts {
   readonly createtime: number;
   /** Seconds; most of them exist for whole machines only. */
   readonly cpu: Readonly<Record<CpuTime, number>>;
-  /** Bytes. */
-  readonly rss: number;
-  readonly vms: number;
-  readonly swap: number;
   readonly rlimit: readonly ResourceLimit[];
   /** Open descriptors. */
   readonly ofd: number;
@@ -78,8 +75,6 @@ export function processFacts(files: ProcessFiles, bootTime: number): ProcessFact
   // Behind the name, which may hold anything: state, parent, …
   const fields = stat.slice(close + 2).split(' ');
   const seconds = (index: number): number => Number(fields[index] ?? 0) / TICKS_PER_SECOND;
-  const bytes = (name: string): number =>
-    Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024;
   return {
     pid: Number(stat.slice(0, open - 1)),
     ppid: Number(fields[1]),
@@ -98,9 +93,7 @@ export function processFacts(files: ProcessFiles, bootTime: number): ProcessFact
       system: seconds(12),
       user: seconds(11),
     },
-    rss: bytes('VmRSS'),
-    vms: bytes('VmSize'),
-    swap: bytes('VmSwap'),
+    ...statusMemory(status),
     rlimit: parseLimits(limits),
     ofd: openFiles,
   };

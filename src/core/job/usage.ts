@@ -3,19 +3,16 @@
  * processes once, however many jobs are asked for.
  */
 import { readdir, readFile } from 'node:fs/promises';
+import { type ProcessMemory, statusMemory } from '../fact/status-memory.ts';
 
-export interface Usage {
+export interface Usage extends ProcessMemory {
   /** Percent of one processor since the last look; since its start at the first. */
   readonly cpu: number;
-  /** Bytes. */
-  readonly rss: number;
-  readonly vms: number;
-  readonly swap: number;
 }
 
 export const NO_USAGE: Usage = { cpu: 0, rss: 0, vms: 0, swap: 0 };
 
-type Total = Omit<Usage, 'cpu'> & { readonly cpuMs: number };
+type Total = ProcessMemory & { readonly cpuMs: number };
 
 /** A process group that is the job's of this id. */
 export interface MeasuredGroup {
@@ -71,6 +68,14 @@ export function sumUsage(usages: Iterable<Usage>): Usage {
   return sum;
 }
 
+/** Of this process, its processor time on average since it began. */
+export async function ownUsage(): Promise<Usage> {
+  const { user, system } = process.cpuUsage();
+  const elapsedUs = process.uptime() * 1e6;
+  const memory = statusMemory(await readFile('/proc/self/status', 'latin1'));
+  return { cpu: ((user + system) / elapsedUs) * 100, ...memory };
+}
+
 /** Sums by group. */
 async function readTotals(groups: ReadonlySet<number>): Promise<Map<number, Total>> {
   const totals = new Map<number, Total>();
@@ -104,14 +109,10 @@ async function readProcess(
     if (!groups.has(group)) return undefined;
     const ticks = Number(fields[11]) + Number(fields[12]);
     const status = await readFile(`/proc/${pid}/status`, 'latin1');
-    const bytes = (name: string): number =>
-      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024;
     return {
       group,
       cpuMs: (ticks * 1000) / TICKS_PER_SECOND,
-      rss: bytes('VmRSS'),
-      vms: bytes('VmSize'),
-      swap: bytes('VmSwap'),
+      ...statusMemory(status),
     };
   } catch {
     return undefined;

@@ -1,0 +1,164 @@
+/**
+ * The core daemon: takes commands out of Redis, runs them as jobs on this host, and publishes what becomes
+ * of them. It owns its state folder and every process that it has started on the host.
+ */
+
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import { G8Error, isG8Error } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
+import type { LeveledLogger } from '../fs/log.ts';
+import { type FileLock, lockFile } from '../image/file-lock.ts';
+import { configCommands } from './command/config.ts';
+import { extensionCommands } from './command/extension.ts';
+import { loggerCommands } from './command/logger.ts';
+import { placeCommands } from './command/place-commands.ts';
+import type { CommandRegistry } from './command/registry.ts';
+import { WEB } from './command/web.ts';
+import { Guest } from './guest/guest.ts';
+import { HostPlace } from './job/host-place.ts';
+import { Jobs } from './job/jobs.ts';
+import { JobSlots } from './job/slots.ts';
+import { ownUsage } from './job/usage.ts';
+import type { CoreSettings } from './settings.ts';
+import { CommandQueue } from './transport/command-queue.ts';
+import { Outbox } from './transport/outbox.ts';
+import { Publisher } from './transport/publisher.ts';
+import { Records } from './transport/records.ts';
+import { connectRedis, createRedis } from './transport/redis.ts';
+
+export interface CoreDaemonOptions {
+  /** `redis://`, `rediss://` or `unix:///path/of/socket` */
+  readonly redisUrl: string;
+  /** Folder of everything that outlives the daemon; made when absent. */
+  readonly stateDir: string;
+  readonly settings: CoreSettings;
+  readonly guestProgram: string;
+  /** Version of the program. */
+  readonly version: string;
+  readonly log: LeveledLogger;
+  /** Environment of processes on the host. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where relative paths of the host begin; default `/`. */
+  readonly workingDir?: string;
+  /** What jobs get to end by themselves when the daemon does; default 5 000. */
+  readonly stopGraceMs?: number;
+}
+
+const STOP_GRACE_MS = 5_000;
+/** For what is still to be written when the daemon ends. */
+const FLUSH_MS = 2_000;
+
+export class CoreDaemon {
+  readonly #options: CoreDaemonOptions;
+  readonly #lock: FileLock;
+  readonly #redis: Redis;
+  readonly #blocking: Redis;
+  readonly #outbox: Outbox;
+  readonly #jobs: Jobs;
+  readonly #guest: Guest;
+  readonly #queue: CommandQueue;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(options: CoreDaemonOptions, lock: FileLock) {
+    const { redisUrl, settings, log, guestProgram, env, workingDir = '/' } = options;
+    this.#options = options;
+    this.#lock = lock;
+    this.#redis = createRedis(redisUrl, log);
+    this.#blocking = createRedis(redisUrl, log);
+    this.#outbox = new Outbox(this.#redis, log);
+    const records = new Records(this.#outbox, { loggerCountMax: settings.loggerSize });
+    const publisher = new Publisher(this.#redis, this.#outbox, records);
+    const slots = new JobSlots(settings.maxJobs);
+    const place = new HostPlace({ guestProgram, workingDir, env });
+    this.#guest = new Guest(place);
+    this.#jobs = new Jobs({
+      place,
+      guest: this.#guest,
+      registry: this.#hostCommands(records),
+      sink: publisher,
+      slots,
+    });
+    this.#queue = new CommandQueue({
+      blocking: this.#blocking,
+      redis: this.#redis,
+      publisher,
+      waitForRoom: (signal) => slots.waitForRoom(signal),
+      submit: (command) => this.#jobs.submit(command),
+      log,
+    });
+    this.#redis.on('ready', () => {
+      const ids = this.#jobs.commands().map(({ id }) => id);
+      publisher.restoreFlags(ids, (id) => this.#jobs.find(id) !== undefined);
+    });
+  }
+
+  /**
+   * Takes the state folder, connects, and begins to take commands.
+   *
+   * @param signal ends the wait for a Redis that is not there yet
+   * @throws ERR_CACHE_LOCKED when another daemon has the state folder; ERR_CONFIG, ERR_PERMISSION, ERR_CREATE,
+   *   ERR_ABORTED
+   */
+  static async start(options: CoreDaemonOptions, signal: AbortSignal): Promise<CoreDaemon> {
+    const { stateDir } = options;
+    await makeFolder(stateDir, { mode: 0o700 });
+    const lock = await lockState(stateDir);
+    let daemon: CoreDaemon | undefined;
+    try {
+      daemon = new CoreDaemon(options, lock);
+      await connectRedis(daemon.#redis, signal);
+      await connectRedis(daemon.#blocking, signal);
+      daemon.#queue.start();
+      options.log.info({ stateDir }, 'taking commands');
+      return daemon;
+    } catch (error) {
+      if (daemon === undefined) await lock.release();
+      else await daemon.stop();
+      throw error;
+    }
+  }
+
+  /** Takes no more commands, ends the jobs of the host, publishes what became of them. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#queue.stop();
+    await this.#jobs.stop(this.#options.stopGraceMs ?? STOP_GRACE_MS);
+    await this.#guest.stop();
+    const late = setTimeout(() => this.#outbox.close(), FLUSH_MS);
+    await this.#outbox.flush();
+    clearTimeout(late);
+    this.#redis.disconnect();
+    this.#blocking.disconnect();
+    await this.#lock.release();
+    this.#options.log.info({}, 'stopped');
+  }
+
+  #hostCommands(records: Records): CommandRegistry {
+    const { settings, version, log } = this.#options;
+    const registry = placeCommands({ version, ownUsage })
+      .add(loggerCommands({ records, setLogLevel: (level) => log.setLevel(level) }))
+      .add(configCommands(settings))
+      .add(WEB);
+    for (const name of settings.extensions.keys()) {
+      if (registry.find(name) === undefined) continue;
+      throw new G8Error('ERR_CONFIG', `Extension ${name} has the name of another command`);
+    }
+    return registry.add(extensionCommands(settings.extensions));
+  }
+}
+
+async function lockState(stateDir: string): Promise<FileLock> {
+  try {
+    return await lockFile(join(stateDir, 'core'), { waitMs: 0 });
+  } catch (error) {
+    if (!isG8Error(error, 'ERR_TIMEOUT')) throw error;
+    throw new G8Error('ERR_CACHE_LOCKED', `State folder ${stateDir} has a core daemon already`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,65 @@
+/** What becomes of jobs and their results when the Redis goes away and comes back without a memory. */
+import assert from 'node:assert/strict';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { until } from '../support/child-server.ts';
+import { startCoreWorld } from '../support/core-world.ts';
+import { startRedis } from '../support/redis-server.ts';
+
+test('results of jobs that end while Redis is away are published when it is back', async () => {
+  const world = await startCoreWorld();
+  const { client, workingDir } = world;
+  const port = Number(world.redis.address.split(':')[1]);
+  try {
+    const ended = await client.start('bash', {
+      script: 'while ! test -e go; do sleep 0.05; done; echo ended; touch done',
+      stdin: '',
+    });
+    const alive = await client.start('bash', { script: 'exec sleep 40', stdin: '' });
+    await world.redis.stop();
+    writeFileSync(join(workingDir, 'go'), '');
+    await until('The end of the job', async () => existsSync(join(workingDir, 'done')));
+    const again = await startRedis({ port });
+    try {
+      // A client that asks again finds both: the flags of a server without a memory are set anew.
+      await until('The flags', async () => {
+        const count = await client.redis
+          .exists(`result:${ended}:flag`, `result:${alive}:flag`)
+          .catch(() => 0);
+        return count === 2;
+      });
+      assert.deepEqual((await client.result(ended)).streams, ['ended\n', '']);
+      assert.equal(await client.redis.llen(`result:${ended}`), 1);
+      const ttl = await client.redis.ttl(`result:${ended}:flag`);
+      assert.ok(ttl > 0 && ttl <= 300);
+      assert.equal(await client.redis.ttl(`result:${alive}:flag`), -1);
+      assert.equal(await client.json('job.kill', { id: alive, signal: 9 }), true);
+      assert.equal((await client.result(alive)).code, 999);
+    } finally {
+      client.close();
+      await world.daemon.stop();
+      await again.stop();
+    }
+  } finally {
+    await world.stop();
+  }
+});
+
+test('commands that were pushed while the daemon was away are taken when it is there', async () => {
+  const first = await startCoreWorld();
+  try {
+    await first.daemon.stop();
+    const id = await first.client.send('core.ping', {});
+    const second = await startCoreWorld({ redisUrl: `redis://${first.redis.address}` });
+    try {
+      const flag = `result:${id}:flag`;
+      assert.equal(await first.client.redis.brpoplpush(flag, flag, 10), '');
+      assert.equal((await first.client.result(id)).state, 'SUCCESS');
+    } finally {
+      await second.stop();
+    }
+  } finally {
+    await first.stop();
+  }
+});
