@@ -169,7 +169,7 @@ export const SETTINGS = {
   coreMaxJobs: {
     env: 'G8UFS_CORE_MAX_JOBS',
     unit: 'number',
-    description: 'jobs that may be alive in the core daemon; more commands wait in their queue',
+    description: 'jobs that may be alive in the core daemon; more commands wait',
     expected: 'a number from 1 to 100000',
     parse: parseCount,
     fallback: () => 1000,
@@ -177,7 +177,7 @@ export const SETTINGS = {
   coreLoggerSize: {
     env: 'G8UFS_CORE_LOGGER_SIZE',
     unit: 'number',
-    description: 'records that the list of a logger of the core daemon keeps',
+    description: 'records that a list of logger.subscribe keeps',
     expected: 'a number from 1 to 100000',
     parse: parseCount,
     fallback: () => 1000,

@@ -18,6 +18,7 @@ import { WEB } from './command/web.ts';
 import { Guest } from './guest/guest.ts';
 import { HostPlace } from './job/host-place.ts';
 import { Jobs } from './job/jobs.ts';
+import { JobJournal } from './job/journal.ts';
 import { JobSlots } from './job/slots.ts';
 import { ownUsage } from './job/usage.ts';
 import type { CoreSettings } from './settings.ts';
@@ -57,6 +58,8 @@ export class CoreDaemon {
   readonly #outbox: Outbox;
   readonly #jobs: Jobs;
   readonly #guest: Guest;
+  readonly #journal: JobJournal;
+  readonly #publisher: Publisher;
   readonly #queue: CommandQueue;
   #stopping: Promise<void> | undefined;
 
@@ -69,6 +72,7 @@ export class CoreDaemon {
     this.#outbox = new Outbox(this.#redis, log);
     const records = new Records(this.#outbox, { loggerCountMax: settings.loggerSize });
     const publisher = new Publisher(this.#redis, this.#outbox, records);
+    this.#publisher = publisher;
     const slots = new JobSlots(settings.maxJobs);
     const place = new HostPlace({ guestProgram, workingDir, env });
     this.#guest = new Guest(place);
@@ -78,7 +82,9 @@ export class CoreDaemon {
       registry: this.#hostCommands(records),
       sink: publisher,
       slots,
+      onChange: () => this.#journal.changed(),
     });
+    this.#journal = new JobJournal(options.stateDir, () => this.#jobs.alive(), log);
     this.#queue = new CommandQueue({
       blocking: this.#blocking,
       redis: this.#redis,
@@ -88,7 +94,7 @@ export class CoreDaemon {
       log,
     });
     this.#redis.on('ready', () => {
-      const ids = this.#jobs.commands().map(({ id }) => id);
+      const ids = this.#jobs.alive().map(({ command }) => command.id);
       publisher.restoreFlags(ids, (id) => this.#jobs.find(id) !== undefined);
     });
   }
@@ -107,6 +113,7 @@ export class CoreDaemon {
     let daemon: CoreDaemon | undefined;
     try {
       daemon = new CoreDaemon(options, lock);
+      await daemon.#recover();
       await connectRedis(daemon.#redis, signal);
       await connectRedis(daemon.#blocking, signal);
       daemon.#queue.start();
@@ -125,6 +132,13 @@ export class CoreDaemon {
     return this.#stopping;
   }
 
+  /** Ends what a daemon has left that ended without warning. */
+  async #recover(): Promise<void> {
+    const results = await this.#journal.recover();
+    for (const result of results) this.#publisher.publishMissing(result);
+    if (results.length > 0) this.#options.log.warn({ jobs: results.length }, 'ended lost jobs');
+  }
+
   async #stop(): Promise<void> {
     await this.#queue.stop();
     await this.#jobs.stop(this.#options.stopGraceMs ?? STOP_GRACE_MS);
@@ -132,6 +146,7 @@ export class CoreDaemon {
     const late = setTimeout(() => this.#outbox.close(), FLUSH_MS);
     await this.#outbox.flush();
     clearTimeout(late);
+    await this.#journal.close();
     this.#redis.disconnect();
     this.#blocking.disconnect();
     await this.#lock.release();

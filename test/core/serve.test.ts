@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { until } from '../support/child-server.ts';
-import { CoreClient } from '../support/core-client.ts';
+import { CoreClient, type StreamRecord } from '../support/core-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const PROGRAM = new URL('../support/g8ufs.js', import.meta.url).pathname;
@@ -121,6 +121,38 @@ test('SIGTERM ends it in good order: its jobs have ended and their results are t
   }
 });
 
+test('after SIGKILL the next one ends its jobs and tells their clients', async () => {
+  const { client, child } = await serve();
+  try {
+    const journal = join(stateDir(), 'jobs.json');
+    const id = await client.start(
+      'bash',
+      { script: 'echo $$; exec sleep 40', stdin: '' },
+      {
+        stream: true,
+        tags: ['kept'],
+      },
+    );
+    const [, record = ''] = (await client.redis.blpop(`stream:${id}`, 10)) ?? [];
+    const pid = Number((JSON.parse(record) as StreamRecord).message.message);
+    await until('The journal', async () => readFileOr(journal).includes(`"pid":${pid}`));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    assert.ok(existsSync(`/proc/${pid}`));
+    assert.equal(await client.redis.ttl(`result:${id}:flag`), -1);
+    const next = await serve();
+    const { state, code, data, tags } = await client.result(id);
+    assert.deepEqual([state, code, tags], ['ERROR', 500, ['kept']]);
+    assert.match(data, /core daemon has ended/);
+    assert.ok((await client.redis.ttl(`result:${id}:flag`)) > 0);
+    await until('The end of the process', async () => !existsSync(`/proc/${pid}`));
+    await next.stop();
+    assert.ok(!existsSync(journal));
+  } finally {
+    client.close();
+  }
+});
+
 test('it refuses a state folder that another one has, and a Redis that refuses it', async () => {
   const first = await serve();
   try {
@@ -210,3 +242,7 @@ test('the log tells more when it is asked to', async () => {
     await stop();
   }
 });
+
+function readFileOr(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}

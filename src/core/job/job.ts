@@ -23,9 +23,13 @@ export interface JobOptions {
   readonly runner: Runner;
   /** Runs for ever, also after a success. */
   readonly isProtected: boolean;
+  /** Nobody waits for its result. */
+  readonly isService: boolean;
   /** Whether its process id is told. */
   readonly isPidShown: boolean;
   readonly onMessage: (message: JobMessage) => void;
+  /** Told when it has another process, or none any more. */
+  readonly onChange: () => void;
 }
 
 /** What a follower hears first. */
@@ -42,6 +46,7 @@ const TIMER_S_MAX = 2_147_483;
 export class Job {
   readonly command: Command;
   readonly isProtected: boolean;
+  readonly isService: boolean;
   readonly #options: JobOptions;
   readonly #followers = new Set<(message: JobMessage) => void>();
   readonly #backlog: JobMessage[] = [];
@@ -62,6 +67,7 @@ export class Job {
     this.#options = options;
     this.command = options.command;
     this.isProtected = options.isProtected;
+    this.isService = options.isService;
   }
 
   /** Start of the last run, milliseconds since 1970; 0 before the first. */
@@ -161,6 +167,7 @@ export class Job {
 
   #attach(process: PlaceProcess): void {
     this.#process = process;
+    this.#options.onChange();
     if (this.#early !== undefined) process.kill(this.#early);
   }
 

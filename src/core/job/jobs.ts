@@ -6,7 +6,8 @@ import type { CommandContext, CommandRegistry } from '../command/registry.ts';
 import type { Guest } from '../guest/guest.ts';
 import { type Command, commandDocument } from '../transport/command.ts';
 import { failureOutcome, type Outcome, type Result } from '../transport/result.ts';
-import { Job, type JobMessage } from './job.ts';
+import { Job, type JobMessage, type JobOptions } from './job.ts';
+import type { LiveJob } from './journal.ts';
 import type { Place } from './place.ts';
 import { processRunner } from './process-run.ts';
 import { builtInRunner, END_FAILURE, type Runner } from './runner.ts';
@@ -36,6 +37,8 @@ export interface JobsOptions {
   readonly sink: JobSink;
   /** Shared by all places. */
   readonly slots: JobSlots;
+  /** Told when a job comes, starts a process, or ends. */
+  readonly onChange?: () => void;
 }
 
 /** As `job.list` shows a job. */
@@ -78,7 +81,7 @@ export class Jobs {
       refuse({ state: 'UNKNOWN_CMD', code: 0, data: '', level: 0 });
       return;
     }
-    const job = this.#create(command, runner, false);
+    const job = this.#create(command, runner, { isProtected: false, isService: false });
     this.#options.slots.enter();
     const ended = (result: Result): void => {
       sink.publishResult(result);
@@ -98,7 +101,7 @@ export class Jobs {
   startService(command: Command, { isProtected }: { isProtected: boolean }): Job | undefined {
     const runner = this.#runnerOf(command);
     if (runner === undefined || this.#jobs.has(command.id)) return undefined;
-    const job = this.#create(command, runner, isProtected);
+    const job = this.#create(command, runner, { isProtected, isService: true });
     this.#track(job.run().then(() => this.#remove(job)));
     return job;
   }
@@ -113,9 +116,12 @@ export class Jobs {
     return this.#jobs.get(id);
   }
 
-  /** Commands that clients have sent and whose results are not published yet. */
-  commands(): Command[] {
-    return [...this.#jobs.values()].map(({ command }) => command);
+  /** Jobs whose results are owed to clients. */
+  alive(): LiveJob[] {
+    const { core } = this.#options.place;
+    return [...this.#jobs.values()]
+      .filter(({ isService }) => !isService)
+      .map(({ command, group, startedAt }) => ({ command, core, group, startedAt }));
   }
 
   /** @returns false when there is no such job */
@@ -173,18 +179,24 @@ export class Jobs {
     await ended;
   }
 
-  #create(command: Command, runner: Runner, isProtected: boolean): Job {
-    const { place, registry, sink } = this.#options;
+  #create(
+    command: Command,
+    runner: Runner,
+    kind: Pick<JobOptions, 'isProtected' | 'isService'>,
+  ): Job {
+    const { place, registry, sink, onChange = () => {} } = this.#options;
     const found = registry.find(command.command);
     const job = new Job({
       command,
       core: place.core,
       runner,
-      isProtected,
+      ...kind,
       isPidShown: typeof found === 'object' && found.isPidShown,
       onMessage: (message) => sink.publishMessage(place.core, command, message),
+      onChange,
     });
     this.#jobs.set(command.id, job);
+    onChange();
     return job;
   }
 
@@ -195,6 +207,7 @@ export class Jobs {
 
   #remove(job: Job): void {
     this.#jobs.delete(job.command.id);
+    this.#options.onChange?.();
     this.#meter.forget(job.command.id);
   }
 

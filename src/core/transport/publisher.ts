@@ -53,6 +53,19 @@ export class Publisher implements JobSink {
     });
   }
 
+  /** Publishes a result unless there is one: it may have been the last that a daemon did before its end. */
+  publishMissing(result: Result): void {
+    const { id } = result.command;
+    this.#outbox.push({
+      commands: [['EXISTS', resultKey(id)]],
+      isImportant: true,
+      size: id.length,
+      onReplies: ([count]) => {
+        if (count === 0) this.publishResult(result);
+      },
+    });
+  }
+
   /** Sets the flags again that a server without a memory has lost. */
   restoreFlags(ids: Iterable<string>, isAlive: (id: string) => boolean): void {
     for (const id of ids) {

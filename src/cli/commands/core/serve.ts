@@ -29,7 +29,7 @@ export function command(context: Context): Command {
     settings: ['coreRedis', 'coreState', 'coreMaxJobs', 'coreLoggerSize', 'coreExtensions'],
     failures: ['ERR_CACHE_LOCKED', 'ERR_CONFIG', 'ERR_CREATE', 'ERR_PERMISSION'],
     notes: [
-      'Whoever can write to this Redis is root on this machine: keep it on loopback or behind a password',
+      'Whoever can write to this Redis is root here: keep it on loopback, or behind a password',
     ],
   });
 }
