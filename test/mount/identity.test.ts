@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { differences, MountWorld, run } from '../support/mount-world.ts';
+import { amount } from '../support/thorough.ts';
 
 const TORTURE = join(findRoot(), 'test/support/torture-tree.sh');
 
@@ -21,7 +22,7 @@ async function tortureTree(world: MountWorld, entries: number, sparseMib = 64): 
 
 test('mount shows the torture tree as rsync sees it', async (context) => {
   const world = new MountWorld(context);
-  const source = await tortureTree(world, 100_000, 1024);
+  const source = await tortureTree(world, amount(20_000, 100_000), amount(128, 1024));
   await world.startHub();
   const mnt = await world.mount(await world.create(source));
 

@@ -12,6 +12,7 @@ import { run } from '../support/oci/registry.ts';
 import { runCli } from '../support/run-cli.ts';
 import { paxHeader, TAR_END, tarFile } from '../support/tar-blocks.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { amount } from '../support/thorough.ts';
 
 // Each piece of an archive has a time of its own, so that the tree shows which one won.
 let clock = 0;
@@ -187,7 +188,7 @@ test('as umoci: random layers', async (t: TestContext) => {
         await compare(folder, layers.map(makeLayer));
       },
     ),
-    { numRuns: 25 },
+    { numRuns: amount(8, 25) },
   );
 });
 

@@ -32,10 +32,10 @@ import { streamLayer } from '../../src/image/source/tar.ts';
 import { addon } from '../../src/native/load.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { amount } from '../support/thorough.ts';
 
 const NOT_ROOT = process.getuid?.() !== 0 && 'needs root';
-/** The other Node versions of a CI run take fewer: what they could break shows in the first ones. */
-const CASES = Number(process.env['G8UFS_ROUND_TRIPS'] ?? 1000);
+const CASES = amount(200, 1000);
 const BLOCK_SIZE = 4096;
 const PLAIN_OBJECTS = { noNullPrototype: true };
 

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { readMountinfo } from '../../src/fs/mountinfo.ts';
-import { type CliResult, runCli, startCli } from './run-cli.ts';
+import { type CliResult, runChild, runCli, startCli } from './run-cli.ts';
 
 const execute = promisify(execFile);
 /** No child of a test may outlive this. */
@@ -52,7 +52,9 @@ export class MountWorld {
 
   /** Runs a g8ufs command to its end, whatever that is. */
   async cli(...args: string[]): Promise<CliResult> {
-    return await runCli(args, this.#env());
+    // A mount starts a daemon, or finds one that another is starting: with processes as users have them.
+    const run = args[0] === 'mount' ? runChild : runCli;
+    return await run(args, this.#env());
   }
 
   /** Runs a g8ufs command that has to succeed; its JSON answer. */

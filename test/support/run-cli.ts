@@ -1,7 +1,12 @@
-/** Runs the program as a child process and collects what it says. */
+/**
+ * Runs the program and collects what it says: in this process, as most tests do, because to start one takes longer
+ * than most commands; or as a child, for what only a process has (signals, standard input, how it ends).
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { main } from '../../src/cli/main.ts';
 import { sanitizerEnv } from './sanitizer.ts';
 
 const PROGRAM = fileURLToPath(new URL('./g8ufs.js', import.meta.url));
@@ -35,22 +40,48 @@ export function startCli(
   });
 }
 
-/** Runs the program to its end. */
-export async function runCli(
+/** Runs the program as a child to its end. */
+export async function runChild(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<CliResult> {
   const child = startCli(args, env);
-  const out: Buffer[] = [];
-  const err: Buffer[] = [];
-  child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
-  child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
+  const [stdout, stderr] = [new Collector(), new Collector()];
+  child.stdout?.pipe(stdout);
+  child.stderr?.pipe(stderr);
   const [code] = (await once(child, 'close')) as [number | null];
-  const stdoutBytes = Buffer.concat(out);
+  return resultOf(code, stdout, stderr);
+}
+
+/** Runs a command line in this process. */
+export async function runCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CliResult> {
+  const [stdout, stderr] = [new Collector(), new Collector()];
+  const code = await main(args, { stdout, stderr }, { ...inherited(), ...env });
+  return resultOf(code, stdout, stderr);
+}
+
+function resultOf(code: number | null, stdout: Collector, stderr: Collector): CliResult {
   return {
     code,
-    stdout: stdoutBytes.toString(),
-    stderr: Buffer.concat(err).toString(),
-    stdoutBytes,
+    stdout: stdout.bytes().toString(),
+    stderr: stderr.bytes().toString(),
+    stdoutBytes: stdout.bytes(),
   };
+}
+
+class Collector extends Writable {
+  readonly #pieces: Buffer[] = [];
+
+  override _write(piece: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    // A command may use its buffer again.
+    this.#pieces.push(Buffer.from(piece));
+    done();
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#pieces);
+  }
 }

@@ -15,8 +15,9 @@ import {
   type TestContent,
   temporaryDir,
 } from '../../support/cache-fixture.ts';
+import { amount } from '../../support/thorough.ts';
 
-const CRASH_COUNT = 20;
+const CRASH_COUNT = amount(10, 100);
 const CRASHER = fileURLToPath(new URL('../../support/cache-crasher.js', import.meta.url));
 
 test(`${CRASH_COUNT} kills at random moments never leave unverified bytes`, async (t) => {
