@@ -24,6 +24,12 @@ export interface HubLimits {
   readonly uploadCountMax: number;
   /** Wrong credentials from one address in a minute; then 429 to all it sends with credentials. */
   readonly failureCountMax: number;
+  /** Requests in a minute from one address, and of one user; then 429. 0: any number. */
+  readonly requestCountMax: number;
+  /** Lines that the audit log keeps. */
+  readonly auditCountMax: number;
+  /** How old they become. */
+  readonly auditAgeMsMax: number;
   /** Connections at one time; more are closed at once. */
   readonly connectionCountMax: number;
   /** A connection without traffic within a request is closed after this. */
@@ -49,6 +55,10 @@ export const DEFAULT_LIMITS: HubLimits = {
   batchSizeMax: 256 * 1024 * 1024,
   uploadCountMax: 32,
   failureCountMax: 30,
+  // A mount that reads 512 KiB at a time one by one gets 500 MB/s by this.
+  requestCountMax: 60_000,
+  auditCountMax: 1_000_000,
+  auditAgeMsMax: 365 * 86_400_000,
   connectionCountMax: 1024,
   idleMs: 60_000,
   bodyMs: 60_000,

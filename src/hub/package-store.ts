@@ -10,9 +10,10 @@ import { Readable } from 'node:stream';
 import { blake2b, blake2b256Stream } from '../base/blake2b.ts';
 import { toHex } from '../base/bytes.ts';
 import { chunkMatches, corruptError, type DigestFunction } from '../store/chunk-id.ts';
+import { PIECE_SIZE } from '../store/hub-protocol.ts';
 import type { ChunkId, WritableChunkStore } from '../store/store.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
-import { PACKAGE, type PackageRecord, PIECE_SIZE } from './catalogue/records.ts';
+import { PACKAGE, type PackageRecord } from './catalogue/records.ts';
 import { assertPackage, HEAD_SIZE } from './package-head.ts';
 
 export interface SavedPackage {

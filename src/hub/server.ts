@@ -22,6 +22,8 @@ import { JSON_SIZE_MAX } from '../store/hub-protocol.ts';
 import { Access, type AnonymousWrites } from './access/access.ts';
 import { FailureBound } from './access/failures.ts';
 import { ensureAdmin, type FirstAdmin } from './access/first-admin.ts';
+import { pruneAudit } from './access/prune-audit.ts';
+import { RequestBound } from './access/request-bound.ts';
 import { Sessions } from './access/session.ts';
 import { SignedTokens } from './access/signed-token.ts';
 import { answerBrokenRequest } from './client-error.ts';
@@ -46,6 +48,7 @@ import { healthRoutes } from './routes/health.ts';
 import { historicalRoutes, isHistorical } from './routes/historical/register.ts';
 import { imageRoutes } from './routes/images.ts';
 import { repositoryRoutes } from './routes/repositories.ts';
+import { tagRoutes } from './routes/tags.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { userRoutes } from './routes/users.ts';
 import { websiteRoutes } from './routes/website.ts';
@@ -108,6 +111,8 @@ const TEMPORARY_AGE_MS = 24 * 3_600_000;
 const PARAMETER_SIZE_MAX = 300;
 const DRAIN_POLL_MS = 50;
 const SESSION_HOURS = 12;
+const AUDIT_PRUNE_MS = 24 * 3_600_000;
+const WATCHED = /^\/(?:health|ready|metrics)\/?$/;
 
 /**
  * Starts a hub.
@@ -121,9 +126,12 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   let firstAdmin: FirstAdmin | undefined;
   try {
     await blake2bReady();
-    const context = await createContext(options, limits, isLoopback(host));
+    const requests = new RequestBound(limits.requestCountMax);
+    const context = await createContext(options, limits, isLoopback(host), requests);
+    const pruning = startPruning(app, context);
     // After the last request, and also when the hub cannot start.
     app.addHook('onClose', async () => {
+      await pruning.stop();
       await context.jobs.close();
       await context.downloads.close();
       await context.images.close();
@@ -131,7 +139,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     });
     await takeFolder(app, context);
     firstAdmin = await ensureAdmin(context.catalogue, context.dataDir);
-    addHooks(app);
+    addHooks(app, requests);
     addSessionHook(app, context);
     const routes = watchRoutes(app);
     documentRoutes(app, context, routes);
@@ -147,6 +155,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     websiteRoutes(app, context);
     await historicalRoutes(app, context);
     flistRoutes(app, context);
+    tagRoutes(app, context);
     await webRoutes(app, context);
     await app.listen({ host, port: options.port ?? 0 });
   } catch (error) {
@@ -203,6 +212,7 @@ async function createContext(
   options: HubOptions,
   limits: HubLimits,
   isLocal: boolean,
+  requests: RequestBound,
 ): Promise<HubContext> {
   const { dataDir, digest, fsync = true } = options;
   const temporary = join(dataDir, 'tmp');
@@ -224,6 +234,7 @@ async function createContext(
     anonymousWrites: options.anonymousWrites ?? 'default',
     isLocal,
     failures: new FailureBound(limits.failureCountMax),
+    requests,
   });
   const { addon } = options;
   return {
@@ -250,6 +261,35 @@ async function createContext(
   };
 }
 
+/** Keeps the audit log within its bounds: now and every day. */
+function startPruning(
+  app: FastifyInstance,
+  { catalogue, limits }: HubContext,
+): { stop(): Promise<void> } {
+  const ended = new AbortController();
+  const bound = { countMax: limits.auditCountMax, ageMsMax: limits.auditAgeMsMax };
+  let running: Promise<void> = Promise.resolve();
+  const prune = () => {
+    running = pruneAudit(catalogue, bound, ended.signal).then(
+      (count) => {
+        if (count > 0) app.log.info({ count }, 'old lines of the audit log are gone');
+      },
+      (error: unknown) => {
+        if (!ended.signal.aborted) app.log.warn({ err: error }, 'the audit log was not pruned');
+      },
+    );
+  };
+  prune();
+  const timer = setInterval(prune, AUDIT_PRUNE_MS).unref();
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      ended.abort();
+      await running;
+    },
+  };
+}
+
 /** What a hub before the catalogue has left in the data folder. */
 async function takeFolder(app: FastifyInstance, context: HubContext): Promise<void> {
   const { count, refused } = await importFolder(context.dataDir, context);
@@ -271,7 +311,7 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 
-function addHooks(app: FastifyInstance): void {
+function addHooks(app: FastifyInstance, requests: RequestBound): void {
   // JSON is parsed within the body limit; everything else reaches its handler as a stream.
   app.removeContentTypeParser('text/plain');
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -280,6 +320,8 @@ function addHooks(app: FastifyInstance): void {
     reply.header('x-content-type-options', 'nosniff');
     // Pages of other hubs and tools read this one; nothing here is given to a browser for its cookies.
     reply.header('access-control-allow-origin', '*');
+    // What watches over the hub is to see it also when others ask too much.
+    if (!WATCHED.test(request.url)) requests.take('address', request.ip);
   });
   // A body ends with a newline, as the historical hub's do and terminals like.
   app.setReplySerializer((payload) => `${JSON.stringify(payload)}\n`);

@@ -12,6 +12,8 @@ export const MISSING_COUNT_MAX = 10_000;
 export const BATCH_COUNT_MAX = 256;
 /** Bytes of one batch upload: twelve chunks of the largest size, or a full batch of common ones. */
 export const UPLOAD_SIZE_MAX = 64 * 1024 * 1024;
+/** Packages are kept in chunks of this size; the last one has the rest. */
+export const PIECE_SIZE = 1024 * 1024;
 /** JSON bodies: {@link MISSING_COUNT_MAX} ids of 64 digits with quotes and commas, and some air. */
 export const JSON_SIZE_MAX = 1024 * 1024;
 
@@ -59,4 +61,17 @@ export const flistReceipt = z.object({
   md5: z.string().regex(/^[0-9a-f]{32}$/),
   digest: z.string().regex(/^[0-9a-f]{64}$/),
 });
+/** A flist out of what the hub has: pieces of its package that were uploaded as chunks, or another name's. */
+export const presentFlist = z.union([
+  z.strictObject({
+    pieces: z.array(id).min(1).max(MISSING_COUNT_MAX),
+    size: z.number().int().min(1),
+  }),
+  z.strictObject({ from: z.string().max(512) }),
+]);
+export type PresentFlist = z.infer<typeof presentFlist>;
+
+/** A link of a tag: the flist, `<repository>/<name>`, that it leads to. */
+export const tagRequest = z.strictObject({ from: z.string().max(512) });
+
 export type FlistReceipt = z.infer<typeof flistReceipt>;

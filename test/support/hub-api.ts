@@ -997,7 +997,7 @@ export interface paths {
   "/api/v1/flists": {
     get: {
       parameters: {
-        query?: { "after"?: string };
+        query?: { "after"?: string; "q"?: string };
         path?: never;
         header?: never;
         cookie?: never;
@@ -1010,6 +1010,21 @@ export interface paths {
     };
   };
   "/api/v1/flists/{repository}/{name}": {
+    post: {
+      parameters: {
+        query?: never;
+        path: { "repository": string; "name": string };
+        header?: never;
+        cookie?: never;
+      };
+      requestBody: { content: { "application/json": ({ "pieces": (string)[]; "size": number }) | ({ "from": string }) } };
+      responses: {
+        200: { headers: { [name: string]: unknown }; content: { "application/json": { "repository": string; "name": string; "size": number; "md5": string; "digest": string } } };
+        201: { headers: { [name: string]: unknown }; content: { "application/json": { "repository": string; "name": string; "size": number; "md5": string; "digest": string } } };
+        "4XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+        "5XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+      };
+    };
     put: {
       parameters: {
         query?: never;
@@ -1169,6 +1184,35 @@ export interface paths {
       requestBody: { content: { "application/json": { "username": string; "password": string; "scope"?: "read" | "publish" | "admin" } } };
       responses: {
         201: { headers: { [name: string]: unknown }; content: { "application/json": { "access_token": string } } };
+        "4XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+        "5XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+      };
+    };
+  };
+  "/api/v1/tags/{repository}/{tag}/{name}": {
+    put: {
+      parameters: {
+        query?: never;
+        path: { "repository": string; "tag": string; "name": string };
+        header?: never;
+        cookie?: never;
+      };
+      requestBody: { content: { "application/json": { "from": string } } };
+      responses: {
+        204: { headers: { [name: string]: unknown }; content?: never };
+        "4XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+        "5XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
+      };
+    };
+    delete: {
+      parameters: {
+        query?: never;
+        path: { "repository": string; "tag": string; "name": string };
+        header?: never;
+        cookie?: never;
+      };
+      responses: {
+        204: { headers: { [name: string]: unknown }; content?: never };
         "4XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
         "5XX": { headers: { [name: string]: unknown }; content: { "application/problem+json": components['schemas']['Problem'] } };
       };

@@ -18,6 +18,7 @@ import {
   mayAccess,
   type Right,
 } from './identity.ts';
+import type { RequestBound } from './request-bound.ts';
 import type { Sessions } from './session.ts';
 import type { SignedTokens } from './signed-token.ts';
 import { parseToken, secretMatches } from './token.ts';
@@ -36,6 +37,7 @@ export interface AccessOptions {
   /** Whether the hub listens on a loopback address. */
   readonly isLocal: boolean;
   readonly failures: FailureBound;
+  readonly requests: RequestBound;
 }
 
 export interface Need {
@@ -75,7 +77,8 @@ export class Access {
   /**
    * Who asks; a request is looked at once.
    *
-   * @throws CredentialsProblem 401 for credentials that are wrong, Problem 429 after too many of them
+   * @throws CredentialsProblem 401 for credentials that are wrong, Problem 429 after too many of them, or too
+   *   many requests of the user
    */
   async identify(request: FastifyRequest): Promise<Identity> {
     let known = this.#known.get(request);
@@ -178,7 +181,9 @@ export class Access {
   async #identify(request: FastifyRequest): Promise<Identity> {
     const header = request.headers.authorization;
     if (header === undefined) return await this.#anonymous(request);
-    return await this.check(request, header);
+    const identity = await this.check(request, header);
+    if (identity.user !== undefined) this.#options.requests.take('user', identity.user);
+    return identity;
   }
 
   async #check(header: string): Promise<Identity> {

@@ -88,7 +88,7 @@ export const TEXT = kind('b', 3, { text: z.string().max(16 << 20), updated: time
 export const PACKAGE = kind('p', 1, {
   size,
   md5,
-  /** Chunk ids of its pieces of {@link PIECE_SIZE}, in order; the last one may be shorter. */
+  /** Chunk ids of its pieces (`PIECE_SIZE` of the protocol), in order; the last one may be shorter. */
   pieces: z.array(z.string().regex(CHUNK_ID_PATTERN)).max(65_536),
   /** When it was saved last: a grace period for what no entry refers to yet. */
   saved: time,
@@ -194,9 +194,6 @@ export const FILE = kind('w', 1, {
   created: time,
 });
 export type FileRecord = RecordOf<typeof FILE>;
-
-/** Bytes of a package that make one chunk. */
-export const PIECE_SIZE = 1024 * 1024;
 
 /** A record's key as text. @throws RangeError when the parts are not those of such a record */
 export function keyText(record: RecordKind<unknown>, parts: readonly string[]): string {

@@ -2,9 +2,10 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { G8Error, isG8Error } from '../../base/errors.ts';
 import type { StreamBinding } from '../../native/addon.ts';
+import { PIECE_SIZE } from '../../store/hub-protocol.ts';
 import type { ChunkId } from '../../store/store.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { PACKAGE, type PackageRecord, PIECE_SIZE } from '../catalogue/records.ts';
+import { PACKAGE, type PackageRecord } from '../catalogue/records.ts';
 import type { PackageStore } from '../package-store.ts';
 import { eachPackageChunk } from './package-chunks.ts';
 

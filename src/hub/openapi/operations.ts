@@ -23,6 +23,8 @@ import {
   listResponse,
   missingRequest,
   missingResponse,
+  presentFlist,
+  tagRequest,
   uploadResponse,
 } from '../../store/hub-protocol.ts';
 import {
@@ -148,8 +150,8 @@ export const OPERATIONS: Readonly<Record<string, OperationDocs>> = {
   'GET /api/v1/flists': {
     id: 'listFlists',
     tag: 'flists',
-    summary: 'Flists, sorted, behind a name',
-    query: page,
+    summary: 'Flists, sorted, behind a name; those whose names have all words of `q`',
+    query: page.extend({ q: z.string().optional() }),
     answers: { 200: json(listResponse) },
   },
   'PUT /api/v1/flists/:repository/:name': {
@@ -159,6 +161,29 @@ export const OPERATIONS: Readonly<Record<string, OperationDocs>> = {
     isProtected: true,
     body: { type: BYTES },
     answers: { 200: json(flistReceipt, 'In place of another'), 201: json(flistReceipt, 'New') },
+  },
+  'POST /api/v1/flists/:repository/:name': {
+    id: 'publishPresent',
+    tag: 'flists',
+    summary: 'Publish a flist that the hub has under another name, or in pieces as chunks',
+    isProtected: true,
+    json: presentFlist,
+    answers: { 200: json(flistReceipt, 'In place of another'), 201: json(flistReceipt, 'New') },
+  },
+  'PUT /api/v1/tags/:repository/:tag/:name': {
+    id: 'setTagLink',
+    tag: 'flists',
+    summary: 'Set a link of a tag, which is made when it is the first',
+    isProtected: true,
+    json: tagRequest,
+    answers: { 204: none },
+  },
+  'DELETE /api/v1/tags/:repository/:tag/:name': {
+    id: 'removeTagLink',
+    tag: 'flists',
+    summary: 'Remove a link of a tag, which goes with its last',
+    isProtected: true,
+    answers: { 204: none },
   },
   'DELETE /api/v1/flists/:repository/:name': {
     id: 'deleteFlist',

@@ -3,8 +3,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PROFILE_SIZE_MAX, parseProfile } from '../../format/profile.ts';
 import { parseSignatures, SIGNATURE_FILE_SIZE_MAX } from '../../format/signature.ts';
 import { isChunkId } from '../../store/chunk-id.ts';
-import { type FlistEntry, type FlistReceipt, LIST_COUNT_MAX } from '../../store/hub-protocol.ts';
-import { assertStatedSize, bodyStream, bounded, tooLarge } from '../body.ts';
+import {
+  type FlistEntry,
+  type FlistReceipt,
+  LIST_COUNT_MAX,
+  presentFlist,
+} from '../../store/hub-protocol.ts';
+import { assertStatedSize, bodyStream, bounded, parseBody, tooLarge } from '../body.ts';
 import {
   listAllEntries,
   type ResolvedFlist,
@@ -15,7 +20,9 @@ import { type FlistRecord, TEXT_KINDS, type TextKind } from '../catalogue/record
 import { findText, putText } from '../catalogue/texts.ts';
 import { parseView, sendView } from '../historical/views.ts';
 import { keepChunk } from '../keep-chunk.ts';
+import { hasWords, wordsOf } from '../name-words.ts';
 import { flistFile, isRepositoryName, isTagName, parseFlistName } from '../names.ts';
+import { savePresent } from '../present-flist.ts';
 import { Problem } from '../problem.ts';
 import { publish, unpublish } from '../publish.ts';
 import { addRoute, type HubContext, parameter, queryText } from '../route.ts';
@@ -23,6 +30,8 @@ import { type Content, sendContent } from '../send-content.ts';
 import { sendStaticChunk } from './chunks.ts';
 
 const MD5_EXTENSION = '.md5';
+/** Entries looked at for one page of a search; the next page goes on behind them. */
+const SCAN_COUNT_MAX = 100_000;
 
 /** What may lie beside a flist. The reader decides whose it is and whether it fits; here it has to be one. */
 const BESIDE: Readonly<
@@ -52,6 +61,7 @@ export function flistRoutes(app: FastifyInstance, context: HubContext): void {
       const { repository } = namesOf(request);
       await context.access.authorize(request, { repository, right: 'publish' });
     },
+    post: true,
   };
   addRoute(app, '/api/v1/flists', {
     get: (request, reply) => listFlists(context, request, reply),
@@ -61,6 +71,7 @@ export function flistRoutes(app: FastifyInstance, context: HubContext): void {
     '/api/v1/flists/:repository/:name',
     {
       put: (request, reply) => uploadFlist(context, request, reply),
+      post: (request, reply) => publishPresent(context, request, reply),
       delete: (request, reply) => removeFlist(context, request, reply),
     },
     guard,
@@ -104,20 +115,25 @@ async function listFlists(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const after = queryText(request, 'after');
+  const words = wordsOf(queryText(request, 'q') ?? '');
   const flists: FlistEntry[] = [];
   const position = after?.split('/');
+  let scanned = 0;
+  let last = '';
   let present = { repository: '', isHidden: false };
   for await (const { parts, value } of listAllEntries(context.catalogue, { after: position })) {
-    if (value.kind !== 'flist') continue;
     const [repository, name] = parts as [string, string];
+    if (++scanned > SCAN_COUNT_MAX) return reply.send({ flists, next: last });
+    last = `${repository}/${name}`;
+    if (value.kind !== 'flist' || !hasWords(`${repository}/${name}`, words)) continue;
     if (repository !== present.repository) {
       const visibility = await context.access.visibility(request, [repository]);
       present = { repository, isHidden: visibility === 'hidden' };
     }
     if (present.isHidden) continue;
     if (flists.length === LIST_COUNT_MAX) {
-      const last = flists.at(-1) as FlistEntry;
-      return reply.send({ flists, next: `${last.repository}/${last.name}` });
+      const { repository: shown, name: file } = flists.at(-1) as FlistEntry;
+      return reply.send({ flists, next: `${shown}/${file}` });
     }
     const updated = new Date(value.updated).toISOString();
     flists.push({ repository, name, size: value.size, updated });
@@ -135,11 +151,33 @@ async function uploadFlist(
   assertStatedSize(request, sizeMax);
   const source = bounded(bodyStream(request), sizeMax, requestMs);
   const identity = await context.access.identify(request);
-  const { digest, md5, size } = await context.packages.save(source, {
+  const saved = await context.packages.save(source, {
     sizeMax,
     tooLarge: () => tooLarge(sizeMax),
     keep: (id, bytes) => keepChunk(context, identity, id, bytes),
   });
+  return await publishSaved(context, request, reply, { repository, name, saved });
+}
+
+/** A flist of what is here already. */
+async function publishPresent(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { repository, name } = namesOf(request);
+  const saved = await savePresent(context, request, parseBody(request, presentFlist));
+  return await publishSaved(context, request, reply, { repository, name, saved });
+}
+
+async function publishSaved(
+  context: HubContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  published: { repository: string; name: string; saved: Omit<FlistReceipt, 'repository' | 'name'> },
+): Promise<FastifyReply> {
+  const { repository, name, saved } = published;
+  const { digest, md5, size } = saved;
   const file = flistFile(name);
   const put = await publish(context, request, { repository, file, digest });
   const receipt: FlistReceipt = { repository, name: file, size, md5, digest };

@@ -12,7 +12,16 @@ const INFO: HubInfo & { readonly msg: string } = {
   msg: 'flist server is working',
   hub: HUB_NAME,
   version: PROTOCOL_VERSION,
-  features: ['chunks', 'chunks-batch', 'chunks-missing', 'chunks-upload', 'flists'],
+  features: [
+    'chunks',
+    'chunks-batch',
+    'chunks-missing',
+    'chunks-upload',
+    'flists',
+    'flists-present',
+    'flists-search',
+    'tags',
+  ],
 };
 
 export function healthRoutes(app: FastifyInstance, context: HubContext): void {

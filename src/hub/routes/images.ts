@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { isG8Error } from '../../base/errors.ts';
 import { listRecords } from '../../format/flist/list-records.ts';
-import type { Credentials } from '../../image/oci/registry/credentials.ts';
+import type { Credentials } from '../../store/credential-helper.ts';
 import { parseRouter } from '../../store/router-config.ts';
 import { actorOf } from '../access/audit.ts';
 import { baseUrl } from '../base-url.ts';

@@ -1,6 +1,6 @@
 /** Conversions in the background, and how they tell how far they are. */
 import { type CreateProgress, createProgress } from '../../image/create-progress.ts';
-import type { Credentials } from '../../image/oci/registry/credentials.ts';
+import type { Credentials } from '../../store/credential-helper.ts';
 import type { Job, JobReport } from '../jobs.ts';
 import type { HubContext } from '../route.ts';
 import { withWorkFolder } from '../work-folder.ts';

@@ -48,7 +48,7 @@ export async function homePage({ context, identity }: Visit): Promise<Page> {
   ${
     rows.length === 0
       ? html`<p class="empty">Nothing is published here yet. <a href="/upload">Upload</a> an archive or a flist, or
-        run <code>g8ufs flist push app.flist ${'<this hub>'}/demo/app</code>.</p>`
+        run <code>g8ufs push app.flist ${'<this hub>'}/demo/app</code>.</p>`
       : table('Repositories', columns, rows)
   }
   ${isCut && html`<p class="dim">The first ${countOf(rows.length)}; <a href="/search">search</a> finds all.</p>`}

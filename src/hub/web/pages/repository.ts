@@ -57,7 +57,7 @@ ${
     rows.length > 0
       ? table(`Flists of ${name}`, ENTRY_COLUMNS, rows)
       : html`<p class="empty">This repository is empty.</p>
-        ${commandOf(`g8ufs flist push app.flist ${baseUrl(visit.context, visit.request)}/${name}/app`)}`
+        ${commandOf(`g8ufs push app.flist ${baseUrl(visit.context, visit.request)}/${name}/app`)}`
   }
   ${next !== undefined && html`<p><a class="more" href="${href([name], { after: next })}">Behind <code>${next}</code></a></p>`}
 </section>`;

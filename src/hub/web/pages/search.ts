@@ -3,6 +3,7 @@ import { mayAccess } from '../../access/identity.ts';
 import { listAllEntries } from '../../catalogue/entries.ts';
 import type { Entry } from '../../catalogue/records.ts';
 import { listRepositories } from '../../catalogue/repositories.ts';
+import { hasWords, wordsOf } from '../../name-words.ts';
 import { queryText } from '../../route.ts';
 import { href, html } from '../html.ts';
 import type { Page } from '../layout.ts';
@@ -12,7 +13,6 @@ import type { Visit } from '../visit.ts';
 const RESULT_COUNT_MAX = 100;
 /** Entries looked at for one page; the next page goes on behind them. */
 const SCAN_COUNT_MAX = 100_000;
-const QUERY_LENGTH_MAX = 200;
 
 interface Hit {
   readonly repository: string;
@@ -21,9 +21,9 @@ interface Hit {
 }
 
 export async function searchPage(visit: Visit): Promise<Page> {
-  const query = (queryText(visit.request, 'q') ?? '').trim().slice(0, QUERY_LENGTH_MAX);
+  const query = (queryText(visit.request, 'q') ?? '').trim();
   const after = queryText(visit.request, 'after');
-  const words = query.toLowerCase().split(/\s+/);
+  const words = wordsOf(query);
   const { hits, repositories, next } = await find(visit, words, after);
   const rows = hits.map(({ repository, file, entry }) => {
     const [name, ...rest] = entryRow(repository, file, entry);
@@ -57,7 +57,7 @@ async function find(
     const name = parts[0] as string;
     if (!mayAccess(identity, name, value, 'read')) continue;
     seen.add(name);
-    const isWanted = words[0] !== '' && hasWords(name, words);
+    const isWanted = words.length > 0 && hasWords(name, words);
     if (isWanted && repositories.length < RESULT_COUNT_MAX) repositories.push(name);
   }
   const hits: Hit[] = [];
@@ -77,9 +77,4 @@ async function find(
     }
   }
   return { hits, repositories, next };
-}
-
-function hasWords(name: string, words: readonly string[]): boolean {
-  const text = name.toLowerCase();
-  return words.every((word) => text.includes(word));
 }

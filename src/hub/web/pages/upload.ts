@@ -33,7 +33,7 @@ ${card(
   '/upload-flist',
   html`<label>A .flist <input type="file" name="file" accept=".flist" required></label>`,
   'Publish',
-  'All chunks that it names have to be here already: g8ufs flist push brings them along.',
+  'All chunks that it names have to be here already: g8ufs push --store brings them along.',
 )}
 ${card(
   user,
