@@ -19,3 +19,10 @@ export function registryDir(env: Environment, uid: number): string {
   if (uid === 0) return '/run/g8ufs';
   return join(env['XDG_RUNTIME_DIR'] || `/tmp/g8ufs-${uid}`, 'g8ufs');
 }
+
+/** File with the logins of hubs: `G8UFS_CREDENTIALS`, else `g8ufs/credentials.json` below XDG_CONFIG_HOME. */
+export function credentialsPath(env: Environment): string {
+  if (env['G8UFS_CREDENTIALS']) return env['G8UFS_CREDENTIALS'];
+  const config = env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config');
+  return join(config, 'g8ufs/credentials.json');
+}

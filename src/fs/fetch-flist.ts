@@ -3,13 +3,14 @@ import { G8Error } from '../base/errors.ts';
 import { retry } from '../base/retry.ts';
 import { downloadFlist } from '../store/flist-transfer.ts';
 import { HttpClient } from '../store/http-client.ts';
+import { flistLogin } from '../store/logins.ts';
 import { READ_RETRY } from '../store/retry.ts';
 import type { FetchFlist } from './images.ts';
 
 /** Downloads to `path` unless the server says that the copy with this entity tag is current. */
 export const fetchFlist: FetchFlist = async (url, { etag, path, signal }) => {
   const parsed = new URL(url);
-  const client = new HttpClient(originOf(parsed));
+  const client = new HttpClient(originOf(parsed), { login: flistLogin(url) });
   try {
     const result = await retry(
       { policy: READ_RETRY, what: `Download of ${client.name}${parsed.pathname}`, signal },

@@ -5,12 +5,12 @@
  */
 import { open, realpath, stat } from 'node:fs/promises';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { type FileLock, lockFile } from '../base/file-lock.ts';
 import { dumpTree } from '../format/flist/dump.ts';
 import { historicalLosses, type Loss } from '../format/flist/losses.ts';
 import { formatMetadata } from '../format/flist/metadata.ts';
 import type { Inode } from '../format/tree.ts';
 import type { StreamBinding } from '../native/addon.ts';
-import { type FileLock, lockFile } from './file-lock.ts';
 import { type LoadedFlist, type LoadFlistOptions, loadFlist } from './load.ts';
 import { checkOutput } from './output.ts';
 import { type PackTreeOptions, packTree } from './pack.ts';

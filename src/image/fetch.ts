@@ -23,7 +23,8 @@ export async function fetchPackage(
   }
   const { HttpClient } = await import('../store/http-client.ts');
   const { downloadFlist } = await import('../store/flist-transfer.ts');
-  const client = new HttpClient(source);
+  const { flistLogin } = await import('../store/logins.ts');
+  const client = new HttpClient(source, { login: flistLogin(source) });
   const destination = join(dir, 'package');
   try {
     await downloadFlist(client, '', { destination, signal });

@@ -169,7 +169,8 @@ async function unpackFile(
 async function unpackUrl(url: string, dir: string, options: OpenImageOptions): Promise<Unpacked> {
   const { HttpClient } = await import('../store/http-client.ts');
   const { streamFlist } = await import('../store/flist-stream.ts');
-  const client = new HttpClient(url);
+  const { flistLogin } = await import('../store/logins.ts');
+  const client = new HttpClient(url, { login: flistLogin(url) });
   let flistSize: number | undefined;
   try {
     const bytes = streamFlist(client, '', {

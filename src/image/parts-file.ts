@@ -8,6 +8,7 @@ import { G8Error } from '../base/errors.ts';
 import { retry } from '../base/retry.ts';
 import { PARTS_TAIL_SIZE, type PartsTable, readPartsTable } from '../format/flist/parts.ts';
 import { HttpClient, type HttpResponse, readBody } from '../store/http-client.ts';
+import { flistLogin } from '../store/logins.ts';
 import { TRANSFER_RETRY } from '../store/retry.ts';
 import type { PackedParts } from './parts-source.ts';
 
@@ -82,7 +83,7 @@ class RemoteParts implements OpenParts {
   #next = -1;
 
   constructor(url: string, signal: AbortSignal | undefined) {
-    this.#client = new HttpClient(url);
+    this.#client = new HttpClient(url, { login: flistLogin(url) });
     this.#signal = signal;
   }
 

@@ -3,6 +3,7 @@
  * a time; the result does not depend on their order. Symlinks are never followed.
  */
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { lockOfAttempt } from '../base/file-lock.ts';
 import { forEachParallel } from '../base/workers.ts';
 import { keptXattrs } from '../format/layer/kept-xattrs.ts';
 import type { MutableInode } from '../format/layer/node.ts';
@@ -16,7 +17,6 @@ import {
   S_IFREG,
 } from '../format/tree.ts';
 import type { ScanBinding, ScannedEntry } from '../native/addon.ts';
-import { lockOfAttempt } from './file-lock.ts';
 import type { PathMatcher } from './glob.ts';
 
 /** Folders read at a time: enough to keep libuv's four threads busy. */

@@ -5,6 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { blake2b256Stream } from '../base/blake2b.ts';
 import { toHex } from '../base/bytes.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
@@ -140,13 +141,19 @@ export async function uploadFlist(
   });
   try {
     const { size } = await handle.stat();
-    const body = handle.createReadStream({ highWaterMark: PIECE_SIZE, autoClose: false });
-    let done = 0;
-    body.on('data', (piece) => {
-      done += piece.length;
-      options.onProgress?.(done, size);
-    });
-    body.pause();
+    const body = (): Readable => {
+      const stream = handle.createReadStream({
+        start: 0,
+        highWaterMark: PIECE_SIZE,
+        autoClose: false,
+      });
+      let done = 0;
+      stream.on('data', (piece) => {
+        done += piece.length;
+        options.onProgress?.(done, size);
+      });
+      return stream.pause();
+    };
     return await client.request(
       {
         method: 'PUT',

@@ -9,10 +9,14 @@ import { type Dispatcher, Pool } from 'undici';
 import { throwIfAborted } from '../base/abort.ts';
 import { type Deadline, startDeadline } from '../base/deadline.ts';
 import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
+import { HeldToken } from './held-token.ts';
+import type { FindToken } from './logins.ts';
 
 export interface HttpOptions {
   /** Bearer token. It wins over credentials in the URL. */
   readonly token?: string | undefined;
+  /** Finds a bearer token when there are no other credentials; asked again when a request is refused. */
+  readonly login?: FindToken | undefined;
   /** Connections to the origin at most, default 16. */
   readonly connectionsMax?: number | undefined;
   /** Default 5 000. */
@@ -30,10 +34,13 @@ export interface HttpRequest {
   /** Below the base URL, beginning with a slash. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | string | Readable;
+  /** A function gives the stream anew when the request has to be sent again with other credentials. */
+  readonly body?: Uint8Array | string | (() => Readable);
   readonly signal?: AbortSignal | undefined;
   /** Whole time of the request, default the client's `requestTimeoutMs`. */
   readonly timeoutMs?: number;
+  /** Longest wait for the head of the answer, default the client's `idleTimeoutMs`. */
+  readonly answerTimeoutMs?: number;
   /** Statuses that are answers, not errors, besides 2xx. */
   readonly accept?: readonly number[];
   /** What a 404 or 410 means; default `ERR_NO_INPUT`. */
@@ -67,6 +74,7 @@ export class HttpClient {
   readonly #basePath: string;
   readonly #query: string;
   readonly #authorization: string | undefined;
+  readonly #token: HeldToken | undefined;
   readonly #requestTimeoutMs: number;
   readonly #failureText: (response: HttpResponse) => Promise<string>;
   readonly #closing = new AbortController();
@@ -79,6 +87,9 @@ export class HttpClient {
     this.#query = parsed.search;
     this.name = `${parsed.origin}${this.#basePath}`;
     this.#authorization = authorizationOf(parsed, options.token);
+    if (this.#authorization === undefined && options.login !== undefined) {
+      this.#token = new HeldToken(options.login);
+    }
     this.#requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
     this.#failureText = options.failureText ?? problemText;
     this.#pool = new Pool(parsed.origin, {
@@ -159,23 +170,45 @@ export class HttpClient {
   }
 
   async #send(request: HttpRequest, signal: AbortSignal, what: string): Promise<Response> {
+    const token = await this.#token?.get();
+    let response = await this.#sendOnce(request, signal, token);
+    if (this.#token !== undefined && isRefusal(response.status)) {
+      const other = await this.#token.renew(token);
+      if (other !== undefined) {
+        await response.discard();
+        response = await this.#sendOnce(request, signal, other);
+      }
+    }
+    const { status } = response;
+    if ((status >= 200 && status < 300) || request.accept?.includes(status)) return response;
+    const error = await errorOfStatus(response, request, what, {
+      failureText: this.#failureText,
+      hint: status === 401 && this.#token !== undefined ? '; log in with g8ufs login' : '',
+    });
+    await response.discard();
+    throw error;
+  }
+
+  async #sendOnce(
+    request: HttpRequest,
+    signal: AbortSignal,
+    token: string | undefined,
+  ): Promise<Response> {
     throwIfAborted(this.#closing.signal);
     throwIfAborted(signal);
     const headers: Record<string, string> = { 'accept-encoding': 'identity', ...request.headers };
-    if (this.#authorization !== undefined) headers['authorization'] = this.#authorization;
+    const authorization = token === undefined ? this.#authorization : `Bearer ${token}`;
+    if (authorization !== undefined) headers['authorization'] = authorization;
+    const { body = null, answerTimeoutMs } = request;
     const data = await this.#pool.request({
       method: request.method,
       path: this.#pathOf(request),
       headers,
-      body: request.body ?? null,
+      body: typeof body === 'function' ? body() : body,
       signal,
+      ...(answerTimeoutMs !== undefined && { headersTimeout: answerTimeoutMs }),
     });
-    const response = new Response(data);
-    const { status } = response;
-    if ((status >= 200 && status < 300) || request.accept?.includes(status)) return response;
-    const error = await errorOfStatus(response, request, what, this.#failureText);
-    await response.discard();
-    throw error;
+    return new Response(data);
   }
 }
 
@@ -288,20 +321,33 @@ async function errorOfStatus(
   response: HttpResponse,
   request: HttpRequest,
   what: string,
-  failureText: (response: HttpResponse) => Promise<string>,
+  told: {
+    readonly failureText: (response: HttpResponse) => Promise<string>;
+    /** What the user can do about it. */
+    readonly hint: string;
+  },
 ): Promise<G8Error> {
   const { status } = response;
   if ((status === 404 || status === 410) && request.absent !== undefined) return request.absent();
-  const text = await failureText(response);
+  const text = await told.failureText(response);
   const detail = text === '' ? '' : `: ${safeText(text)}`;
   const retryAfterMs = parseRetryAfter(response.header('retry-after'));
-  return new G8Error(codeOfStatus(status), `${what} was answered with ${status}${detail}`, {
-    details: { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
-  });
+  return new G8Error(
+    codeOfStatus(status),
+    `${what} was answered with ${status}${detail}${told.hint}`,
+    {
+      details: { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+    },
+  );
+}
+
+/** Whether other credentials might change the answer. */
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 403;
 }
 
 function codeOfStatus(status: number) {
-  if (status === 401 || status === 403) return 'ERR_PERMISSION';
+  if (isRefusal(status)) return 'ERR_PERMISSION';
   if (status === 404 || status === 410) return 'ERR_NO_INPUT';
   // Request timeout, too early, too many requests, and all failures of the server.
   if (status === 408 || status === 425 || status === 429 || status >= 500) {

@@ -2,11 +2,9 @@
  * A hub as its clients see it: flists up and down, chunks in batches, health. Calls that may be
  * repeated are retried; all may run at the same time and share one pool of connections.
  */
-import { G8Error, isG8Error } from '../base/errors.ts';
-import { mergeParallel } from '../base/parallel.ts';
+import { G8Error } from '../base/errors.ts';
 import { type RetryPolicy, retry } from '../base/retry.ts';
-import { FRAME_HEADER_SIZE_MAX } from './chunk-frames.ts';
-import { assertChunkId } from './chunk-id.ts';
+import { isLarge, uploadInPieces } from './flist-pieces.ts';
 import {
   type DownloadOptions,
   type DownloadResult,
@@ -17,24 +15,18 @@ import {
 } from './flist-transfer.ts';
 import { HttpStore } from './http.ts';
 import { HttpClient, type HttpOptions, readBody, readJson } from './http-client.ts';
+import { type HubChunk, parseAnswer, probeHub } from './hub-chunks.ts';
 import {
-  type HubChunk,
-  mismatchError,
-  parseAnswer,
-  probeHub,
-  refusedError,
-  uploadToHub,
-} from './hub-chunks.ts';
-import {
-  BATCH_COUNT_MAX,
   type FlistEntry,
   type FlistReceipt,
+  flistReceipt,
   type HubInfo,
   JSON_SIZE_MAX,
   listResponse,
 } from './hub-protocol.ts';
 import { TRANSFER_RETRY, withRetry } from './retry.ts';
-import type { ChunkId, StoreCallOptions, WritableChunkStore } from './store.ts';
+import type { StoreCallOptions, WritableChunkStore } from './store.ts';
+import { type UploadResult, uploadChunks } from './upload-chunks.ts';
 
 export interface HubClientOptions {
   readonly http?: HttpOptions;
@@ -47,15 +39,14 @@ export interface FlistName {
   readonly name: string;
 }
 
-export type UploadResult =
-  | { readonly id: ChunkId; readonly outcome: 'new' | 'known' }
-  | { readonly id: ChunkId; readonly error: unknown };
+/** A link of a tag of a repository, by the name that it has there. */
+export interface TagLink extends FlistName {
+  readonly tag: string;
+}
 
-// Half a full batch of common chunks: large enough to be worth a request, small enough to repeat.
-const UPLOAD_BATCH_BYTES = 16 * 1024 * 1024;
-const UPLOAD_CONCURRENCY = 4;
 /** Signatures and start profiles. */
 const TEXT_SIZE_MAX = 16 * 1024 * 1024;
+const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json' } as const;
 // A listing of this many pages is longer than any hub has.
 const PAGE_COUNT_MAX = 10_000;
 
@@ -97,8 +88,73 @@ export class HubClient {
     options: TransferOptions = {},
   ): Promise<FlistReceipt> {
     const path = `/api/v1/flists/${pathOf(flist, '')}`;
-    return await this.#transferred(`Upload of ${flist.source}`, options, (signal) =>
-      uploadFlist(this.#client, path, flist.source, { ...options, signal }),
+    const { source } = flist;
+    const inPieces = await isLarge(source);
+    return await this.#transferred(`Upload of ${source}`, options, async (signal) => {
+      if (inPieces && (await this.#has('flists-present', signal))) {
+        return await uploadInPieces(this.#client, this, { path, source, ...options, signal });
+      }
+      return await uploadFlist(this.#client, path, source, { ...options, signal });
+    });
+  }
+
+  /** Publishes what the hub has under a name under another one as well. @throws ERR_NO_INPUT when it does not have it */
+  async copyFlist(
+    from: FlistName,
+    to: FlistName,
+    options: StoreCallOptions = {},
+  ): Promise<FlistReceipt> {
+    const body = { from: fullName(from) };
+    return await this.#retried(`Copy of ${body.from}`, options, (signal) =>
+      this.#client.request(
+        {
+          method: 'POST',
+          path: `/api/v1/flists/${pathOf(to, '')}`,
+          headers: JSON_HEADERS,
+          body: JSON.stringify(body),
+          signal,
+          absent: () => this.#absentFlist(from),
+        },
+        async (response) =>
+          parseAnswer(
+            this.#client,
+            flistReceipt,
+            await readJson(response, JSON_SIZE_MAX, 'Answer'),
+          ),
+      ),
+    );
+  }
+
+  /** Sets a link of a tag to a flist of the hub. @throws ERR_NO_INPUT when the hub does not have it */
+  async setTag(link: TagLink, from: FlistName, options: StoreCallOptions = {}): Promise<void> {
+    await this.#retried(`Tag ${link.tag}`, options, (signal) =>
+      this.#client.request(
+        {
+          method: 'PUT',
+          path: tagPath(link),
+          headers: JSON_HEADERS,
+          body: JSON.stringify({ from: fullName(from) }),
+          signal,
+          absent: () => this.#absentFlist(from),
+        },
+        () => undefined,
+      ),
+    );
+  }
+
+  /** Removes a link of a tag. @throws ERR_NO_INPUT when there is none */
+  async removeTag(link: TagLink, options: StoreCallOptions = {}): Promise<void> {
+    const { repository, tag, name } = link;
+    const message = `Tag ${repository}/${tag} of ${this.name} has no ${name}`;
+    // Not retried, as `deleteFlist`.
+    await this.#client.request(
+      {
+        method: 'DELETE',
+        path: tagPath(link),
+        signal: options.signal,
+        absent: () => new G8Error('ERR_NO_INPUT', message),
+      },
+      () => undefined,
     );
   }
 
@@ -185,17 +241,27 @@ export class HubClient {
         method: 'DELETE',
         path: `/api/v1/flists/${pathOf(flist, '')}`,
         signal: options.signal,
-        absent: () => new G8Error('ERR_NO_INPUT', `Flist ${flist.name} is not on ${this.name}`),
+        absent: () => this.#absentFlist(flist),
       },
       () => undefined,
     );
   }
 
-  /** All flists, sorted by repository and name. */
-  async *listFlists(options: StoreCallOptions = {}): AsyncGenerator<FlistEntry, void, void> {
+  /**
+   * All flists, sorted by repository and name.
+   *
+   * @param options.words only those whose names have all of them
+   */
+  async *listFlists(
+    options: StoreCallOptions & { readonly words?: readonly string[] } = {},
+  ): AsyncGenerator<FlistEntry, void, void> {
+    const { words = [] } = options;
     let after: string | undefined;
     for (let page = 0; page < PAGE_COUNT_MAX; page++) {
-      const query: string = after === undefined ? '' : `?after=${encodeURIComponent(after)}`;
+      const fields = new URLSearchParams();
+      if (words.length > 0) fields.set('q', words.join(' '));
+      if (after !== undefined) fields.set('after', after);
+      const query = fields.size === 0 ? '' : `?${fields}`;
       const { flists, next } = await this.#retried('Listing', options, (signal) =>
         this.#client.request(
           { method: 'GET', path: `/api/v1/flists${query}`, signal },
@@ -221,12 +287,10 @@ export class HubClient {
     chunks: AsyncIterable<HubChunk> | Iterable<HubChunk>,
     options: StoreCallOptions = {},
   ): AsyncGenerator<UploadResult, void, void> {
-    const upload = (batch: readonly HubChunk[]) => (signal: AbortSignal) =>
-      this.#uploadBatch(batch, options, signal);
-    async function* tasks() {
-      for await (const batch of batchesOf(chunks)) yield upload(batch);
-    }
-    yield* mergeParallel(tasks(), { concurrency: UPLOAD_CONCURRENCY, signal: options.signal });
+    yield* uploadChunks(this.#client, chunks, {
+      ...options,
+      retried: (what, inner, run) => this.#retried(what, inner, run),
+    });
   }
 
   async close(): Promise<void> {
@@ -234,25 +298,14 @@ export class HubClient {
     await this.#client.close();
   }
 
-  async *#uploadBatch(
-    batch: readonly HubChunk[],
-    options: StoreCallOptions,
-    signal: AbortSignal,
-  ): AsyncGenerator<UploadResult, void, void> {
-    try {
-      const statuses = await this.#retried('Upload of chunks', { signal }, (inner) =>
-        uploadToHub(this.#client, batch, { signal: inner }),
-      );
-      for (const [index, { id }] of batch.entries()) {
-        const outcome = statuses[index];
-        if (outcome === 'new' || outcome === 'known') yield { id, outcome };
-        else if (outcome === 'mismatch') yield { id, error: mismatchError(this.#client, id) };
-        else yield { id, error: refusedError(this.#client, id) };
-      }
-    } catch (error) {
-      if (options.signal?.aborted || isG8Error(error, 'ERR_ABORTED')) throw error;
-      for (const { id } of batch) yield { id, error };
-    }
+  #absentFlist(flist: FlistName): G8Error {
+    return new G8Error('ERR_NO_INPUT', `Flist ${fullName(flist)} is not on ${this.name}`);
+  }
+
+  /** Whether the hub is new enough for something; not asked of servers that are none. */
+  async #has(feature: string, signal: AbortSignal): Promise<boolean> {
+    const info = await probeHub(this.#client, { signal });
+    return info?.features.includes(feature) ?? false;
   }
 
   async #retried<T>(
@@ -283,22 +336,12 @@ export class HubClient {
   }
 }
 
-async function* batchesOf(
-  chunks: AsyncIterable<HubChunk> | Iterable<HubChunk>,
-): AsyncGenerator<HubChunk[], void, void> {
-  let batch: HubChunk[] = [];
-  let size = 0;
-  for await (const chunk of chunks) {
-    assertChunkId(chunk.id);
-    batch.push(chunk);
-    size += FRAME_HEADER_SIZE_MAX + chunk.bytes.length;
-    if (size >= UPLOAD_BATCH_BYTES || batch.length === BATCH_COUNT_MAX) {
-      yield batch;
-      batch = [];
-      size = 0;
-    }
-  }
-  if (batch.length > 0) yield batch;
+function tagPath({ repository, tag, name }: TagLink): string {
+  return `/api/v1/tags/${[repository, tag, name].map(encodeURIComponent).join('/')}`;
+}
+
+function fullName({ repository, name }: FlistName): string {
+  return `${repository}/${name}`;
 }
 
 function pathOf({ repository, name }: FlistName, extension: string): string {

@@ -7,6 +7,7 @@ import type { DigestFunction } from './chunk-id.ts';
 import { DirectoryStore, type FindChunks, type WriteChunks } from './directory.ts';
 import { HttpStore } from './http.ts';
 import { type HttpOptions, withoutCredentials } from './http-client.ts';
+import { hubLogin } from './logins.ts';
 import { READ_RETRY, TRANSFER_RETRY, withRetry } from './retry.ts';
 import { ALL_IDS, type Pool, type Route, RouteStore } from './route.ts';
 import type { RouterConfig } from './router-config.ts';
@@ -48,7 +49,7 @@ export interface OpenRoutedStoreOptions {
  */
 export function openStore(url: string, options: OpenStoreOptions = {}): WritableChunkStore {
   if (isHttp(url)) {
-    return withRetry(new HttpStore(url, options.http), options.retry ?? TRANSFER_RETRY);
+    return withRetry(openHttp(url, options.http), options.retry ?? TRANSFER_RETRY);
   }
   if (isNetworkBackend(url)) {
     return withRetry(openBackend(url, { http: options.http }), options.retry ?? TRANSFER_RETRY);
@@ -137,8 +138,13 @@ function verified(store: ChunkStore, { digest }: OpenRoutedStoreOptions): ChunkS
   return digest === undefined ? store : withVerify(store, digest);
 }
 
+/** With the login of the hub that the URL is of. */
+function openHttp(url: string, http: HttpOptions | undefined): HttpStore {
+  return new HttpStore(url, { login: hubLogin(url), ...http });
+}
+
 function openPlain(url: string, create: boolean, options: OpenRoutedStoreOptions): ChunkStore {
-  if (isHttp(url)) return new HttpStore(url, options.http);
+  if (isHttp(url)) return openHttp(url, options.http);
   if (isNetworkBackend(url)) return openBackend(url, { http: options.http });
   const path = directoryOf(url);
   return isBundleUrl(url) ? new BundleStore(path) : new DirectoryStore({ path, create });

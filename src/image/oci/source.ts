@@ -7,6 +7,7 @@ import { G8Error } from '../../base/errors.ts';
 import { metadataOfConfig } from '../../format/oci/metadata.ts';
 import { parsePlatform, platformOfMachine } from '../../format/oci/platform.ts';
 import { formatReference, parseReference } from '../../format/oci/reference.ts';
+import type { Credentials } from '../../store/credential-helper.ts';
 import { decompress } from '../decompress.ts';
 import { LayersSource } from '../source/layers.ts';
 import type { ImageSource, SourceRun, SourceTree } from '../source/source.ts';
@@ -16,7 +17,7 @@ import type { Decompress, OciImage } from './image.ts';
 import { type OpenImageOptions, openLayoutImage } from './layout.ts';
 import { openImageFiles } from './open-files.ts';
 import { type PathWithName, splitPath } from './path.ts';
-import { type Credentials, findCredentials } from './registry/credentials.ts';
+import { findCredentials } from './registry/credentials.ts';
 import { RegistryClient } from './registry/registry-client.ts';
 import { openRegistryImage } from './registry-image.ts';
 

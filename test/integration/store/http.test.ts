@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -12,7 +13,7 @@ import { HttpClient, type HttpOptions, parseRetryAfter } from '../../../src/stor
 import { READ_RETRY, withRetry } from '../../../src/store/retry.ts';
 import { CHUNK_SIZE_MAX } from '../../../src/store/store.ts';
 import { chunkOf } from '../../support/faulty-store.ts';
-import { type Listener, startServer, startTcpServer } from '../../support/http-server.ts';
+import { bodyOf, type Listener, startServer, startTcpServer } from '../../support/http-server.ts';
 
 const CHUNK = chunkOf('chunk');
 const PATH = `/${chunkPath(CHUNK.id)}`;
@@ -384,4 +385,41 @@ test('the query of a base URL goes with every request', async (t) => {
   await client.request({ method: 'GET', path: '/b?c=1' }, () => undefined);
   assert.deepEqual(requests, ['GET /a/b?key=secret', 'GET /a/b?c=1&key=secret']);
   assert(!client.name.includes('secret'));
+});
+
+test('a refused request is sent once more with another token, and its body with it', async (t) => {
+  let token = 'old';
+  const seen: string[] = [];
+  const { url } = await startServer(t, async (request, response) => {
+    const { authorization = 'none' } = request.headers;
+    seen.push(`${authorization} ${await bodyOf(request)}`);
+    token = 'new';
+    response.writeHead(authorization === 'Bearer new' ? 200 : 401).end();
+  });
+  const client = new HttpClient(url, { login: async () => token });
+  t.after(() => client.close());
+  const body = () => Readable.from([Buffer.from('body')], { objectMode: false });
+  await client.request({ method: 'PUT', path: '/a', body }, () => undefined);
+  assert.deepEqual(seen, ['Bearer old body', 'Bearer new body']);
+});
+
+test('a token that stays refused ends in an error that says what to do', async (t) => {
+  const { url, requests } = await startServer(t, (_request, response) => {
+    response.writeHead(401).end();
+  });
+  const client = new HttpClient(url, { login: async () => 'g8_secret' });
+  t.after(() => client.close());
+  const asked = client.request({ method: 'GET', path: '/a' }, () => undefined);
+  await assert.rejects(asked, isError('ERR_PERMISSION', /401; log in with g8ufs login$/));
+  assert.equal(requests.length, 1);
+});
+
+test('credentials in the URL win over a login, which is not asked for', async (t) => {
+  const { url } = await startServer(t, (request, response) => {
+    response.writeHead(request.headers.authorization === 'Bearer url' ? 200 : 401).end();
+  });
+  const login = async () => assert.fail('asked');
+  const client = new HttpClient(url.replace('//', '//url@'), { login });
+  t.after(() => client.close());
+  await client.request({ method: 'GET', path: '/a' }, () => undefined);
 });

@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { G8Error, toG8Error } from '../../../base/errors.ts';
 import { HUB_CREDENTIALS_KEY, type RegistryReference } from '../../../format/oci/reference.ts';
-import { askHelper, type HelperOptions } from './credential-helper.ts';
-
-export type Credentials =
-  | { readonly username: string; readonly password: string }
-  | { readonly identityToken: string };
+import {
+  askHelper,
+  type Credentials,
+  type HelperOptions,
+} from '../../../store/credential-helper.ts';
 
 const FILE_SIZE_MAX = 1024 * 1024;
 

@@ -68,7 +68,7 @@ async function pushBlob(
           method: 'PUT',
           path: url,
           headers,
-          body,
+          body: () => body,
           what,
           signal: inner,
           timeoutMs: BLOB_TIMEOUT_MS,

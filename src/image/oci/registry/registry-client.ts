@@ -11,6 +11,7 @@ import { G8Error, isG8Error } from '../../../base/errors.ts';
 import { type RetryPolicy, retry } from '../../../base/retry.ts';
 import { showText } from '../../../format/oci/malformed.ts';
 import { isLoopback, type RegistryReference } from '../../../format/oci/reference.ts';
+import type { Credentials } from '../../../store/credential-helper.ts';
 import {
   HttpClient,
   type HttpOptions,
@@ -20,7 +21,6 @@ import {
 } from '../../../store/http-client.ts';
 import { Authorizer } from './authorizer.ts';
 import { parseChallenge } from './challenge.ts';
-import type { Credentials } from './credentials.ts';
 
 /** Storage behind registries may think for a while before its first byte. */
 const IDLE_TIMEOUT_MS = 30_000;

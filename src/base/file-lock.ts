@@ -7,9 +7,9 @@ import { randomBytes } from 'node:crypto';
 import { link, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { abortError, throwIfAborted } from '../base/abort.ts';
-import { G8Error, toG8Error } from '../base/errors.ts';
-import { processStart } from '../base/process-start.ts';
+import { abortError, throwIfAborted } from './abort.ts';
+import { G8Error, toG8Error } from './errors.ts';
+import { processStart } from './process-start.ts';
 
 /** Longer than changes take but those that bring large folders in. */
 const WAIT_MS = 30_000;

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type G8Error, isG8Error } from '../../../src/base/errors.ts';
-import { lockFile } from '../../../src/image/file-lock.ts';
+import { lockFile } from '../../../src/base/file-lock.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 function target(context: TestContext) {

@@ -1,16 +1,15 @@
 /**
- * Asks a credential helper, `docker-credential-NAME get`: the server's name on its stdin, JSON on its
- * stdout. The helper is a child with a deadline, and ends with the call, with all it has started.
+ * Runs a credential helper, `docker-credential-NAME get`, `store` or `erase`: what it is about on its stdin, JSON
+ * on its stdout. The helper is a child with a deadline, and ends with the call, with all it has started.
  *
  * @see docker-credential-helpers, development protocol
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { z } from 'zod';
-import { abortError, throwIfAborted } from '../../../base/abort.ts';
-import { startDeadline } from '../../../base/deadline.ts';
-import { G8Error, isG8Error } from '../../../base/errors.ts';
-import type { Credentials } from './credentials.ts';
+import { abortError, throwIfAborted } from '../base/abort.ts';
+import { startDeadline } from '../base/deadline.ts';
+import { G8Error, isG8Error } from '../base/errors.ts';
 
 /** Some ask their user. */
 export const HELPER_TIMEOUT_MS = 60_000;
@@ -19,6 +18,10 @@ const ANSWER_SIZE_MAX = 64 * 1024;
 const NOT_FOUND = /credentials not found|no credentials/i;
 /** The user name that makes the secret a token. */
 const TOKEN_USER = '<token>';
+
+export type Credentials =
+  | { readonly username: string; readonly password: string }
+  | { readonly identityToken: string };
 
 const answerSchema = z.object({ Username: z.string(), Secret: z.string() });
 
@@ -39,19 +42,52 @@ export async function askHelper(
   server: string,
   options: HelperOptions,
 ): Promise<Credentials | undefined> {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
-    throw new G8Error('ERR_CONFIG', 'Name of a credential helper is not plain letters and digits');
-  }
-  const program = `docker-credential-${name}`;
-  const { timeoutMs = HELPER_TIMEOUT_MS, signal } = options;
-  const deadline = startDeadline({ timeoutMs, signal, what: program });
-  const answer = await run(program, server, options.env, deadline.signal).finally(deadline.clear);
+  const answer = await runHelper(name, 'get', `${server}\n`, options);
   if (answer === undefined) return undefined;
+  const program = programOf(name);
   const parsed = answerSchema.safeParse(parseJson(answer));
   // What it said may be a secret: it is not repeated.
   if (!parsed.success) throw new G8Error('ERR_CONFIG', `${program} answers in an unknown form`);
   const { Username: username, Secret: secret } = parsed.data;
   return username === TOKEN_USER ? { identityToken: secret } : { username, password: secret };
+}
+
+/** Hands a secret to a helper. @throws as {@link askHelper} */
+export async function storeInHelper(
+  name: string,
+  entry: { readonly server: string; readonly username: string; readonly secret: string },
+  options: HelperOptions,
+): Promise<void> {
+  const { server, username, secret } = entry;
+  const text = JSON.stringify({ ServerURL: server, Username: username, Secret: secret });
+  await runHelper(name, 'store', text, options);
+}
+
+/** Has a helper forget what it knows of a server, if anything. @throws as {@link askHelper} */
+export async function eraseFromHelper(
+  name: string,
+  server: string,
+  options: HelperOptions,
+): Promise<void> {
+  await runHelper(name, 'erase', `${server}\n`, options);
+}
+
+/** @returns what it prints; `undefined` when it says that it knows nothing of the server */
+async function runHelper(
+  name: string,
+  action: 'get' | 'store' | 'erase',
+  input: string,
+  { env, signal, timeoutMs = HELPER_TIMEOUT_MS }: HelperOptions,
+): Promise<string | undefined> {
+  const program = programOf(name);
+  const deadline = startDeadline({ timeoutMs, signal, what: program });
+  return await run(program, action, input, env, deadline.signal).finally(deadline.clear);
+}
+
+/** @throws ERR_CONFIG */
+function programOf(name: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) return `docker-credential-${name}`;
+  throw new G8Error('ERR_CONFIG', 'Name of a credential helper is not plain letters and digits');
 }
 
 function parseJson(text: string): unknown {
@@ -64,12 +100,13 @@ function parseJson(text: string): unknown {
 
 async function run(
   program: string,
-  server: string,
+  action: string,
+  input: string,
   env: HelperOptions['env'],
   signal: AbortSignal,
 ): Promise<string | undefined> {
   // A process group of its own, so that what it starts can be ended with it.
-  const child = spawn(program, ['get'], {
+  const child = spawn(program, [action], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { ...env },
     detached: true,
@@ -83,7 +120,7 @@ async function run(
   try {
     throwIfAborted(signal);
     child.stdin.on('error', () => {}); // It need not read what it is told.
-    child.stdin.end(`${server}\n`);
+    child.stdin.end(input);
     const exit = once(child, 'exit') as Promise<[code: number | null]>;
     const [text, [code]] = await Promise.all([collect(child, program), exit]);
     if (signal.aborted) throw abortError(signal);
