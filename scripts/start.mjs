@@ -43,7 +43,7 @@ async function main() {
   console.log(`Hub serves at ${url}`);
 
   const built = g8ufs('flist', 'build', join(root, 'flists/sample.yaml'), flist, '--store', url);
-  g8ufs('flist', 'push', flist, `${url}/demo/sample`);
+  g8ufs('push', flist, `${url}/demo/sample`);
   console.log(`Image built from this machine's programs and published as ${url}/demo/sample.flist`);
 
   const source = `${url}/demo/sample.flist`;

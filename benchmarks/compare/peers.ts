@@ -35,7 +35,7 @@ export const PEERS: readonly Peer[] = [
       // A folder is named in no flist: a mount asks the hub that it came from, seen through the link.
       const store = `dir://${join(served, 'hub/chunks')}`;
       await run(...command('flist', 'create', tree, flist, '--store', store, '--json'));
-      await g8ufs('flist', 'push', flist, `${hub}/bench/root`);
+      await g8ufs('push', flist, `${hub}/bench/root`);
     },
     up: async ({ hub }, dir) => {
       const mnt = await folder(dir, 'mnt');

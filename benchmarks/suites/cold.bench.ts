@@ -204,7 +204,7 @@ async function smallFiles(world: World): Promise<Result> {
 async function publish(world: World, source: string, name: string): Promise<void> {
   const flist = join(world.dir, `${name}.flist`);
   await g8ufs('flist', 'create', source, flist, '--store', world.hub);
-  await g8ufs('flist', 'push', flist, `${world.hub}/bench/${name}`);
+  await g8ufs('push', flist, `${world.hub}/bench/${name}`);
 }
 
 let mountCount = 0;

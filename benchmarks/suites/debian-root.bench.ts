@@ -49,7 +49,7 @@ export async function runSuite({ quick }: SuiteOptions): Promise<Record<string, 
     withHub(join(dir, 'hub'), async (url) => {
       const flist = join(dir, 'debian.flist');
       const created = await g8ufs<Created>('flist', 'create', root, flist, '--store', url);
-      await g8ufs('flist', 'push', flist, `${url}/bench/debian`);
+      await g8ufs('push', flist, `${url}/bench/debian`);
 
       const cold: number[] = [];
       const warm: number[] = [];

@@ -44,7 +44,7 @@ export async function runSuite({ quick }: SuiteOptions): Promise<Record<string, 
       const flist = join(dir, 'debian.flist');
       // A directory is named in no flist: the mount asks the hub that it has come from, over the line.
       await g8ufs('flist', 'create', root, flist, '--store', `dir://${join(dir, 'hub/chunks')}`);
-      await g8ufs('flist', 'push', flist, target);
+      await g8ufs('push', flist, target);
       const { touched } = await record(dir, flist, `${target}.flist`, target);
       const result: Record<string, unknown> = { touched };
       for (const mode of ['none', 'profile'] as const) {

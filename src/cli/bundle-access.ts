@@ -3,8 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '../base/bytes.ts';
-import { G8Error } from '../base/errors.ts';
-import type { Inode } from '../format/tree.ts';
 import type { Image } from '../image/open.ts';
 import type { Context } from './context.ts';
 import type { StoreFlags } from './store-access.ts';
@@ -89,25 +87,15 @@ async function wantedChunks(
 ): Promise<{ ids: string[]; total: number }> {
   const { imageTree } = await import('../image/tree.ts');
   const { findEntry } = await import('./image-access.ts');
-  const all = await idsOf(imageTree(image));
+  const { chunkIdsOf } = await import('../image/verify/chunk-ids.ts');
+  const all = chunkIdsOf(imageTree(image));
   if (paths.length === 0) return { ids: [...all], total: all.size };
   const ids = new Set<string>();
   for (const path of paths) {
     const { inode } = findEntry(image, path, { followLast: true });
-    for (const id of await idsOf(imageTree(image, inode.nid))) ids.add(id);
+    for (const id of chunkIdsOf(imageTree(image, inode.nid))) ids.add(id);
   }
   return { ids: [...ids], total: all.size };
-}
-
-/** @throws ERR_FLIST_FORMAT when the flist does not name all of its chunks */
-async function idsOf(root: Inode): Promise<Set<string>> {
-  const { usedChunks } = await import('../image/verify/chunks.ts');
-  const { Findings } = await import('../image/verify/findings.ts');
-  const findings = new Findings();
-  const { chunks } = usedChunks(root, findings);
-  const [lost] = findings.kept;
-  if (lost !== undefined) throw new G8Error('ERR_FLIST_FORMAT', lost.message);
-  return new Set(chunks.map(({ id }) => id));
 }
 
 /** Leaves out what the bases have: a bundle the chunks in it, a flist all that it names. */
@@ -119,6 +107,7 @@ async function withoutBases(
   const { withImage } = await import('./image-access.ts');
   const { imageTree } = await import('../image/tree.ts');
   const { withBundle } = await import('../image/bundle.ts');
+  const { chunkIdsOf } = await import('../image/verify/chunk-ids.ts');
   const present = new Set<string>();
   const bases: string[] = [];
   for (const name of names) {
@@ -128,7 +117,7 @@ async function withoutBases(
         for await (const { id } of bundle.entries()) present.add(toHex(id));
         return true;
       });
-      if (isBundle !== true) for (const id of await idsOf(imageTree(image))) present.add(id);
+      if (isBundle !== true) for (const id of chunkIdsOf(imageTree(image))) present.add(id);
     });
   }
   return { ids: ids.filter((id) => !present.has(id)), bases };

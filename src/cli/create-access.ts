@@ -7,7 +7,7 @@ import type { CreateProgress } from '../image/create-progress.ts';
 import type { OpenSourceOptions } from '../image/source/open.ts';
 import type { ChunkStore } from '../store/store.ts';
 import type { Context } from './context.ts';
-import type { PublishTarget } from './publish.ts';
+import type { HubFlist } from './hub-access.ts';
 import type { ProgressCounter } from './ui/progress.ts';
 
 /** Flags of both commands. */
@@ -67,7 +67,7 @@ export async function createAndReport(
   const published =
     target === undefined
       ? undefined
-      : await (await import('./publish.ts')).publishFlist(context, output, target);
+      : await (await import('./publish.ts')).publishFlist(context, { source: output }, target);
   await report(context, output, summary, published?.url);
 }
 
@@ -174,7 +174,7 @@ export function counterOf(progress: CreateProgress): ProgressCounter {
   };
 }
 
-function publishTarget(publish: string, storeUrl: string): PublishTarget {
+function publishTarget(publish: string, storeUrl: string): HubFlist {
   const match = /^([^/]+)\/([^/]+)$/.exec(publish);
   if (match === null) {
     throw new G8Error('ERR_USAGE', `--publish is '${publish}', not REPOSITORY/NAME`);

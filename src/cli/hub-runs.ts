@@ -140,14 +140,16 @@ async function ask<T>(
 ): Promise<T> {
   const { HttpClient } = await import('../store/http-client.ts');
   const { runAtHub } = await import('../store/hub-runs.ts');
-  const client = new HttpClient(url, { token: await adminToken(dataDir) });
+  const { hubLogin } = await import('../store/logins.ts');
+  const token = await adminToken(dataDir);
+  const client = new HttpClient(url, { token, login: hubLogin(url, context.env) });
   try {
     const path = `/api/v1/collect/${run.word}`;
     const { signal } = context;
     return await runAtHub(client, { ...run, path }, { signal, onProgress });
   } catch (error) {
     if (isG8Error(error, 'ERR_PERMISSION')) {
-      const hint = 'give --hub http://TOKEN@host with the token of an administrator';
+      const hint = 'it needs an administrator: g8ufs login --scope admin';
       throw new G8Error('ERR_PERMISSION', `${error.message}; ${hint}`, { cause: error });
     }
     throw error;

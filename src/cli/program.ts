@@ -31,16 +31,19 @@ const GROUPS: Readonly<Record<string, { description: string; examples: Examples 
     examples: [['core serve --redis redis://127.0.0.1:6379', 'the daemon of this machine']],
   },
   flist: {
-    description: 'build, inspect and publish flists',
+    description: 'build, inspect and change flists',
     examples: [
       ['flist create ./rootfs debian.flist --store dir:///srv/chunks', 'make one of a folder'],
       ['flist ls -l debian.flist /etc', 'look into one'],
-      ['flist push debian.flist http://127.0.0.1:8080/demo/debian', 'publish one'],
+      ['flist cat debian.flist /etc/hostname', 'read a file of one'],
     ],
   },
   hub: {
-    description: 'serve flists and chunks over HTTP',
-    examples: [['hub serve --data /srv/hub', 'for this machine']],
+    description: 'serve flists and chunks over HTTP, and look after a hub',
+    examples: [
+      ['hub serve --data /srv/hub', 'for this machine'],
+      ['hub user add alice', 'on the hub of G8UFS_HUB, as its administrator'],
+    ],
   },
   profile: {
     description: 'start profiles: what a start reads, fetched before it is asked for',
@@ -56,6 +59,7 @@ const PROGRAM_EXAMPLES: Examples = [
   ['flist create ./rootfs debian.flist --store dir:///srv/chunks', 'make a flist of a folder'],
   ['mount debian.flist /mnt --store dir:///srv/chunks', 'show it as a directory'],
   ['umount /mnt', 'take it away'],
+  ['push debian.flist https://hub.example/demo/debian', 'publish it on a hub'],
 ];
 
 interface CommandModule {

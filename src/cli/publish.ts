@@ -1,26 +1,18 @@
-/** Uploads a flist to a hub, with progress: what `flist push` and `flist create --publish` do. */
-import { G8Error } from '../base/errors.ts';
+/** Uploads a flist to a hub, with progress: what `push` and `flist create --publish` do. */
 import type { Context } from './context.ts';
+import { flistUrl, type HubFlist, withHub } from './hub-access.ts';
 import { type ProgressCounter, showProgress } from './ui/progress.ts';
-
-export interface PublishTarget {
-  /** Base URL of the hub. */
-  readonly hub: string;
-  readonly repository: string;
-  readonly name: string;
-}
 
 /** Brings the signature along that lies beside a flist. @returns whether there is one */
 async function uploadSignature(
   context: Context,
   client: import('../store/hub-client.ts').HubClient,
   source: string,
-  target: PublishTarget,
+  target: HubFlist,
 ): Promise<boolean> {
-  const { readSignatures } = await import('../image/signature-files.ts');
-  const { signaturePlace } = await import('../image/require-signature.ts');
+  const { signaturesOf } = await import('../image/require-signature.ts');
   const { formatSignatures } = await import('../format/signature.ts');
-  const signatures = await readSignatures(signaturePlace(source), context.signal);
+  const signatures = await signaturesOf(source, context.signal);
   if (signatures === undefined) return false;
   const { signal } = context;
   await client.uploadSignature(target, formatSignatures(signatures), { signal });
@@ -32,7 +24,7 @@ async function uploadProfile(
   context: Context,
   client: import('../store/hub-client.ts').HubClient,
   source: string,
-  target: PublishTarget,
+  target: HubFlist,
 ): Promise<boolean> {
   const { profilePlace, readProfile } = await import('../image/profile-files.ts');
   const { formatProfile } = await import('../format/profile.ts');
@@ -42,60 +34,42 @@ async function uploadProfile(
   return true;
 }
 
+export interface PublishSource {
+  /** Flist or bundle as it was named: signature and profile are looked for beside it, or in it. */
+  readonly source: string;
+  /** The package, default `source`. */
+  readonly path?: string;
+}
+
 /** What the hub has answered, and where the flist is now. */
 export type PublishReceipt = Awaited<ReturnType<typeof publishFlist>>;
 
 /** @throws ERR_FLIST_FORMAT when the hub finds no flist in the file; network errors; ERR_PERMISSION */
-export async function publishFlist(context: Context, source: string, target: PublishTarget) {
-  const { HubClient } = await import('../store/hub-client.ts');
-  const client = new HubClient(target.hub);
+export async function publishFlist(
+  context: Context,
+  { source, path = source }: PublishSource,
+  target: HubFlist,
+) {
   const { repository, name } = target;
   const counter: ProgressCounter = { label: 'Uploading', done: 0, total: 0, unit: 'bytes' };
   const view = await showProgress(context, counter);
   try {
-    const receipt = await client.uploadFlist(
-      { repository, name, source },
-      {
-        signal: context.signal,
-        onProgress: (done, total) => {
-          counter.done = done;
-          counter.total = total ?? 0;
+    return await withHub(context, target.hub, async (client) => {
+      const receipt = await client.uploadFlist(
+        { repository, name, source: path },
+        {
+          signal: context.signal,
+          onProgress: (done, total) => {
+            counter.done = done;
+            counter.total = total ?? 0;
+          },
         },
-      },
-    );
-    const signed = await uploadSignature(context, client, source, target);
-    const path = [repository, `${name}.flist`].map(encodeURIComponent).join('/');
-    const profiled = await uploadProfile(context, client, source, target);
-    return { ...receipt, signed, profiled, url: `${client.name}/${path}` };
+      );
+      const signed = await uploadSignature(context, client, source, target);
+      const profiled = await uploadProfile(context, client, source, target);
+      return { ...receipt, signed, profiled, url: flistUrl(client.name, target) };
+    });
   } finally {
     view.stop();
-    await client.close();
-  }
-}
-
-/**
- * Splits `http://HUB/REPOSITORY/NAME`; the hub's own base path may have several parts.
- *
- * @throws ERR_USAGE when it is no such URL
- */
-export function parsePushUrl(url: string): { hub: string; repository: string; name: string } {
-  const wrong = new G8Error(
-    'ERR_USAGE',
-    'The target is not of the form http://HUB/REPOSITORY/NAME',
-  );
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw wrong;
-  const parsed = new URL(url);
-  const parts = parsed.pathname.split('/').filter((part) => part !== '');
-  const [repository, name] = parts.splice(-2).map(decode);
-  if (repository === undefined || name === undefined) throw wrong;
-  parsed.pathname = `/${parts.join('/')}`;
-  return { hub: parsed.href, repository, name: name.replace(/\.flist$/, '') };
-
-  function decode(part: string): string {
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      throw wrong;
-    }
   }
 }

@@ -116,6 +116,22 @@ export const SETTINGS = {
     parse: (text) => (/^([1-9]|1\d)$/.test(text) ? Number(text) : undefined),
     fallback: () => 3,
   },
+  hub: {
+    env: 'G8UFS_HUB',
+    unit: 'url',
+    description: 'hub of names that are given without one, such as demo/debian; empty: none',
+    expected: 'a URL such as https://hub.example',
+    parse: (text) => (text === '' || /^https?:\/\/\S+$/i.test(text) ? text : undefined),
+    fallback: () => '',
+  },
+  credentialHelper: {
+    env: 'G8UFS_CREDENTIAL_HELPER',
+    unit: 'text',
+    description: 'docker-credential-<name> that keeps the tokens of logins; empty: a file',
+    expected: 'its name without docker-credential-',
+    parse: (text) => (/^[A-Za-z0-9._-]{0,64}$/.test(text) ? text : undefined),
+    fallback: () => '',
+  },
   hubData: {
     env: 'G8UFS_HUB_DATA',
     unit: 'path',
@@ -148,6 +164,22 @@ export const SETTINGS = {
     expected: 'host:port',
     parse: (text) => (parseListen(text) === undefined ? undefined : text),
     fallback: () => '127.0.0.1:8080',
+  },
+  hubPublicUrl: {
+    env: 'G8UFS_HUB_PUBLIC_URL',
+    unit: 'url',
+    description: 'URL that clients know the hub by; empty: what they ask by',
+    expected: 'a URL such as https://hub.example',
+    parse: (text) => (text === '' || /^https?:\/\/\S+$/i.test(text) ? text : undefined),
+    fallback: () => '',
+  },
+  hubPublicBackend: {
+    env: 'G8UFS_HUB_PUBLIC_BACKEND',
+    unit: 'text',
+    description: 'where clients of 0-db find the chunks of the hub; empty: nowhere',
+    expected: 'host:port or host:port/namespace',
+    parse: (text) => (text === '' || parsePublicBackend(text) !== undefined ? text : undefined),
+    fallback: () => '',
   },
   coreRedis: {
     env: 'G8UFS_CORE_REDIS',
@@ -201,6 +233,17 @@ export function parseListen(text: string): { host: string; port: number } | unde
   const port = Number(match?.[3]);
   if (match === null || port > 65535) return undefined;
   return { host: (match[1] ?? match[2]) as string, port };
+}
+
+/** Host, port and namespace (`default`) of `host:port/namespace`; `undefined` when it is none. */
+export function parsePublicBackend(
+  text: string,
+): { host: string; port: number; namespace: string } | undefined {
+  const slash = text.indexOf('/');
+  const listen = parseListen(slash < 0 ? text : text.slice(0, slash));
+  const namespace = slash < 0 ? 'default' : text.slice(slash + 1);
+  if (listen === undefined || !/^[A-Za-z0-9_.-]{1,64}$/.test(namespace)) return undefined;
+  return { ...listen, namespace };
 }
 
 /** Milliseconds of `500ms`, `30s`, `2min`, `1h`; `undefined` when it is none of them. */

@@ -6,9 +6,9 @@
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { G8Error, isG8Error } from '../base/errors.ts';
+import { type FileLock, lockFile } from '../base/file-lock.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import type { LeveledLogger } from '../fs/log.ts';
-import { type FileLock, lockFile } from '../image/file-lock.ts';
 import { configCommands } from './command/config.ts';
 import { extensionCommands } from './command/extension.ts';
 import { loggerCommands } from './command/logger.ts';

@@ -129,7 +129,7 @@ class Gate {
     const gate = new Gate(world, proxy, start);
     const flist = world.path('image.flist');
     await world.json('flist', 'create', root, flist, '--store', proxy.url);
-    await world.json('flist', 'push', flist, gate.#url);
+    await world.json('push', flist, gate.#url);
     const exact = world.path('exact.profile');
     await gate.#run('exact', '--prefetch', 'none', '--record', exact);
     const { fit } = await world.json<{ fit: Gate['touched'] }>(

@@ -36,7 +36,7 @@ test('mount says where, and how long it took', async (context) => {
 
 test('mount takes the URL of a hub, whose chunks it then uses', async (context) => {
   const { world, flist } = await smallWorld(context);
-  await world.json('flist', 'push', flist, `${world.hubUrl}/demo/motd`);
+  await world.json('push', flist, `${world.hubUrl}/demo/motd`);
   const mnt = await world.mount(`${world.hubUrl}/demo/motd.flist`);
   assert.equal((await run('cat', join(mnt, 'etc/motd'))).stdout, 'welcome\n');
   await world.unmount(mnt);
@@ -44,7 +44,7 @@ test('mount takes the URL of a hub, whose chunks it then uses', async (context) 
 
 test('mount of a URL works without the hub once the image is known', async (context) => {
   const { world, flist } = await smallWorld(context);
-  await world.json('flist', 'push', flist, `${world.hubUrl}/demo/motd`);
+  await world.json('push', flist, `${world.hubUrl}/demo/motd`);
   const url = `${world.hubUrl}/demo/motd.flist`;
   const first = await world.mount(url);
   assert.equal((await run('cat', join(first, 'etc/motd'))).stdout, 'welcome\n');

@@ -138,7 +138,7 @@ test('profile publish puts it on the hub; a later image takes what still fits', 
   const { world, source, flist } = await worldWithImage(context);
   const profile = await record(world, flist);
   const target = `${world.hubUrl}/demo/image`;
-  await world.json('flist', 'push', flist, target);
+  await world.json('push', flist, target);
   const { url } = await world.json<{ url: string }>('profile', 'publish', profile, target);
   assert.equal(url, `${target}.flist.profile`);
   const shown = await world.json<{ bytes: number }>('profile', 'show', url);
@@ -151,7 +151,7 @@ test('profile publish puts it on the hub; a later image takes what still fits', 
   writeFileSync(join(source, 'a'), '');
   const second = world.path('second.flist');
   await world.json('flist', 'create', source, second, '--store', world.hubUrl);
-  await world.json('flist', 'push', second, target);
+  await world.json('push', second, target);
   const mnt = await world.mount(`${target}.flist`, '--prefetch', 'profile', '--until-local');
   const [mounted] = await world.json<{ prefetch: Prefetch }[]>('ps');
   assert.deepEqual(mounted?.prefetch.profile, { byContent: 1, byPath: 1, absent: 1 });

@@ -44,7 +44,7 @@ test('mount shows an image that the wanted key has signed, from a file and from 
   assert.equal((await run('cat', join(mnt, 'file'))).stdout, 'signed content\n');
 
   const { url, signed } = await world.json<{ url: string; signed: boolean }>(
-    ...['flist', 'push', flist, `${world.hubUrl}/demo/image`],
+    ...['push', flist, `${world.hubUrl}/demo/image`],
   );
   assert.equal(signed, true);
   const remote = await world.mount(url, ...require);
@@ -58,7 +58,7 @@ test('mount needs no hub for a signature that it has seen, and no other key gets
   const other = world.path('other');
   await world.json('flist', 'keygen', other);
   const { url } = await world.json<{ url: string }>(
-    ...['flist', 'push', flist, `${world.hubUrl}/demo/image`],
+    ...['push', flist, `${world.hubUrl}/demo/image`],
   );
   const first = await world.mount(url, ...require);
   assert.equal((await run('cat', join(first, 'file'))).stdout, 'signed content\n');
@@ -90,12 +90,12 @@ test('mount refuses an image without a signature, and one of another key', async
   await world.json('flist', 'keygen', other);
   await assertRefused(world, flist, ['--require-signature', `${other}.pub`], /none of the wanted/);
   const { url } = await world.json<{ url: string }>(
-    ...['flist', 'push', flist, `${world.hubUrl}/demo/signed`],
+    ...['push', flist, `${world.hubUrl}/demo/signed`],
   );
   rmSync(`${flist}.sig`);
   await assertRefused(world, flist, require, /is not signed/);
   const unsigned = await world.json<{ url: string }>(
-    ...['flist', 'push', flist, `${world.hubUrl}/demo/unsigned`],
+    ...['push', flist, `${world.hubUrl}/demo/unsigned`],
   );
   await assertRefused(world, unsigned.url, require, /is not signed/);
   await world.unmount(await world.mount(url, ...require));

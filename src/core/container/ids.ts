@@ -5,7 +5,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { G8Error } from '../../base/errors.ts';
-import { lockFile } from '../../image/file-lock.ts';
+import { lockFile } from '../../base/file-lock.ts';
 
 export const ID_MAX = 65_534;
 const FILE = 'next-id';

@@ -6,9 +6,9 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { G8Error, toG8Error } from '../../base/errors.ts';
+import { lockFile } from '../../base/file-lock.ts';
 import { KeyedLock } from '../../base/keyed-lock.ts';
 import { makeFolder } from '../../base/make-folder.ts';
-import { lockFile } from '../../image/file-lock.ts';
 
 const processSchema = z.object({ pid: z.int().positive(), started: z.string() });
 const nicSchema = z.object({

@@ -103,7 +103,7 @@ test('an image goes to a hub and is read from there', async (t) => {
   assert.equal(created.url, `${url}/demo/first.flist`);
   const read = await runCli(['flist', 'cat', created.url, '/file']);
   assert.deepEqual([read.code, read.stdout], [0, 'from the hub\n']);
-  const pushed = await runCli(['flist', 'push', flist, `${url}/demo/second`]);
+  const pushed = await runCli(['push', flist, `${url}/demo/second`]);
   assert.deepEqual([pushed.code, pushed.stdout], [0, `${url}/demo/second.flist\n`]);
   const info = JSON.parse(
     (await runCli(['flist', 'info', '--json', `${url}/demo/second.flist`])).stdout,
@@ -111,11 +111,11 @@ test('an image goes to a hub and is read from there', async (t) => {
   assert.deepEqual([info.rootDigest, info.stores], [created.rootDigest, [url]]);
 });
 
-test('flist push refuses what is no flist', async (t) => {
+test('push refuses what is no flist', async (t) => {
   const { url } = await startHub(t);
   const path = join(temporaryDirectory(t), 'text');
   writeFileSync(path, 'no flist');
-  assert.equal((await runCli(['flist', 'push', path, `${url}/demo/text`])).code, 65);
+  assert.equal((await runCli(['push', path, `${url}/demo/text`])).code, 65);
 });
 
 test('flist cat ends with 69 when the store does not answer', async (t) => {

@@ -53,7 +53,7 @@ async function run(
   const { overrideAttributes } = await import('../../../image/source/attributes.ts');
   const overrides = overridesOf(flags);
   const where = pathBytes(path);
-  const { lockPathOf } = await import('../../../image/file-lock.ts');
+  const { lockPathOf } = await import('../../../base/file-lock.ts');
   const { realpath } = await import('node:fs/promises');
   await editFlist(context, flist, flags, async (image) => {
     // What lies beside the flist while it is changed must not get into it.

@@ -18,6 +18,10 @@ interface Flags extends StorageFlags {
   readonly trustProxy?: string[];
   readonly signedTokens?: string;
   readonly signedTokenAge?: string;
+  readonly publicUrl?: string;
+  readonly publicBackend?: string;
+  readonly readOnly?: boolean;
+  readonly requests?: string;
 }
 
 export function command(context: Context): Command {
@@ -35,6 +39,13 @@ export function command(context: Context): Command {
     .option('--trust-proxy <host...>', 'believe the X-Forwarded-For of these proxies')
     .option('--signed-tokens <file>', "take the historical hub's tokens, by its seed of 32 bytes")
     .option('--signed-token-age <time>', 'refuse those that are older, such as 720h')
+    .option('--public-url <url>', 'what clients know the hub by (default: what they ask by)')
+    .option(
+      '--public-backend <host:port>',
+      'where clients of 0-db find its chunks, /NAMESPACE behind it',
+    )
+    .option('--read-only', 'refuse what old clients do below /api/flist/me')
+    .option('--requests <number>', 'a minute, of an address or a user; 0: any (default: 60000)')
     .action((flags: Flags) => run(context, flags));
   addStorageFlags(serve);
   return addHelpSections(serve, {
@@ -43,7 +54,14 @@ export function command(context: Context): Command {
       ['hub serve --chunks redis://10.0.0.7 --catalogue postgres://10.0.0.8/hub', 'one of several'],
       ['hub serve --data /srv/hub --listen 0.0.0.0:80', 'for all; uploads need a token'],
     ],
-    settings: ['hubData', 'hubCatalogue', 'hubChunks', 'hubListen'],
+    settings: [
+      'hubData',
+      'hubCatalogue',
+      'hubChunks',
+      'hubListen',
+      'hubPublicUrl',
+      'hubPublicBackend',
+    ],
     failures: ['ERR_IO', 'ERR_PERMISSION', 'ERR_CONFIG', 'ERR_CACHE_LOCKED'],
   });
 }
@@ -62,8 +80,15 @@ async function run(context: Context, flags: Flags): Promise<void> {
 async function optionsOf(context: Context, flags: Flags): Promise<HubOptions> {
   const { pino } = await import('pino');
   const { loadConfig } = await import('../../../config/config.ts');
-  const { parseListen } = await import('../../../config/schema.ts');
-  const config = await loadConfig(context.env, { hubListen: flags.listen });
+  const { parseListen, parsePublicBackend } = await import('../../../config/schema.ts');
+  const config = await loadConfig(context.env, {
+    hubListen: flags.listen,
+    hubPublicUrl: flags.publicUrl,
+    hubPublicBackend: flags.publicBackend,
+  });
+  const publicUrl = config.get('hubPublicUrl') || undefined;
+  const publicBackend = parsePublicBackend(config.get('hubPublicBackend'));
+  const requestCountMax = countOf(flags.requests, '--requests');
   // The schema has checked the form already.
   const address = parseListen(config.get('hubListen')) as { host: string; port: number };
   const anonymousWrites = flags.allowAnonymousWrites === true ? 'all' : flags.anonymousWrites;
@@ -76,6 +101,10 @@ async function optionsOf(context: Context, flags: Flags): Promise<HubOptions> {
     dataDir,
     logger: pino({ level: logLevel(context), base: null }, pino.destination(2)),
     trustProxy: flags.trustProxy ?? [],
+    readOnly: flags.readOnly === true,
+    ...(publicUrl !== undefined && { publicUrl }),
+    ...(publicBackend !== undefined && { publicBackend }),
+    ...(requestCountMax !== undefined && { limits: { requestCountMax } }),
     ...(catalogue !== undefined && { catalogue }),
     ...(chunks !== undefined && { chunks }),
     ...(anonymousWrites !== undefined && { anonymousWrites }),
@@ -107,6 +136,12 @@ async function secretsOf(flags: Flags): Promise<Partial<HubOptions>> {
       signedTokens: { seed, ...(ageMsMax !== undefined && { ageMsMax }) },
     }),
   };
+}
+
+/** @throws ERR_USAGE */
+function countOf(text: string | undefined, flag: string): number | undefined {
+  if (text === undefined || /^\d{1,9}$/.test(text)) return text === undefined ? text : Number(text);
+  throw new G8Error('ERR_USAGE', `${flag} is '${text}', not a number`);
 }
 
 function announce(context: Context, { url, firstAdmin }: Hub): void {

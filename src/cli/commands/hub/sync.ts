@@ -20,9 +20,9 @@ export function command(context: Context): Command {
   return addHelpSections(sync, {
     notes: [
       'Chunks are verified on the way. When it was interrupted, the same command goes on where it was. Nothing is deleted.',
-      'A token is given in the URL: http://TOKEN@hub:8080.',
+      'Tokens are those of g8ufs login, or given in the URL: http://TOKEN@hub:8080.',
     ],
-    examples: [['hub sync http://hub:8080 http://TOKEN@spare:8080', 'keep a second hub']],
+    examples: [['hub sync http://hub:8080 http://spare:8080', 'keep a second hub']],
     failures: [
       'ERR_CHUNK_MISSING',
       'ERR_CHUNK_CORRUPT',
@@ -40,11 +40,12 @@ async function run(context: Context, from: string, to: string, flags: Flags): Pr
   const { tmpdir } = await import('node:os');
   const { syncHubs } = await import('../../../hub/sync.ts');
   const { HubClient } = await import('../../../store/hub-client.ts');
+  const { hubLogin } = await import('../../../store/logins.ts');
   const { loadedAddon } = await import('../../hub-runs.ts');
   const { showProgress } = await import('../../ui/progress.ts');
   const addon = await loadedAddon();
-  const source = new HubClient(from);
-  const target = new HubClient(to);
+  const source = new HubClient(from, { http: { login: hubLogin(from, context.env) } });
+  const target = new HubClient(to, { http: { login: hubLogin(to, context.env) } });
   const shown: ProgressCounter = { label: 'Bringing', done: 0, total: 0, unit: 'bytes' };
   const view = await showProgress(context, shown);
   let result: Awaited<ReturnType<typeof syncHubs>>;

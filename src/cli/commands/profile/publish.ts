@@ -31,26 +31,21 @@ export function command(context: Context): Command {
 }
 
 async function run(context: Context, place: string, url: string): Promise<void> {
-  const { parsePushUrl } = await import('../../publish.ts');
+  const { flistUrl, hubFlist, withHub } = await import('../../hub-access.ts');
   const { formatProfile } = await import('../../../format/profile.ts');
   const { profilePlace, readProfile } = await import('../../../image/profile-files.ts');
-  const { HubClient } = await import('../../../store/hub-client.ts');
-  const target = parsePushUrl(url);
+  const target = await hubFlist(context, url);
   const profile = await readProfile(place, context.signal);
   if (profile === undefined) throw new G8Error('ERR_NO_INPUT', `${place} does not exist`);
-  const client = new HubClient(target.hub);
-  try {
+  await withHub(context, target.hub, async (client) => {
     const { signal } = context;
     await client.uploadProfile(target, formatProfile(profile), { signal });
-    const path = [target.repository, `${target.name}.flist`].map(encodeURIComponent).join('/');
-    const published = profilePlace(`${client.name}/${path}`);
+    const published = profilePlace(flistUrl(client.name, target));
     if (context.json) {
       const { printJson } = await import('../../ui/json.ts');
       await printJson(context, { url: published, entries: profile.entries.length });
     } else if (!context.quiet) {
       context.stdout.write(`${published}\n`);
     }
-  } finally {
-    await client.close();
-  }
+  });
 }
