@@ -100,15 +100,19 @@ async function makeToken(
   const { HubAdmin } = await import('../../store/hub-admin.ts');
   const { signal } = context;
   const anybody = new HubAdmin(hub);
-  const session = await anybody
-    .signIn({ username, password, scope: 'admin' }, { signal })
-    .finally(() => anybody.close());
+  let session: string;
+  try {
+    session = await anybody.signIn({ username, password, scope: 'admin' }, { signal });
+  } finally {
+    await anybody.close();
+  }
   const admin = new HubAdmin(hub, { token: session });
   const note = `g8ufs login on ${hostname()}`;
-  const made = await admin
-    .createToken({ scope, days, note }, { signal })
-    .finally(() => admin.close());
-  return made.token;
+  try {
+    return (await admin.createToken({ scope, days, note }, { signal })).token;
+  } finally {
+    await admin.close();
+  }
 }
 
 /** @throws ERR_USAGE */
