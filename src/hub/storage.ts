@@ -7,6 +7,7 @@ import { DirectoryStore, type DirectoryStoreOptions } from '../store/directory.t
 import type { Catalogue } from './catalogue/catalogue.ts';
 import { openCatalogue } from './catalogue/open.ts';
 import { GuardedStore } from './collect/guarded-store.ts';
+import { endDeadRun } from './collect/run.ts';
 import { PackageStore } from './package-store.ts';
 import type { HubChunkStore } from './route.ts';
 
@@ -50,6 +51,7 @@ export async function openStorage(options: StorageOptions): Promise<HubStorage> 
     await backend.close();
     throw error;
   });
+  await endDeadRun(catalogue);
   const chunks = new GuardedStore(backend, catalogue);
   return {
     catalogue,

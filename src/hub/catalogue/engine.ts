@@ -33,6 +33,8 @@ export interface Commit {
 export interface CatalogueEngine {
   /** URL for messages, without credentials. */
   readonly name: string;
+  /** Nobody else has it open: what others have left to run out is of the dead. */
+  readonly isExclusive: boolean;
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
   /** A value per key, in their order. */
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;

@@ -31,6 +31,7 @@ const OPTIONS = { keyEncoding: 'view', valueEncoding: 'view', cacheSize: 32 << 2
 
 export class LevelEngine implements CatalogueEngine {
   readonly name: string;
+  readonly isExclusive = true;
   readonly #db: Level<Uint8Array, Uint8Array>;
   readonly #sync: boolean;
   #waiting: Waiting[] = [];

@@ -60,6 +60,7 @@ $body$;`;
 
 export class PostgresEngine implements CatalogueEngine {
   readonly name: string;
+  readonly isExclusive = false;
   readonly #pool: pg.Pool;
   readonly #running = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;

@@ -59,6 +59,12 @@ export async function withRun<T>(
   }
 }
 
+/** Ends the lease of whoever had the catalogue open before, where it is open once. */
+export async function endDeadRun(catalogue: Catalogue): Promise<void> {
+  if (!catalogue.engine.isExclusive || (await catalogue.get(RUN, NAME)) === undefined) return;
+  await catalogue.transaction(async (transaction) => transaction.delete(RUN, [NAME]));
+}
+
 async function release(catalogue: Catalogue, id: string): Promise<void> {
   await catalogue.transaction(async (transaction) => {
     const holder = await transaction.get(RUN, NAME);
