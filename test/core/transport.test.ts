@@ -83,6 +83,17 @@ test('what makes no sense is dropped without a reply, and the next command runs'
   assert.equal(await client.redis.exists('result:bad:flag', 'result:bad', 'result::flag'), 0);
 });
 
+test('keys of another type do not stop the daemon', async () => {
+  // Redis cannot take from this one: what is pushed afterwards waits until it is gone.
+  await client.redis.set('core:default', 'not a list');
+  await client.redis.set('result:typed', 'not a list');
+  await client.redis.del('core:default');
+  await client.run('bash', { script: 'true', stdin: '' }, { id: 'after' });
+  const id = await client.start('bash', { script: 'true', stdin: '' }, { id: 'typed' });
+  await until('Its end', async () => (await client.redis.ttl(`result:${id}:flag`)) > 0);
+  assert.equal((await client.run('core.ping', {})).state, 'SUCCESS');
+});
+
 test('a command whose id is known does not run again', async () => {
   const more = { id: 'my-id-1' };
   const first = await client.run('bash', { script: 'echo first', stdin: '' }, more);
@@ -160,9 +171,9 @@ test('a job without a stream has none', async () => {
 });
 
 test('core.subscribe streams another job up to its end', async () => {
-  const target = await client.start('bash', { script: 'echo one; exec cat', stdin: '' });
-  await client.result(target);
-  const alive = await client.start('bash', { script: 'echo one; exec sleep 40', stdin: '' });
+  const args = { script: 'echo one; exec sleep 40', stdin: '' };
+  const alive = await client.start('bash', args, { stream: true });
+  await client.redis.blpop(`stream:${alive}`, 10);
   const more = { stream: true, id: 'sub-1' };
   await client.start('core.subscribe', { id: alive }, more);
   await client.json('job.kill', { id: alive, signal: 9 });

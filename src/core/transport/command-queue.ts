@@ -35,6 +35,7 @@ export class CommandQueue {
   #running: Promise<void> | undefined;
   #clientId: number | undefined;
   #isWaiting = false;
+  #hasWarned = false;
 
   constructor(options: CommandQueueOptions) {
     this.#options = options;
@@ -63,7 +64,7 @@ export class CommandQueue {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    const { blocking, waitForRoom, log } = this.#options;
+    const { blocking, waitForRoom } = this.#options;
     blocking.on('close', () => {
       this.#clientId = undefined;
     });
@@ -75,13 +76,21 @@ export class CommandQueue {
         this.#isWaiting = true;
         const taken = await blocking.blpop(QUEUE_KEY, BLOCK_S);
         this.#isWaiting = false;
+        this.#hasWarned = false;
         if (taken !== null) await this.#accept(taken[1]);
       } catch (error) {
         this.#isWaiting = false;
-        if (!signal.aborted) log.debug({ err: String(error) }, 'no command could be taken');
+        // That Redis is away is told where the connection is made.
+        if (!signal.aborted && blocking.status === 'ready') this.#warn(error);
         await sleep(RETRY_MS, signal).catch(() => {});
       }
     }
+  }
+
+  /** Once, until a command can be taken again. */
+  #warn(error: unknown): void {
+    if (!this.#hasWarned) this.#options.log.warn({ err: String(error) }, 'no command can be taken');
+    this.#hasWarned = true;
   }
 
   async #accept(text: string): Promise<void> {

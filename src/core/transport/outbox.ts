@@ -22,10 +22,21 @@ export interface Parcel {
   readonly onReplies?: (replies: readonly unknown[]) => void;
 }
 
+/** A list in Redis that texts are put at the end of. */
+export interface GrowingList {
+  readonly key: string;
+  /** What is at its begin beyond that is dropped. */
+  readonly countMax: number;
+  /** Seconds after the last text; absent: for ever. */
+  readonly ttlS?: number;
+}
+
 /** Commands that are sent at once: a few milliseconds of work for the server. */
 const BATCH_PARCELS_MAX = 256;
 const SIZE_MAX = 64 * 1024 * 1024;
 const COUNT_MAX = 100_000;
+/** Texts for one list that go out in one command. */
+const LIST_SIZE_MAX = 1024 * 1024;
 
 export class Outbox {
   readonly #redis: Redis;
@@ -33,6 +44,8 @@ export class Outbox {
   readonly #closing = new AbortController();
   #parcels: Parcel[] = [];
   #size = 0;
+  /** For texts that come while others for the same list are still here. */
+  readonly #lists = new Map<string, ListParcel>();
   #running: Promise<void> | undefined;
 
   constructor(redis: Redis, log: Logger) {
@@ -51,6 +64,19 @@ export class Outbox {
     });
   }
 
+  /** Puts texts at the end of a list. When they come faster than Redis takes them, many go in one command. */
+  pushTo(list: GrowingList, texts: readonly string[]): void {
+    for (const text of texts) {
+      let parcel = this.#lists.get(list.key);
+      if (parcel === undefined || parcel.size > LIST_SIZE_MAX) {
+        parcel = new ListParcel(list);
+        this.#lists.set(list.key, parcel);
+        this.push(parcel);
+      }
+      this.#size += parcel.add(text);
+    }
+  }
+
   /** Waits until all is written. */
   async flush(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
@@ -66,6 +92,11 @@ export class Outbox {
     await Promise.resolve();
     while (this.#parcels.length > 0) {
       const batch = this.#parcels.splice(0, BATCH_PARCELS_MAX);
+      for (const parcel of batch) {
+        if (parcel instanceof ListParcel && this.#lists.get(parcel.key) === parcel) {
+          this.#lists.delete(parcel.key);
+        }
+      }
       for (let isRetry = false; !(await this.#send(batch, isRetry)); isRetry = true) {
         const isOver = await sleep(RETRY_MS, this.#closing.signal).catch(() => true);
         if (isOver === true) return;
@@ -93,8 +124,9 @@ export class Outbox {
     let at = 0;
     for (const { commands, beforeRetry = [], onReplies } of batch) {
       at += isRetry ? beforeRetry.length : 0;
-      onReplies?.(replies.slice(at, at + commands.length).map(([, value]) => value));
-      at += commands.length;
+      const { length } = commands;
+      onReplies?.(replies.slice(at, at + length).map(([, value]) => value));
+      at += length;
     }
     return true;
   }
@@ -109,10 +141,49 @@ export class Outbox {
         if (excess <= 0 || parcel.isImportant !== isImportant) return true;
         excess -= parcel.size;
         this.#size -= parcel.size;
+        if (parcel instanceof ListParcel) this.#lists.delete(parcel.key);
         return false;
       });
     }
     const lost = before - this.#parcels.length;
-    this.#log.error({ lost }, 'Redis is away for too long: records or results are lost');
+    this.#log.error({ lost }, 'Redis takes too little or is away: records or results are lost');
+  }
+}
+
+/** Texts on their way to one list. */
+class ListParcel implements Parcel {
+  readonly isImportant = false;
+  readonly #list: GrowingList;
+  readonly #texts: string[] = [];
+  #size = 0;
+
+  constructor(list: GrowingList) {
+    this.#list = list;
+  }
+
+  get key(): string {
+    return this.#list.key;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get commands(): RedisCommand[] {
+    const { key, countMax, ttlS } = this.#list;
+    const expiry: RedisCommand[] = ttlS === undefined ? [] : [['EXPIRE', key, ttlS]];
+    return [['RPUSH', key, ...this.#texts], ['LTRIM', key, -countMax, -1], ...expiry];
+  }
+
+  /** @returns how much its size has grown */
+  add(text: string): number {
+    const before = this.#size;
+    this.#texts.push(text);
+    this.#size += text.length;
+    // Redis would drop it again at once.
+    if (this.#texts.length > this.#list.countMax) {
+      this.#size -= (this.#texts.shift() as string).length;
+    }
+    return this.#size - before;
   }
 }

@@ -11,7 +11,12 @@ import { loggerKey, STREAM_COUNT_MAX, STREAM_TTL_S, streamKey } from './keys.ts'
 import type { Outbox } from './outbox.ts';
 
 interface KeptRecord {
+  readonly core: number;
+  /** Of its job. */
+  readonly id: string;
   readonly text: string;
+  readonly epoch: bigint;
+  readonly meta: number;
   readonly level: number;
   readonly isEnd: boolean;
 }
@@ -42,12 +47,15 @@ export class Records {
   }
 
   publish(core: number, command: Command, message: JobMessage): void {
-    const { level, endFlags } = message;
+    const { level, text, endFlags } = message;
     const meta = level * 0x1_0000 + (endFlags | (command.stream ? STREAMED : 0));
-    const text = formatRecord(core, command.id, message.text, this.#clock.now(), meta);
-    if (command.stream) this.#toStream(command.id, text);
-    const record = { text, level, isEnd: endFlags !== 0 };
+    const epoch = this.#clock.now();
+    const record = { core, id: command.id, text, epoch, meta, level, isEnd: endFlags !== 0 };
     this.#keep(record);
+    if (command.stream) {
+      const stream = { key: streamKey(command.id), countMax: STREAM_COUNT_MAX, ttlS: STREAM_TTL_S };
+      this.#outbox.pushTo(stream, [formatRecord(record)]);
+    }
     for (const [key, levels] of this.#loggers) this.#toLogger(key, levels, [record]);
   }
 
@@ -81,37 +89,16 @@ export class Records {
     }
   }
 
-  #toStream(id: string, text: string): void {
-    const key = streamKey(id);
-    this.#outbox.push({
-      commands: [
-        ['RPUSH', key, text],
-        ['LTRIM', key, -STREAM_COUNT_MAX, -1],
-        ['EXPIRE', key, STREAM_TTL_S],
-      ],
-      isImportant: false,
-      size: text.length,
-    });
-  }
-
   #toLogger(key: string, levels: ReadonlySet<number>, records: readonly KeptRecord[]): void {
     const texts = records
       .filter(({ level, isEnd }) => isEnd || levels.size === 0 || levels.has(level))
-      .map(({ text }) => text);
-    if (texts.length === 0) return;
-    this.#outbox.push({
-      commands: [
-        ['RPUSH', key, ...texts],
-        ['LTRIM', key, -this.#options.loggerCountMax, -1],
-      ],
-      isImportant: false,
-      size: texts.reduce((sum, text) => sum + text.length, 0),
-    });
+      .map(formatRecord);
+    this.#outbox.pushTo({ key, countMax: this.#options.loggerCountMax }, texts);
   }
 }
 
 /** JSON text by hand: the epoch has more digits than a number of JavaScript holds. */
-function formatRecord(core: number, id: string, text: string, epoch: bigint, meta: number): string {
+function formatRecord({ core, id, text, epoch, meta }: KeptRecord): string {
   const message = `{"message":${JSON.stringify(text)},"epoch":${epoch},"meta":${meta}}`;
   return `{"core":${core},"command":${JSON.stringify(id)},"message":${message}}`;
 }

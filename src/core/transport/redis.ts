@@ -67,13 +67,22 @@ export async function connectRedis(redis: Redis, signal: AbortSignal): Promise<v
   await raceAbort(Promise.race([ready, refused]), signal);
 }
 
-/** Repeats a command until Redis has answered it. @throws ERR_ABORTED */
+/**
+ * Repeats a command until Redis has answered it.
+ *
+ * @throws ERR_ABORTED; ERR_PROTOCOL when a client has put something else where the answer should be
+ */
 export async function untilAnswered<T>(command: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (;;) {
     try {
       return await raceAbort(command(), signal);
-    } catch {
-      // Which error it is makes no difference: without an answer nothing can go on.
+    } catch (error) {
+      if (/^WRONGTYPE/.test((error as Error).message)) {
+        throw new G8Error('ERR_PROTOCOL', 'A key of the protocol has another type', {
+          cause: error,
+        });
+      }
+      // Which other error it is makes no difference: without an answer nothing can go on.
       await sleep(RETRY_MS, signal);
     }
   }
