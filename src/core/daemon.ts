@@ -15,12 +15,13 @@ import { loggerCommands } from './command/logger.ts';
 import { placeCommands } from './command/place-commands.ts';
 import type { CommandRegistry } from './command/registry.ts';
 import { WEB } from './command/web.ts';
+import { ContainerHost, type ContainerSettings } from './container/container-host.ts';
 import { Guest } from './guest/guest.ts';
 import { HostPlace } from './job/host-place.ts';
 import { Jobs } from './job/jobs.ts';
-import { JobJournal } from './job/journal.ts';
+import { JobJournal, type LiveJob } from './job/journal.ts';
 import { JobSlots } from './job/slots.ts';
-import { ownUsage } from './job/usage.ts';
+import { NO_USAGE, ownUsage } from './job/usage.ts';
 import type { CoreSettings } from './settings.ts';
 import { CommandQueue } from './transport/command-queue.ts';
 import { Outbox } from './transport/outbox.ts';
@@ -34,6 +35,8 @@ export interface CoreDaemonOptions {
   /** Folder of everything that outlives the daemon; made when absent. */
   readonly stateDir: string;
   readonly settings: CoreSettings;
+  /** Absent: there are no containers. */
+  readonly containers?: ContainerSettings;
   readonly guestProgram: string;
   /** Version of the program. */
   readonly version: string;
@@ -60,6 +63,9 @@ export class CoreDaemon {
   readonly #guest: Guest;
   readonly #journal: JobJournal;
   readonly #publisher: Publisher;
+  readonly #slots: JobSlots;
+  readonly #registry: CommandRegistry;
+  #containers: ContainerHost | undefined;
   readonly #queue: CommandQueue;
   #stopping: Promise<void> | undefined;
 
@@ -74,17 +80,19 @@ export class CoreDaemon {
     const publisher = new Publisher(this.#redis, this.#outbox, records);
     this.#publisher = publisher;
     const slots = new JobSlots(settings.maxJobs);
+    this.#slots = slots;
+    this.#registry = this.#hostCommands(records);
     const place = new HostPlace({ guestProgram, workingDir, env });
     this.#guest = new Guest(place);
     this.#jobs = new Jobs({
       place,
       guest: this.#guest,
-      registry: this.#hostCommands(records),
+      registry: this.#registry,
       sink: publisher,
       slots,
       onChange: () => this.#journal.changed(),
     });
-    this.#journal = new JobJournal(options.stateDir, () => this.#jobs.alive(), log);
+    this.#journal = new JobJournal(options.stateDir, () => this.#alive(), log);
     this.#queue = new CommandQueue({
       blocking: this.#blocking,
       redis: this.#redis,
@@ -94,8 +102,8 @@ export class CoreDaemon {
       log,
     });
     this.#redis.on('ready', () => {
-      const ids = this.#jobs.alive().map(({ command }) => command.id);
-      publisher.restoreFlags(ids, (id) => this.#jobs.find(id) !== undefined);
+      const ids = () => this.#alive().map(({ command }) => command.id);
+      publisher.restoreFlags(ids(), (id) => ids().includes(id));
     });
   }
 
@@ -115,6 +123,7 @@ export class CoreDaemon {
       daemon = new CoreDaemon(options, lock);
       await daemon.#recover();
       await connectRedis(daemon.#redis, signal);
+      await daemon.#openContainers();
       await connectRedis(daemon.#blocking, signal);
       daemon.#queue.start();
       options.log.info({ stateDir }, 'taking commands');
@@ -132,6 +141,11 @@ export class CoreDaemon {
     return this.#stopping;
   }
 
+  /** Jobs of the host and of all containers whose results are owed to clients. */
+  #alive(): LiveJob[] {
+    return [...this.#jobs.alive(), ...(this.#containers?.alive() ?? [])];
+  }
+
   /** Ends what a daemon has left that ended without warning. */
   async #recover(): Promise<void> {
     const results = await this.#journal.recover();
@@ -141,7 +155,8 @@ export class CoreDaemon {
 
   async #stop(): Promise<void> {
     await this.#queue.stop();
-    await this.#jobs.stop(this.#options.stopGraceMs ?? STOP_GRACE_MS);
+    const graceMs = this.#options.stopGraceMs ?? STOP_GRACE_MS;
+    await Promise.all([this.#jobs.stop(graceMs), this.#containers?.stop(graceMs)]);
     await this.#guest.stop();
     const late = setTimeout(() => this.#outbox.close(), FLUSH_MS);
     await this.#outbox.flush();
@@ -151,6 +166,27 @@ export class CoreDaemon {
     this.#blocking.disconnect();
     await this.#lock.release();
     this.#options.log.info({}, 'stopped');
+  }
+
+  /** Takes over the containers of an earlier daemon; from then on there are commands about containers. */
+  async #openContainers(): Promise<void> {
+    const { containers: settings, stateDir, guestProgram, log, version } = this.#options;
+    if (settings === undefined) return;
+    this.#containers = await ContainerHost.open({
+      settings,
+      stateDir,
+      guestProgram,
+      log,
+      cells: {
+        sink: this.#publisher,
+        slots: this.#slots,
+        registry: placeCommands({ version, ownUsage: async () => NO_USAGE }),
+        onChange: () => this.#journal.changed(),
+      },
+      hostJobs: this.#jobs,
+      acknowledge: (id, signal) => this.#publisher.acknowledge(id, signal),
+    });
+    this.#registry.add(this.#containers.commands());
   }
 
   #hostCommands(records: Records): CommandRegistry {

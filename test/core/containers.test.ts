@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { NamedCgroups } from '../../src/core/cgroup/named-cgroups.ts';
+import { ContainerPlace } from '../../src/core/container/container-place.ts';
 import { readRecord } from '../../src/core/container/record.ts';
 import { ContainerWorld, NOTHING } from '../support/container-world.ts';
 
@@ -146,4 +148,31 @@ test('a folder in the way of a number is left out', async (context) => {
   const foreign = await containers.create({ arguments: world.arguments(await world.image()) });
   mkdirSync(join(world.state, 'containers/2'));
   assert.equal((await containers.create({ arguments: foreign.record.arguments })).id, 3);
+});
+
+test('a container joins named control groups, and so does what is started in it', async (context) => {
+  const groups = new NamedCgroups();
+  const name = `g8ufs-test-${process.pid}`;
+  await groups.ensure('memory', name);
+  const world = new ContainerWorld(context);
+  context.after(() => groups.remove('memory', name));
+  const containers = await world.open({ namedCgroups: groups });
+  const image = await world.image();
+  const args = (group: string) => world.arguments(image, { cgroups: [['memory', group]] });
+  const container = await containers.create({ arguments: args(name) });
+  const place = new ContainerPlace(container);
+  const request = { argv: ['sleep', '60'] as const, env: {}, cwd: '', stdin: 'null' } as const;
+  const job = await place.start(request);
+  assert.deepEqual(
+    (await groups.tasks('memory', name)).sort(),
+    [container.init?.pid as number, job.pid].sort(),
+  );
+  job.kill(9);
+  assert.deepEqual(await job.exited, { status: null, signal: 'SIGKILL' });
+  process.kill(container.init?.pid as number, 'SIGKILL');
+  assert.equal(await container.gone, 'ended');
+  await assert.rejects(
+    containers.create({ arguments: args('absent') }),
+    /memory\/absent is unknown/,
+  );
 });

@@ -26,7 +26,7 @@ const containers = await Containers.open({
   countMax: 10,
   log: createLogger('error'),
 });
-const args = parseContainerArguments({ root }, { tags: null, storage: '' });
+const args = parseContainerArguments({ root }, { tags: null, storage: '', bridge: 'core0' });
 const container = await containers.create({ arguments: args });
 const [program, ...words] = container.exec({ argv: ['/bin/sh', '-c', 'echo before >/written'] });
 await run(program, ...words);

@@ -82,8 +82,14 @@ export class ContainerWorld {
     return flist;
   }
 
-  async open(options: Partial<ContainersOptions> = {}): Promise<Containers> {
-    const containers = await Containers.open({
+  async open(changes: Partial<ContainersOptions> = {}): Promise<Containers> {
+    const containers = await Containers.open({ ...this.options(), ...changes });
+    this.#opened.push(containers);
+    return containers;
+  }
+
+  options(): ContainersOptions {
+    return {
       stateDir: this.state,
       runtime: this.runtime,
       mounts: {
@@ -99,14 +105,11 @@ export class ContainerWorld {
       hubUrl: '',
       countMax: 10,
       log: createLogger('error'),
-      ...options,
-    });
-    this.#opened.push(containers);
-    return containers;
+    };
   }
 
   arguments(root: string, more: Readonly<Record<string, unknown>> = {}): ContainerArguments {
-    return parseContainerArguments({ root, ...more }, { tags: null, storage: '' });
+    return parseContainerArguments({ root, ...more }, { tags: null, storage: '', bridge: 'core0' });
   }
 
   /** Runs a shell script in a container to its end. */

@@ -11,14 +11,18 @@ export class ContainerCgroup {
   readonly #unified: string | undefined;
   readonly #memory: string | undefined;
   readonly #any: string | undefined;
+  readonly #accounting: string | undefined;
 
   /** @param path below the root of every hierarchy, such as `/g8ufs/5` */
   constructor(path: string, mounts: readonly MountEntry[] = readMountinfo()) {
     const below = (mount: MountEntry | undefined) =>
       mount === undefined ? undefined : join(mount.mountPoint, path);
+    const of = (controller: string) =>
+      below(first.find((mount) => mount.superOptions.split(',').includes(controller)));
     const first = mounts.filter(({ type }) => type === 'cgroup');
     this.#unified = below(mounts.find(({ type }) => type === 'cgroup2'));
-    this.#memory = below(first.find((mount) => mount.superOptions.split(',').includes('memory')));
+    this.#memory = of('memory');
+    this.#accounting = of('cpuacct');
     this.#any = this.#memory ?? below(first[0]);
   }
 
@@ -30,6 +34,14 @@ export class ContainerCgroup {
   /** Numbers of the processes, as the host sees them. */
   processes(): number[] {
     return lines(this.#unified ?? this.#any, 'cgroup.procs').map(Number);
+  }
+
+  /** Processor time of all processes, also of those that have ended. */
+  cpuMs(): number {
+    const [nanoseconds] = lines(this.#accounting, 'cpuacct.usage');
+    if (nanoseconds !== undefined) return Number(nanoseconds) / 1e6;
+    const line = lines(this.#unified, 'cpu.stat').find((text) => text.startsWith('usage_usec '));
+    return Number(line?.split(' ')[1] ?? 0) / 1e3;
   }
 
   /** How many processes the kernel has ended for want of memory. */

@@ -22,10 +22,13 @@ export interface ContainerNetwork {
   prepare(id: number, args: ContainerArguments): Promise<PreparedNetwork>;
   /** Takes everything away that there is for this number, however much that is. */
   remove(id: number): Promise<void>;
+  /** Takes away what is left of containers other than these. */
+  prune(living: ReadonlySet<number>): Promise<void>;
 }
 
 /** For containers that share the host's network or have none. */
 export const PLAIN_NETWORK: ContainerNetwork = {
   prepare: async (_id, args) => ({ namespace: args.host_network ? 'host' : 'none' }),
   remove: async () => {},
+  prune: async () => {},
 };

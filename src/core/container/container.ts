@@ -2,6 +2,8 @@
 import { ContainerCgroup } from './cgroup.ts';
 import { type ContainerFolder, runtimeName } from './container-folder.ts';
 import { type EndWatch, watchEnd } from './end-watch.ts';
+import { joinCgroups } from './joined-cgroups.ts';
+import { LOG_SIZE_MAX, limitLog } from './log-limit.ts';
 import { isAlive, type ProcessIdentity, sendSignal } from './process-identity.ts';
 import type { ContainerRecord } from './record.ts';
 import type { ExecOptions } from './runtime.ts';
@@ -27,6 +29,7 @@ export class Container {
   readonly #system: ContainerSystem;
   #record: ContainerRecord;
   #watch: EndWatch | undefined;
+  #endLogLimit: () => void = () => {};
   #settle: (reason: EndReason) => void = () => {};
 
   constructor(system: ContainerSystem, record: ContainerRecord) {
@@ -58,16 +61,40 @@ export class Container {
     return this.#system.runtime.exec(runtimeName(this.id), options);
   }
 
+  /** Puts a process that was started in it into the named groups of the container. */
+  async join(pid: number): Promise<void> {
+    await joinCgroups(this.#system, this.#record.arguments.cgroups, pid);
+  }
+
+  /** Stops all its processes where they are. @throws ERR_IO, ERR_TIMEOUT */
+  async pause(): Promise<void> {
+    await this.#system.runtime.pause(runtimeName(this.id));
+  }
+
+  /** @throws ERR_IO, ERR_TIMEOUT */
+  async resume(): Promise<void> {
+    await this.#system.runtime.resume(runtimeName(this.id));
+  }
+
   /** @internal Calls `onEnd` once when the first process is gone. */
   watch(onEnd: () => void): void {
     if (this.init === null) return;
-    this.#watch = watchEnd(this.init, this.cgroup.eventsFile, onEnd);
+    // In a named group of version 2 its processes are not in its own group any more.
+    const isElsewhere = (this.#record.arguments.cgroups ?? []).length > 0;
+    const eventsFile = isElsewhere ? undefined : this.cgroup.eventsFile;
+    this.#watch = watchEnd(this.init, eventsFile, onEnd);
+    // Only a command writes there.
+    if (this.#record.command === null) return;
+    this.#endLogLimit = limitLog(this.folder.log, LOG_SIZE_MAX, (error) =>
+      this.#system.log.warn({ err: error, container: this.id }, 'log is not limited any more'),
+    );
   }
 
   /** @internal */
   unwatch(): void {
     this.#watch?.close();
     this.#watch = undefined;
+    this.#endLogLimit();
   }
 
   isRunning(): boolean {

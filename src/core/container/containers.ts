@@ -13,6 +13,7 @@ import { readMountinfo } from '../../fs/mountinfo.ts';
 import { Container, type EndReason } from './container.ts';
 import { runtimeName } from './container-folder.ts';
 import { takeId, withIdLock } from './ids.ts';
+import { checkCgroups, joinCgroups } from './joined-cgroups.ts';
 import { type ContainerOrder, mountPointsOf, prepare } from './prepare.ts';
 import { identify, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { Reconciler } from './reconcile.ts';
@@ -73,6 +74,7 @@ export class Containers {
     const containers = new Containers(options);
     await containers.#reconciler.run();
     if (options.adopt === true) {
+      await options.network.prune(await containers.#reconciler.ids());
       await containers.#checkRoots();
       containers.#reconciler.start();
     }
@@ -110,6 +112,7 @@ export class Containers {
    * @throws ERR_CREATE when there are too many, or the runtime refuses; what mounting and the network throw
    */
   async create(order: ContainerOrder): Promise<Container> {
+    await checkCgroups(this.#system, order.arguments.cgroups);
     const record = await this.#reserve(order);
     const { id } = record;
     const folder = folderOf(this.#system, id);
@@ -117,6 +120,7 @@ export class Containers {
       const network = await prepare(this.#system, record, order);
       await using log = await open(folder.log, 'a', 0o600);
       const pid = await this.#system.runtime.start(runtimeName(id), folder.bundle, log.fd);
+      await joinCgroups(this.#system, order.arguments.cgroups, pid);
       const nics = network.nics ?? record.arguments.nics;
       // A command may have ended by now: then it is found dead like any other.
       const init = identify(pid) ?? { pid, startTicks: '', boot: '' };

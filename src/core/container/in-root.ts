@@ -61,6 +61,30 @@ export async function writeInRoot(root: string, path: string, content: string): 
   });
 }
 
+/**
+ * Opens a folder for the time of `use`, which gets a path that means this folder whatever happens to its name.
+ *
+ * @throws ERR_USAGE when there is no such folder
+ */
+export async function withFolderInRoot<T>(
+  root: string,
+  path: string,
+  use: (path: string) => Promise<T>,
+): Promise<T> {
+  return await at(root, path, false, async (place) => {
+    const isRoot = split(path).length === 0;
+    const name = isRoot ? root : place === undefined ? undefined : pathOf(place);
+    const folder = name === undefined ? undefined : await open(name, FOLDER).catch(() => undefined);
+    if (folder === undefined)
+      throw new G8Error('ERR_USAGE', `${path} is no folder in the container`);
+    try {
+      return await use(`/proc/self/fd/${folder.fd}`);
+    } finally {
+      await folder.close();
+    }
+  });
+}
+
 /** Walks to the folder of the last name, and closes everything after `use`. */
 async function at<T>(
   root: string,

@@ -10,6 +10,7 @@ import { type ContainerSystem, containersDir, folderOf } from './system.ts';
 import { REMOVED, removeRest, takeAway } from './take-away.ts';
 
 const INTERVAL_MS = 5_000;
+const NUMBER = /^\d+$/;
 
 export interface ReconcilerDuty {
   /** Whether living containers are taken over. */
@@ -57,12 +58,18 @@ export class Reconciler {
     }
   }
 
+  /** Numbers of all containers that there are, whoever has made them. */
+  async ids(): Promise<ReadonlySet<number>> {
+    const names = await readdir(containersDir(this.#system));
+    return new Set(names.filter((name) => NUMBER.test(name)).map(Number));
+  }
+
   /** One pass. A container that cannot be cleaned up does not keep others from it. */
   async run(): Promise<void> {
     for (const name of await readdir(containersDir(this.#system))) {
       try {
         if (name.startsWith(REMOVED)) await this.#finishRemoval(name);
-        else if (/^\d+$/.test(name)) await this.#visit(Number(name));
+        else if (NUMBER.test(name)) await this.#visit(Number(name));
       } catch (error) {
         this.#system.log.error({ err: error, container: name }, 'clean-up failed');
       }

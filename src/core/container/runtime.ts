@@ -111,6 +111,30 @@ export class Runtime {
     }
   }
 
+  /** Stops all processes of a container where they are. @throws ERR_IO, ERR_TIMEOUT */
+  async pause(name: string): Promise<void> {
+    await this.#run('pause', name);
+  }
+
+  /** @throws ERR_IO, ERR_TIMEOUT */
+  async resume(name: string): Promise<void> {
+    await this.#run('resume', name);
+  }
+
+  async #run(verb: string, name: string): Promise<void> {
+    try {
+      await execute(this.program, [...this.#global(undefined), verb, name], {
+        cwd: '/',
+        timeout: DELETE_TIMEOUT_MS,
+      });
+    } catch (error) {
+      const { stderr = '', killed } = error as { stderr?: string; killed?: boolean };
+      if (killed) throw new G8Error('ERR_TIMEOUT', `${verb} of container ${name} takes too long`);
+      const words = plainWords(stderr) ?? String(error);
+      throw new G8Error('ERR_IO', `${verb} of container ${name} failed: ${words}`);
+    }
+  }
+
   #global(log: string | undefined): string[] {
     return [
       '--root',

@@ -1,6 +1,7 @@
 /** What everything that is done with containers has in common. */
 import { join } from 'node:path';
 import type { Logger } from '../../fs/log.ts';
+import type { NamedCgroups } from '../cgroup/named-cgroups.ts';
 import { ContainerFolder } from './container-folder.ts';
 import type { ContainerNetwork } from './container-network.ts';
 import type { RootMounts } from './root-mounts.ts';
@@ -13,6 +14,8 @@ export interface ContainerSystem {
   readonly network: ContainerNetwork;
   /** Folder in every cgroup hierarchy below which containers have theirs, such as `/g8ufs`. */
   readonly cgroupParent: string;
+  /** Groups by name that containers may join; absent: there are none. */
+  readonly namedCgroups?: Pick<NamedCgroups, 'has' | 'addTask'>;
   /** Static program that reaps orphans and passes signals on. */
   readonly initProgram: string;
   /** Programs of ours that are seen in every container: path of the host by name inside. */

@@ -26,7 +26,22 @@ export function command(context: Context): Command {
       ['core serve --redis unix:///run/redis.sock --state /srv/core', 'by a socket'],
       ['core serve --redis "rediss://:secret@10.0.0.7?ca=/etc/ssl/redis.pem"', 'by TLS'],
     ],
-    settings: ['coreRedis', 'coreState', 'coreMaxJobs', 'coreLoggerSize', 'coreExtensions'],
+    settings: [
+      'coreRedis',
+      'coreState',
+      'coreMaxJobs',
+      'coreLoggerSize',
+      'coreExtensions',
+      'coreMaxContainers',
+      'coreRuntime',
+      'coreInit',
+      'coreCgroup',
+      'coreHub',
+      'coreStorage',
+      'cacheDir',
+      'stores',
+      'deadline',
+    ],
     failures: ['ERR_CACHE_LOCKED', 'ERR_CONFIG', 'ERR_CREATE', 'ERR_PERMISSION'],
     notes: [
       'Whoever can write to this Redis is root here: keep it on loopback, or behind a password',
@@ -51,6 +66,7 @@ async function optionsOf(context: Context, flags: Flags): Promise<CoreDaemonOpti
   const { readExtensions } = await import('../../../core/settings.ts');
   const { createLogger } = await import('../../../fs/log.ts');
   const { findGuestProgram } = await import('../../../native/guest-program.ts');
+  const { containerSettings } = await import('../../core-containers.ts');
   const { packageVersion } = await import('../../version.ts');
   const config = await loadConfig(context.env, {
     coreRedis: flags.redis,
@@ -58,6 +74,7 @@ async function optionsOf(context: Context, flags: Flags): Promise<CoreDaemonOpti
     coreMaxJobs: flags.maxJobs,
     coreExtensions: flags.extensions,
   });
+  const log = createLogger(context.debug ? 'debug' : context.quiet ? 'error' : 'info');
   return {
     redisUrl: config.get('coreRedis'),
     stateDir: config.get('coreState'),
@@ -68,7 +85,8 @@ async function optionsOf(context: Context, flags: Flags): Promise<CoreDaemonOpti
     },
     guestProgram: findGuestProgram(),
     version: packageVersion(),
-    log: createLogger(context.debug ? 'debug' : context.quiet ? 'error' : 'info'),
+    containers: await containerSettings(config, log),
+    log,
     env: context.env,
   };
 }

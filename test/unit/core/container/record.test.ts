@@ -16,7 +16,10 @@ test('readRecord() gives what writeRecord() was given', async (context) => {
   const record: ContainerRecord = {
     id: 7,
     state: 'running',
-    arguments: parseContainerArguments({ root: '/a' }, { tags: ['x'], storage: '' }),
+    arguments: parseContainerArguments(
+      { root: '/a' },
+      { tags: ['x'], storage: '', bridge: 'core0' },
+    ),
     created: '2026-01-01T00:00:00.000Z',
     owner: ownIdentity(),
     init: null,

@@ -1,0 +1,116 @@
+/** A core daemon with containers, a Redis, a hub folder and a small image, for one test. */
+import { mkdirSync } from 'node:fs';
+import type { TestContext } from 'node:test';
+import type { ContainerSettings } from '../../src/core/container/container-host.ts';
+import { CoreDaemon } from '../../src/core/daemon.ts';
+import { createLogger } from '../../src/fs/log.ts';
+import { findGuestProgram } from '../../src/native/guest-program.ts';
+import { ContainerWorld } from './container-world.ts';
+import { CoreClient } from './core-client.ts';
+import { type RedisServer, startRedis } from './redis-server.ts';
+
+export class ContainerDaemon {
+  readonly world: ContainerWorld;
+  #redis: RedisServer | undefined;
+  #client: CoreClient | undefined;
+  #daemon: CoreDaemon | undefined;
+
+  private constructor(context: TestContext) {
+    // Before the world takes away what the daemon has.
+    context.after(() => this.#end());
+    this.world = new ContainerWorld(context);
+  }
+
+  static async start(context: TestContext): Promise<ContainerDaemon> {
+    const started = new ContainerDaemon(context);
+    started.#redis = await startRedis();
+    started.#client = new CoreClient(started.redisUrl);
+    await started.startDaemon();
+    return started;
+  }
+
+  get redisUrl(): string {
+    return `redis://${this.#redis?.address}`;
+  }
+
+  get client(): CoreClient {
+    return this.#client as CoreClient;
+  }
+
+  async startDaemon(): Promise<void> {
+    const workingDir = this.world.mounts.path('host');
+    mkdirSync(workingDir, { recursive: true });
+    const { stateDir: _, programs: __, ...settings } = this.world.options();
+    const containers: ContainerSettings = { ...settings, storage: '', bridge: 'core0' };
+    this.#daemon = await CoreDaemon.start(
+      {
+        redisUrl: this.redisUrl,
+        stateDir: this.world.state,
+        workingDir,
+        guestProgram: findGuestProgram(),
+        version: '1.2.3',
+        log: createLogger('error'),
+        env: process.env,
+        stopGraceMs: 500,
+        settings: { maxJobs: 100, loggerSize: 1000, extensions: new Map() },
+        containers,
+      },
+      new AbortController().signal,
+    );
+  }
+
+  async stopDaemon(): Promise<void> {
+    await this.#daemon?.stop();
+    this.#daemon = undefined;
+  }
+
+  /** Makes a container as the Python client does. @returns its number */
+  async create(root: string, more: Record<string, unknown> = {}, tags?: string[]): Promise<number> {
+    const args = {
+      root,
+      mount: null,
+      host_network: false,
+      nics: [],
+      port: null,
+      hostname: null,
+      privileged: false,
+      storage: null,
+      name: null,
+      identity: null,
+      env: null,
+      cgroups: null,
+      ...more,
+    };
+    const id = await this.client.start('corex.create', args, { tags: tags ?? null });
+    const result = await this.client.result(id, 30);
+    if (result.state !== 'SUCCESS') throw new Error(`corex.create: ${result.code} ${result.data}`);
+    return JSON.parse(result.data) as number;
+  }
+
+  /** Sends a command to a container. @returns its own id */
+  async dispatch(
+    container: number,
+    command: string,
+    args: Record<string, unknown>,
+    more: Record<string, unknown> = {},
+  ): Promise<string> {
+    const inner = {
+      command,
+      arguments: args,
+      queue: null,
+      max_time: null,
+      stream: false,
+      tags: null,
+      id: null,
+      recurring_period: null,
+      ...more,
+    };
+    return (await this.client.json('corex.dispatch', { container, command: inner })) as string;
+  }
+
+  async #end(): Promise<void> {
+    this.#client?.close();
+    await this.stopDaemon();
+    await this.#redis?.stop();
+  }
+}
