@@ -7,6 +7,10 @@ import { until } from '../support/child-server.ts';
 import { startCoreWorld } from '../support/core-world.ts';
 import { startRedis } from '../support/redis-server.ts';
 
+const nothing = (): void => {};
+/** What is lost is told, and here it is known. */
+const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing, setLevel: nothing };
+
 test('results of jobs that end while Redis is away are published when it is back', async () => {
   const world = await startCoreWorld();
   const { client, workingDir } = world;
@@ -36,6 +40,41 @@ test('results of jobs that end while Redis is away are published when it is back
       assert.equal(await client.redis.ttl(`result:${alive}:flag`), -1);
       assert.equal(await client.json('job.kill', { id: alive, signal: 9 }), true);
       assert.equal((await client.result(alive)).code, 999);
+    } finally {
+      client.close();
+      await world.daemon.stop();
+      await again.stop();
+    }
+  } finally {
+    await world.stop();
+  }
+});
+
+test('a flood of records while Redis is away costs bounded memory and no result', async () => {
+  const world = await startCoreWorld({ log: SILENT });
+  const { client, workingDir } = world;
+  const port = Number(world.redis.address.split(':')[1]);
+  const lines = 'yes "4::a line that is long enough to be one of many" | head -n 400000';
+  try {
+    const script = `while ! test -e go; do sleep 0.05; done; ${lines}; head -c 100000000 /dev/zero | tr "\\0" x; touch done`;
+    const ids = [
+      await client.start('bash', { script, stdin: '' }, { stream: true }),
+      await client.start('bash', { script: 'sleep 0.2; exit 5', stdin: '' }),
+    ];
+    await world.redis.stop();
+    const before = process.memoryUsage().rss;
+    writeFileSync(join(workingDir, 'go'), '');
+    await until('The flood', async () => existsSync(join(workingDir, 'done')));
+    assert.ok(process.memoryUsage().rss - before < 1_000_000_000);
+    const again = await startRedis({ port });
+    try {
+      await until('The results', async () => {
+        const keys = ids.map((id) => `result:${id}`);
+        return (await client.redis.exists(...keys).catch(() => 0)) === 2;
+      });
+      assert.equal((await client.result(ids[0] ?? '')).state, 'SUCCESS');
+      assert.equal((await client.result(ids[1] ?? '')).code, 1005);
+      assert.ok((await client.redis.llen(`stream:${ids[0]}`)) <= 1000);
     } finally {
       client.close();
       await world.daemon.stop();

@@ -30,20 +30,28 @@ export async function startCoreWorld(changes: Changes = {}): Promise<CoreWorld> 
   const redis = await startRedis();
   const redisUrl = `redis://${redis.address}`;
   const client = new CoreClient(redisUrl);
-  const daemon = await CoreDaemon.start(
-    {
-      redisUrl,
-      stateDir,
-      workingDir,
-      guestProgram: findGuestProgram(),
-      version: '1.2.3',
-      log: createLogger('error'),
-      env: process.env,
-      stopGraceMs: 500,
-      ...changes,
-      settings: { maxJobs: 100, loggerSize: 1000, extensions: new Map(), ...changes.settings },
+  const options: CoreDaemonOptions = {
+    redisUrl,
+    stateDir,
+    workingDir,
+    guestProgram: findGuestProgram(),
+    version: '1.2.3',
+    log: createLogger('error'),
+    env: process.env,
+    stopGraceMs: 500,
+    ...changes,
+    settings: { maxJobs: 100, loggerSize: 1000, extensions: new Map(), ...changes.settings },
+  };
+  const end = async (): Promise<void> => {
+    client.close();
+    await redis.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const daemon = await CoreDaemon.start(options, new AbortController().signal).catch(
+    async (error: unknown) => {
+      await end();
+      throw error;
     },
-    new AbortController().signal,
   );
   return {
     redis,
@@ -52,10 +60,8 @@ export async function startCoreWorld(changes: Changes = {}): Promise<CoreWorld> 
     workingDir,
     stateDir,
     stop: async () => {
-      client.close();
       await daemon.stop();
-      await redis.stop();
-      rmSync(folder, { recursive: true, force: true });
+      await end();
     },
   };
 }

@@ -1,9 +1,10 @@
 /** `job.*`: the jobs of a place. */
-import { integer, text } from './arguments.ts';
+import { type Arguments, integer, text } from './arguments.ts';
 import { CommandError } from './error.ts';
 import type { CommandHandler } from './registry.ts';
 
 const SIGTERM = 15;
+const SIGNAL_MAX = 64;
 
 export const JOB: Readonly<Record<string, CommandHandler>> = {
   'job.list': async (args, { jobs }) => {
@@ -14,8 +15,7 @@ export const JOB: Readonly<Record<string, CommandHandler>> = {
     return found;
   },
 
-  'job.kill': async (args, { jobs }) =>
-    jobs.kill(text(args, 'id'), integer(args, 'signal', 0) || SIGTERM),
+  'job.kill': async (args, { jobs }) => jobs.kill(text(args, 'id'), signalOf(args)),
 
   'job.unschedule': async (args, { jobs }) => jobs.unschedule(text(args, 'id')),
 
@@ -24,3 +24,11 @@ export const JOB: Readonly<Record<string, CommandHandler>> = {
     return true;
   },
 };
+
+/** 0 and none are SIGTERM. */
+function signalOf(args: Arguments): number {
+  const signal = integer(args, 'signal', 0) || SIGTERM;
+  if (signal < 1 || signal > SIGNAL_MAX)
+    throw new CommandError(400, `there is no signal ${signal}`);
+  return signal;
+}

@@ -4,6 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 import { sleep } from '../../base/deadline.ts';
+import { LimitedLog } from '../../fs/limited-log.ts';
 import type { Logger } from '../../fs/log.ts';
 import { RETRY_MS } from './redis.ts';
 
@@ -40,7 +41,7 @@ const LIST_SIZE_MAX = 1024 * 1024;
 
 export class Outbox {
   readonly #redis: Redis;
-  readonly #log: Logger;
+  readonly #log: LimitedLog;
   readonly #closing = new AbortController();
   #parcels: Parcel[] = [];
   #size = 0;
@@ -50,7 +51,7 @@ export class Outbox {
 
   constructor(redis: Redis, log: Logger) {
     this.#redis = redis;
-    this.#log = log;
+    this.#log = new LimitedLog(log, 'losses');
   }
 
   push(...parcels: Parcel[]): void {
@@ -146,7 +147,11 @@ export class Outbox {
       });
     }
     const lost = before - this.#parcels.length;
-    this.#log.error({ lost }, 'Redis takes too little or is away: records or results are lost');
+    this.#log.write(
+      'error',
+      { lost },
+      'Redis takes too little or is away: records or results are lost',
+    );
   }
 }
 
