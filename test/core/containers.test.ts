@@ -1,12 +1,20 @@
 /** Containers from flists: made, entered, ended, and nothing left of them. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { NamedCgroups } from '../../src/core/cgroup/named-cgroups.ts';
 import { ContainerPlace } from '../../src/core/container/container-place.ts';
 import { readRecord } from '../../src/core/container/record.ts';
 import { ContainerWorld, NOTHING } from '../support/container-world.ts';
+import { run } from '../support/mount-world.ts';
 
 test('create() starts a container on its image, and terminate() leaves nothing of it', async (context) => {
   const world = new ContainerWorld(context);
@@ -175,4 +183,57 @@ test('a container joins named control groups, and so does what is started in it'
     containers.create({ arguments: args('absent') }),
     /memory\/absent is unknown/,
   );
+});
+
+test('run() gives its caller the command in the foreground and leaves nothing of it', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open();
+  const args = world.arguments(await world.image());
+  const attach = async ([program, ...words]: readonly string[]) =>
+    await run(program as string, ...words);
+  const script = 'cat /etc/motd; hostname; echo no >&2; exit 3';
+  const told = await containers.run(
+    { arguments: args, command: ['/bin/sh', '-c', script] },
+    attach,
+  );
+  assert.deepEqual(told, { code: 3, stdout: 'welcome\ncore-1\n', stderr: 'no\n' });
+  assert.deepEqual(world.leftovers(), NOTHING);
+  const absent = await containers.run({ arguments: args, command: ['/bin/absent'] }, attach);
+  assert.notEqual(absent.code, 0);
+  assert.match(absent.stderr, /No such file/);
+  const wrong = world.arguments(args.root, { mount: { '/etc': '/etc/motd' } });
+  await assert.rejects(containers.run({ arguments: wrong, command: ['/bin/true'] }, attach), {
+    code: 'ERR_CREATE',
+    message: /cannot be started: .*motd/,
+  });
+  assert.deepEqual(world.leftovers(), NOTHING);
+  assert.equal(containers.count, 0);
+});
+
+test('containers of several images come and go together, again and again, and leave nothing', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open({ countMax: 100 });
+  const images: string[] = [];
+  for (const name of ['one', 'two', 'three']) {
+    images.push(await world.image(world.system(name), name));
+  }
+  const descriptors: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const orders = Array.from({ length: 9 }, (_, index) => images[index % 3] as string);
+    const made = await Promise.all(
+      orders.map((image) => containers.create({ arguments: world.arguments(image) })),
+    );
+    const told = await Promise.all(made.map((each) => world.shell(each, 'echo x >/x; hostname')));
+    assert.deepEqual(
+      told.map(({ stdout }) => stdout.trim()),
+      made.map(({ id }) => `core-${id}`),
+    );
+    await Promise.all(made.map(({ id }) => containers.terminate(id)));
+    assert.deepEqual(world.leftovers(), NOTHING);
+    // The mount daemon has no mounts any more and ends, and the connection with it.
+    await world.daemonGone();
+    descriptors.push(readdirSync('/proc/self/fd').length);
+  }
+  // What the first one opened for good is there.
+  assert.deepEqual(descriptors.slice(1), [descriptors[0], descriptors[0]]);
 });

@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmdirSync,
   symlinkSync,
   writeFileSync,
@@ -28,7 +29,7 @@ import { type ContainerRecord, readRecord } from '../../src/core/container/recor
 import { Runtime } from '../../src/core/container/runtime.ts';
 import { createLogger } from '../../src/fs/log.ts';
 import { readMountinfo } from '../../src/fs/mountinfo.ts';
-import { MountWorld, type Run, run } from './mount-world.ts';
+import { MountWorld, processGone, type Run, run } from './mount-world.ts';
 
 /** Enough to look around with. */
 const APPLETS = `sh cat ls id ps sleep mount mknod dd ln mkdir rm touch echo env hostname ip kill nproc stat true false
@@ -144,6 +145,12 @@ export class ContainerWorld {
       if (performance.now() > deadline) throw new Error(`${path} does not appear`);
       await sleep(10);
     }
+  }
+
+  /** Resolves when the mount daemon has ended, as it does without mounts. */
+  async daemonGone(): Promise<void> {
+    const lock = join(this.mounts.cache, 'lock');
+    if (existsSync(lock)) await processGone(Number(readFileSync(lock, 'utf8')));
   }
 
   /** What there is of containers outside of their processes. */

@@ -3,21 +3,18 @@
  * names and the environment are the container's own.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type FSWatcher, watch } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
-import { withDeadline } from '../../base/deadline.ts';
 import { CommandError } from '../command/error.ts';
 import { killGroup } from '../job/host-place.ts';
 import type { Place, PlaceProcess, ProcessEnd, ProcessRequest } from '../job/place.ts';
 import type { Container } from './container.ts';
 import { OWN_FOLDER } from './oci.ts';
+import { waitForPid } from './pid-file.ts';
 import { lastError } from './runtime.ts';
 
-/** Entering takes some ten milliseconds; a machine under load takes longer. */
-const START_TIMEOUT_MS = 60_000;
 /** The runtime ends with 128 and the number of the signal that ended the process. */
 const SIGNAL_STATUS = 128;
 const SIGNAL_MAX = 64;
@@ -62,7 +59,10 @@ export class ContainerPlace implements Place {
     const [stdout, stderr] = [kept(child.stdout), kept(child.stderr)];
     const exited = endOf(child);
     void exited.then(clear);
-    const pid = await pidOf(child, pidFile, exited);
+    const pid = await waitForPid(pidFile, exited).catch((error: unknown) => {
+      child.kill('SIGKILL');
+      throw error;
+    });
     if (pid === undefined) {
       const words = await lastError(logFile);
       throw startFailure(request.argv[0], words);
@@ -116,35 +116,6 @@ function toEnd(status: number | null, signal: string | null): ProcessEnd {
   if (number < 1 || number > SIGNAL_MAX) return { status, signal };
   const known = Object.entries(constants.signals).find(([, value]) => value === number);
   return { status: null, signal: known?.[0] ?? `SIG${number}` };
-}
-
-/**
- * Waits until the runtime has written the number of the process.
- *
- * @returns `undefined` when it has ended without
- */
-async function pidOf(
-  child: ChildProcess,
-  pidFile: string,
-  exited: Promise<ProcessEnd>,
-): Promise<number | undefined> {
-  let watcher: FSWatcher | undefined;
-  const written = new Promise<void>((settle) => {
-    watcher = watch(join(pidFile, '..'), (_, name) => {
-      if (name === basename(pidFile)) settle();
-    });
-  });
-  try {
-    const options = { what: 'Entering the container', timeoutMs: START_TIMEOUT_MS };
-    await withDeadline(options, async () => await Promise.race([written, exited]));
-  } catch (error) {
-    child.kill('SIGKILL');
-    throw error;
-  } finally {
-    watcher?.close();
-  }
-  const text = await readFile(pidFile, 'utf8').catch(() => '');
-  return /^\d+$/.test(text.trim()) ? Number(text) : undefined;
 }
 
 function startFailure(program: string, words = 'the container is gone'): CommandError {

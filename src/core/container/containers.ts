@@ -14,11 +14,13 @@ import { Container, type EndReason } from './container.ts';
 import { runtimeName } from './container-folder.ts';
 import { takeId, withIdLock } from './ids.ts';
 import { checkCgroups, joinCgroups } from './joined-cgroups.ts';
+import { waitForPid } from './pid-file.ts';
 import { type ContainerOrder, mountPointsOf, prepare } from './prepare.ts';
 import { identify, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { Reconciler } from './reconcile.ts';
 import { type ContainerRecord, writeRecord } from './record.ts';
 import { RootMounts, type RootMountsOptions } from './root-mounts.ts';
+import { lastError } from './runtime.ts';
 import { killInit, stopGently } from './stop.ts';
 import { type ContainerSystem, containersDir, folderOf } from './system.ts';
 import { takeAway } from './take-away.ts';
@@ -130,6 +132,46 @@ export class Containers {
       await this.#takeAway(record);
       throw error;
     } finally {
+      this.#making.delete(id);
+    }
+  }
+
+  /**
+   * Makes a container that runs a command in the foreground, and takes it away when that has ended.
+   *
+   * @param attach starts the program that it is given, with a terminal, pipes and signals as it likes, and waits for
+   *   its end: the exit status is that of the container's command
+   * @returns what `attach` returns
+   * @throws as {@link create}; ERR_CREATE when the command cannot be started
+   */
+  async run<T>(
+    order: ContainerOrder,
+    attach: (argv: readonly [program: string, ...args: string[]], id: number) => Promise<T>,
+  ): Promise<T> {
+    const record = await this.#reserve(order);
+    const { id } = record;
+    const folder = folderOf(this.#system, id);
+    try {
+      await prepare(this.#system, record, order);
+      const { argv, pidFile, log } = this.#system.runtime.foreground(
+        runtimeName(id),
+        folder.bundle,
+      );
+      const attached = attach(argv, id);
+      const over = attached.then(
+        () => {},
+        () => {},
+      );
+      const pid = await waitForPid(pidFile, over);
+      if (pid === undefined) {
+        const words = (await lastError(log)) ?? 'it ended at once';
+        throw new G8Error('ERR_CREATE', `Container ${id} cannot be started: ${words}`);
+      }
+      // For whoever wants to enter it meanwhile.
+      await writeRecord(folder.path, { ...record, state: 'running', init: identify(pid) ?? null });
+      return await attached;
+    } finally {
+      await this.#takeAway(record);
       this.#making.delete(id);
     }
   }

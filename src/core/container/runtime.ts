@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,6 +33,15 @@ export interface ExecOptions {
   readonly pidFile?: string;
   /** Gets the runtime's errors, apart from what the program itself says. */
   readonly logFile?: string;
+}
+
+/** A container in the foreground, to be started by the caller. */
+export interface ForegroundCommand {
+  readonly argv: readonly [program: string, ...args: string[]];
+  /** Gets the number of the first process on the host. */
+  readonly pidFile: string;
+  /** Gets the runtime's errors. */
+  readonly log: string;
 }
 
 export class Runtime {
@@ -69,11 +79,11 @@ export class Runtime {
   }
 
   /** The command that runs a container in the foreground, with the caller's own terminal. */
-  foreground(name: string, bundle: string): readonly [string, ...string[]] {
+  foreground(name: string, bundle: string): ForegroundCommand {
     const log = join(bundle, 'runtime.log');
     const pidFile = join(bundle, 'pid');
     const args = ['run', '--pid-file', pidFile, '--bundle', bundle, name];
-    return [this.program, ...this.#global(log), ...args];
+    return { argv: [this.program, ...this.#global(log), ...args], pidFile, log };
   }
 
   /** The command that runs something in a container, in the foreground. */
@@ -99,6 +109,8 @@ export class Runtime {
    * @throws ERR_IO with the runtime's reason, ERR_TIMEOUT
    */
   async delete(name: string): Promise<void> {
+    // It has a folder for each; one that ran in the foreground is gone already.
+    if (!existsSync(join(this.#stateDir, name))) return;
     const args = [...this.#global(undefined), 'delete', '--force', name];
     try {
       await execute(this.program, args, { cwd: '/', timeout: DELETE_TIMEOUT_MS });
