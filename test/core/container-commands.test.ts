@@ -1,5 +1,6 @@
 /** Containers as clients of the protocol see them: raw commands on a real Redis. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -234,6 +235,41 @@ test('containers survive a restart of the daemon, and are there for its successo
     await daemon.dispatch(id, 'bash', { script: 'cat /file', stdin: '' }),
   );
   assert.deepEqual(told.streams, ['here\n', '']);
+  await client.json('corex.terminate', { container: id });
+  assert.deepEqual(world.leftovers(), NOTHING);
+});
+
+test('a daemon that is killed leaves its containers to the next one, and no job without an end', async (context) => {
+  const daemon = await ContainerDaemon.start(context);
+  const { client, world } = daemon;
+  const system = world.system();
+  const startup = `[startup.server]
+name = "bash"
+running_match = "^up"
+args = { script = "echo $$ >>/starts; echo up; sleep 3600; true" }
+`;
+  writeFileSync(join(system, '.startup.toml'), startup);
+  const root = await world.image(system);
+  const process = await daemon.startProcess();
+  const id = await daemon.create(root);
+  const script = 'echo here >/file; setsid sleep 7200 & sleep 3600; true';
+  const job = await daemon.dispatch(id, 'bash', { script, stdin: '' });
+  const bash = async (line: string) =>
+    (await client.result(await daemon.dispatch(id, 'bash', { script: line, stdin: '' })))
+      .streams?.[0];
+  // Younger jobs are not written down yet.
+  while ((await bash('cat /file; sleep 0.3')) !== 'here\n') await sleep(20);
+  process.kill('SIGKILL');
+  await once(process, 'exit');
+
+  await daemon.startDaemon();
+  assert.deepEqual(Object.keys((await client.json('corex.list')) as object), ['1']);
+  const lost = await client.result(job);
+  assert.deepEqual([lost.state, lost.code, lost.container], ['ERROR', 500, id]);
+  const lines = async (words: string) => Number(await bash(`ps -o args | grep -cx "${words}"`));
+  // Nobody waits for it, and the service is there once.
+  assert.deepEqual([await lines('sleep 7200'), await lines('sleep 3600')], [1, 1]);
+  assert.equal(await bash('wc -l </starts'), '2\n');
   await client.json('corex.terminate', { container: id });
   assert.deepEqual(world.leftovers(), NOTHING);
 });

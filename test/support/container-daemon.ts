@@ -1,6 +1,9 @@
 /** A core daemon with containers, a Redis, a hub folder and a small image, for one test. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { ContainerSettings } from '../../src/core/container/container-host.ts';
 import { CoreDaemon } from '../../src/core/daemon.ts';
 import { createLogger } from '../../src/fs/log.ts';
@@ -9,11 +12,14 @@ import { ContainerWorld } from './container-world.ts';
 import { CoreClient } from './core-client.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
 
+const PROCESS = fileURLToPath(new URL('./container-daemon-process.js', import.meta.url));
+
 export class ContainerDaemon {
   readonly world: ContainerWorld;
   #redis: RedisServer | undefined;
   #client: CoreClient | undefined;
   #daemon: CoreDaemon | undefined;
+  #process: ChildProcess | undefined;
 
   private constructor(context: TestContext) {
     // Before the world takes away what the daemon has.
@@ -57,6 +63,18 @@ export class ContainerDaemon {
       },
       new AbortController().signal,
     );
+  }
+
+  /** Starts a daemon in a process of its own instead, once it takes commands. */
+  async startProcess(): Promise<ChildProcess> {
+    await this.stopDaemon();
+    const { state, cgroupParent, mounts } = this.world;
+    const store = `dir://${mounts.path('chunks')}`;
+    const args = [PROCESS, this.redisUrl, state, mounts.cache, store, cgroupParent];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#process = child;
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    return child;
   }
 
   async stopDaemon(): Promise<void> {
@@ -110,6 +128,7 @@ export class ContainerDaemon {
 
   async #end(): Promise<void> {
     this.#client?.close();
+    this.#process?.kill('SIGKILL');
     await this.stopDaemon();
     await this.#redis?.stop();
   }

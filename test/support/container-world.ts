@@ -32,7 +32,7 @@ import { readMountinfo } from '../../src/fs/mountinfo.ts';
 import { MountWorld, processGone, type Run, run } from './mount-world.ts';
 
 /** Enough to look around with. */
-const APPLETS = `sh cat ls id ps sleep mount mknod dd ln mkdir rm touch echo env hostname ip kill nproc stat true false
+const APPLETS = `sh setsid cat ls id ps sleep mount mknod dd ln mkdir rm touch echo env hostname ip kill nproc stat true false
   head tail grep wc df chmod nc wget ping mkfifo trap test printf seq uname`;
 /** What is left when nothing is. */
 export const NOTHING = { folders: [], mounts: [], cgroups: [] };

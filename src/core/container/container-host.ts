@@ -13,6 +13,7 @@ import { type CellServices, Cells } from './cells.ts';
 import type { Container, EndReason } from './container.ts';
 import { Containers, type ContainersOptions } from './containers.ts';
 import { readInRoot } from './in-root.ts';
+import { endLostJobs } from './lost-jobs.ts';
 import { startServices } from './startup.ts';
 import { parseStartupFile, STARTUP_FILE, STARTUP_SIZE_MAX } from './startup-file.ts';
 
@@ -69,7 +70,7 @@ export class ContainerHost {
       onEnd: (container, reason) => host?.onEnd(container, reason),
     });
     host = new ContainerHost(options, containers, cells);
-    for (const container of containers.list()) host.show(container);
+    for (const container of containers.list()) await host.takeOver(container);
     return host;
   }
 
@@ -102,8 +103,8 @@ export class ContainerHost {
     await this.#options.settings.nodeNetwork?.close();
   }
 
-  /** @internal Puts a container into the host's list of jobs, where it can be killed. */
-  show(container: Container): void {
+  /** Puts a container into the host's list of jobs, where it can be killed. */
+  #show(container: Container): void {
     const { id, record } = container;
     const { usage } = this.#cells.of(container);
     const shown = this.#options.hostJobs.addInternal({
@@ -120,9 +121,20 @@ export class ContainerHost {
     this.#shown.set(id, shown);
   }
 
+  /** @internal Its jobs ended with the daemon that had it; its services start again. */
+  async takeOver(container: Container): Promise<void> {
+    const count = await endLostJobs(container);
+    if (count > 0) {
+      this.#options.log.warn({ container: container.id, jobs: count }, 'ended lost jobs');
+    }
+    this.#begin(container);
+  }
+
   #begin(container: Container): void {
-    this.show(container);
-    const { id } = container;
+    this.#show(container);
+    const { id, record } = container;
+    // One with a command is that command's alone.
+    if (record.command !== null) return;
     const ready = this.#startServices(container)
       .catch((error: unknown) => {
         this.#options.log.warn({ err: error, container: id }, 'services cannot be started');
