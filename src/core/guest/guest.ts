@@ -28,6 +28,8 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const TREE_TIMEOUT_MS = 3_600_000;
 const IDLE_MS = 60_000;
 const PENDING_MAX = 256;
+/** What SIGKILL takes on a loaded machine. */
+const STOP_MS = 5_000;
 
 const TREE_OPERATIONS: ReadonlySet<Operation> = new Set(['remove', 'chmod', 'chown']);
 
@@ -65,8 +67,11 @@ export class Guest {
     const program = this.#program ?? (await this.#starting?.catch(() => undefined));
     this.#program = undefined;
     this.descriptors.forgetAll();
-    program?.end();
-    await program?.ended;
+    if (program === undefined) return;
+    program.end();
+    const stopping = { timeoutMs: STOP_MS, what: 'Ending the guest program' };
+    // One that the kernel holds back ends when it can.
+    await withDeadline(stopping, async () => program.ended).catch(() => {});
   }
 
   /**

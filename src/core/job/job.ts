@@ -107,8 +107,8 @@ export class Job {
   }
 
   /**
-   * Sends a signal to what runs now. A job that waits for its turn does not run any more when that comes;
-   * between two runs nobody is there to get it.
+   * Sends a signal to what runs now. A job that waits for its turn does not run when that comes; between two
+   * runs nobody is there to get it.
    */
   kill(signal: number): void {
     if (this.#process !== undefined) this.#process.kill(signal);
@@ -138,7 +138,10 @@ export class Job {
   }
 
   async #runOnce(startedAt: number): Promise<Outcome> {
-    if (this.#early !== undefined) return KILLED;
+    if (this.#early !== undefined) {
+      this.#early = undefined;
+      return KILLED;
+    }
     this.#startedAt = startedAt;
     const { command, runner } = this.#options;
     const { signal } = this.#stopped;

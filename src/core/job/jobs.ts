@@ -1,6 +1,6 @@
 /** The jobs of one place: accepts commands, keeps those that are alive, knows what they use. */
 
-import { sleep } from '../../base/deadline.ts';
+import { withDeadline } from '../../base/deadline.ts';
 import { KeyedLock } from '../../base/keyed-lock.ts';
 import type { CommandContext, CommandRegistry } from '../command/registry.ts';
 import type { Guest } from '../guest/guest.ts';
@@ -49,6 +49,8 @@ export interface JobStatus extends Usage {
 }
 
 const SIGTERM = 15;
+/** What SIGKILL takes on a loaded machine. */
+const KILL_MS = 5_000;
 const NOT_STARTED = { startedAt: 0, durationMs: 0 };
 
 export class Jobs {
@@ -171,12 +173,13 @@ export class Jobs {
       job.unschedule();
       job.kill(SIGTERM);
     }
-    const ended = Promise.all(this.#endings);
-    const grace = new AbortController();
-    await Promise.race([ended, sleep(graceMs, grace.signal).catch(() => {})]);
-    grace.abort();
+    const ended = async (): Promise<unknown> => Promise.all(this.#endings);
+    const wait = (timeoutMs: number): Promise<unknown> =>
+      withDeadline({ timeoutMs, what: 'Ending all jobs' }, ended).catch(() => {});
+    await wait(graceMs);
     for (const job of jobs) job.stop();
-    await ended;
+    // What the kernel holds back ends when it can.
+    await wait(KILL_MS);
   }
 
   #create(

@@ -44,6 +44,10 @@ async function runProcess(place: Place, plan: () => ProcessPlan, run: Run): Prom
   }
   const stopped = (): void => {
     process.kill(SIGKILL);
+    if (isLate(run)) return;
+    // The daemon goes away: who has left the group and holds the output is not waited for.
+    process.stdout.destroy();
+    process.stderr.destroy();
   };
   run.signal.addEventListener('abort', stopped, { once: true });
   if (run.signal.aborted) stopped();
@@ -57,7 +61,11 @@ async function runProcess(place: Place, plan: () => ProcessPlan, run: Run): Prom
     collected.read(process.stderr, LEVEL_STDERR),
   ]);
   run.signal.removeEventListener('abort', stopped);
-  return collected.outcome(end, isG8Error(run.signal.reason, 'ERR_TIMEOUT'));
+  return collected.outcome(end, isLate(run));
+}
+
+function isLate(run: Run): boolean {
+  return isG8Error(run.signal.reason, 'ERR_TIMEOUT');
 }
 
 /** Neither arguments nor output were of any use: the text is told as it is. */
@@ -91,11 +99,11 @@ class CollectedOutput {
     parser.end();
   }
 
-  outcome(end: ProcessEnd, isLate: boolean): Outcome {
+  outcome(end: ProcessEnd, wasLate: boolean): Outcome {
     const isSuccess = end.status === 0;
     const status = end.status === null ? CODE_SIGNAL : CODE_STATUS + end.status;
     return {
-      state: isSuccess ? 'SUCCESS' : isLate ? 'TIMEOUT' : 'ERROR',
+      state: isSuccess ? 'SUCCESS' : wasLate ? 'TIMEOUT' : 'ERROR',
       code: isSuccess ? 0 : status,
       data: this.#result?.text ?? '',
       level: this.#result?.level ?? 0,

@@ -252,6 +252,33 @@ test('stop() ends what ignores SIGTERM', async () => {
   assert.equal(own.sink.results('stubborn')[0]?.outcome.code, 999);
 });
 
+test('stop() waits for nobody who has left the group with the output', async () => {
+  const own = startHostJobs(folder);
+  const pidFile = join(folder, 'left');
+  own.submit({
+    id: 'left',
+    ...bash(`setsid sh -c 'echo $$ > ${pidFile}; exec sleep 40' & sleep 40`),
+  });
+  await until('Starting', async () => (readFileOr(pidFile) ?? '') !== '');
+  await own.stop();
+  assert.equal(own.sink.results('left')[0]?.outcome.code, 999);
+  process.kill(Number(readFileOr(pidFile)), 'SIGKILL');
+});
+
+test('a recurring job that is killed before it ran is back after its period', async () => {
+  const mark = join(folder, 'back');
+  host.submit({ id: 'ahead', queue: 'r', ...bash('exec sleep 40') });
+  host.submit({ id: 'behind', queue: 'r', recurring_period: 1, ...bash(`echo >> ${mark}`) });
+  host.jobs.kill('behind', 15);
+  await until('Ending', async () => {
+    host.jobs.kill('ahead', 9);
+    return host.sink.results('ahead').length > 0;
+  });
+  await until('Its run', async () => readFileOr(mark) !== undefined);
+  host.jobs.unschedule('behind');
+  assert.equal((await host.sink.result('behind')).outcome.state, 'SUCCESS');
+});
+
 function readFileOr(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
