@@ -3,18 +3,18 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { ContainerSettings } from '../core/container/container-host.ts';
 import type { Logger } from '../fs/log.ts';
+import { networkSettings } from './network-settings.ts';
 
 /** @throws ERR_CONFIG for network settings that cannot be */
 export async function containerSettings(config: Config, log: Logger): Promise<ContainerSettings> {
   const { Network } = await import('../core/network/network.ts');
-  const { NETWORK_DEFAULTS } = await import('../core/network/settings.ts');
   const { NamedCgroups } = await import('../core/cgroup/named-cgroups.ts');
   const { NodeNetwork } = await import('../core/container/node-network.ts');
   const { Runtime } = await import('../core/container/runtime.ts');
   const { daemonCommand } = await import('./early-daemon.ts');
   const stateDir = config.get('coreState');
   const nodeNetwork = new Network({
-    settings: { ...NETWORK_DEFAULTS, stateDir: join(stateDir, 'network') },
+    settings: { ...networkSettings(config), stateDir: join(stateDir, 'network') },
     log,
     keepBridge: true,
   });
@@ -28,7 +28,7 @@ export async function containerSettings(config: Config, log: Logger): Promise<Co
     },
     network: new NodeNetwork(nodeNetwork),
     nodeNetwork,
-    bridge: NETWORK_DEFAULTS.bridge,
+    bridge: config.get('coreBridge'),
     namedCgroups: new NamedCgroups(),
     cgroupParent: config.get('coreCgroup'),
     initProgram: config.get('coreInit'),

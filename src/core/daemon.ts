@@ -9,11 +9,16 @@ import { G8Error, isG8Error } from '../base/errors.ts';
 import { type FileLock, lockFile } from '../base/file-lock.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import type { LeveledLogger } from '../fs/log.ts';
+import { NamedCgroups } from './cgroup/named-cgroups.ts';
+import { bridgeCommands } from './command/bridge.ts';
+import { cgroupCommands } from './command/cgroup.ts';
 import { configCommands } from './command/config.ts';
 import { extensionCommands } from './command/extension.ts';
 import { loggerCommands } from './command/logger.ts';
+import { nftCommands } from './command/nft.ts';
 import { placeCommands } from './command/place-commands.ts';
 import type { CommandRegistry } from './command/registry.ts';
+import { socatCommands } from './command/socat.ts';
 import { WEB } from './command/web.ts';
 import { ContainerHost, type ContainerSettings } from './container/container-host.ts';
 import { Guest } from './guest/guest.ts';
@@ -22,6 +27,10 @@ import { Jobs } from './job/jobs.ts';
 import { JobJournal, type LiveJob } from './job/journal.ts';
 import { JobSlots } from './job/slots.ts';
 import { NO_USAGE, ownUsage } from './job/usage.ts';
+import { NamedBridges } from './network/bridges.ts';
+import { Network } from './network/network.ts';
+import { OpenPorts } from './network/open-ports.ts';
+import { NETWORK_DEFAULTS } from './network/settings.ts';
 import type { CoreSettings } from './settings.ts';
 import { CommandQueue } from './transport/command-queue.ts';
 import { Outbox } from './transport/outbox.ts';
@@ -67,12 +76,20 @@ export class CoreDaemon {
   readonly #registry: CommandRegistry;
   #containers: ContainerHost | undefined;
   readonly #queue: CommandQueue;
+  readonly #network: Network;
   #stopping: Promise<void> | undefined;
 
   private constructor(options: CoreDaemonOptions, lock: FileLock) {
     const { redisUrl, settings, log, guestProgram, env, workingDir = '/' } = options;
     this.#options = options;
     this.#lock = lock;
+    this.#network =
+      options.containers?.nodeNetwork ??
+      new Network({
+        settings: { ...NETWORK_DEFAULTS, stateDir: join(options.stateDir, 'network') },
+        log,
+        keepBridge: true,
+      });
     this.#redis = createRedis(redisUrl, log);
     this.#blocking = createRedis(redisUrl, log);
     this.#outbox = new Outbox(this.#redis, log);
@@ -158,6 +175,11 @@ export class CoreDaemon {
     const graceMs = this.#options.stopGraceMs ?? STOP_GRACE_MS;
     await Promise.all([this.#jobs.stop(graceMs), this.#containers?.stop(graceMs)]);
     await this.#guest.stop();
+    await this.#network
+      .close()
+      .catch((err: unknown) =>
+        this.#options.log.error({ err }, 'the network cannot be taken away'),
+      );
     const late = setTimeout(() => this.#outbox.close(), FLUSH_MS);
     await this.#outbox.flush();
     clearTimeout(late);
@@ -194,7 +216,11 @@ export class CoreDaemon {
     const registry = placeCommands({ version, ownUsage })
       .add(loggerCommands({ records, setLogLevel: (level) => log.setLevel(level) }))
       .add(configCommands(settings))
-      .add(WEB);
+      .add(WEB)
+      .add(bridgeCommands(new NamedBridges(this.#network)))
+      .add(nftCommands(new OpenPorts(settings.firewallChain)))
+      .add(socatCommands(this.#network))
+      .add(cgroupCommands(new NamedCgroups()));
     for (const name of settings.extensions.keys()) {
       if (registry.find(name) === undefined) continue;
       throw new G8Error('ERR_CONFIG', `Extension ${name} has the name of another command`);

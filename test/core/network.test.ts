@@ -291,9 +291,8 @@ test('a bridge with dnsmasq gives leases, to known hosts always the same', optio
   const servers = new Promise((resolve) => {
     gotServers = resolve;
   });
-  const network = world.network({
-    onNameServers: (container, list) => gotServers([container, list]),
-  });
+  const network = world.network();
+  network.onNameServers = (container, list) => gotServers([container, list]);
   const bridges = new NamedBridges(network);
   await bridges.create({ ...BRIDGE, name: 'br0', mode: 'dnsmasq', nat: true });
   await bridges.addHost('br0', '10.1.0.77', '52:54:00:12:34:56');

@@ -40,7 +40,11 @@ export async function startCoreWorld(changes: Changes = {}): Promise<CoreWorld> 
     env: process.env,
     stopGraceMs: 500,
     ...changes,
-    settings: { maxJobs: 100, loggerSize: 1000, extensions: new Map(), ...changes.settings },
+    settings: {
+      ...{ maxJobs: 100, loggerSize: 1000, extensions: new Map() },
+      firewallChain: '',
+      ...changes.settings,
+    },
   };
   const end = async (): Promise<void> => {
     client.close();

@@ -3,6 +3,7 @@ import { BASH } from './bash.ts';
 import { type CoreServices, coreCommands } from './core.ts';
 import { FILESYSTEM } from './filesystem.ts';
 import { infoCommands } from './info.ts';
+import { IP } from './ip.ts';
 import { JOB } from './job.ts';
 import { PROCESS } from './process.ts';
 import { CommandRegistry } from './registry.ts';
@@ -14,5 +15,6 @@ export function placeCommands(services: CoreServices): CommandRegistry {
     .add(JOB)
     .add(PROCESS)
     .add(FILESYSTEM)
-    .add(infoCommands(services.version));
+    .add(infoCommands(services.version))
+    .add(IP);
 }

@@ -2,8 +2,9 @@
  * The containers of a core daemon: their life, their jobs, their services, and the commands about them. Containers go
  * on when it stops.
  */
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { corexCommands } from '../command/corex.ts';
+import { corexNetworkCommands, type NetworkedContainer } from '../command/corex-network.ts';
 import type { CommandHandler } from '../command/registry.ts';
 import type { Jobs } from '../job/jobs.ts';
 import type { LiveJob } from '../job/journal.ts';
@@ -71,6 +72,15 @@ export class ContainerHost {
     });
     host = new ContainerHost(options, containers, cells);
     for (const container of containers.list()) await host.takeOver(container);
+    if (settings.nodeNetwork !== undefined) {
+      settings.nodeNetwork.onNameServers = (id, servers) => {
+        const container = containers.find(id);
+        if (container === undefined) return;
+        addNameServers(container, servers).catch((error: unknown) => {
+          log.warn({ err: error, container: id }, 'name servers of a lease cannot be written');
+        });
+      };
+    }
     return host;
   }
 
@@ -80,6 +90,25 @@ export class ContainerHost {
   }
 
   commands(): Record<string, CommandHandler> {
+    const { nodeNetwork } = this.#options.settings;
+    return {
+      ...this.#containerCommands(),
+      ...(nodeNetwork === undefined
+        ? {}
+        : corexNetworkCommands({ network: nodeNetwork, find: (id) => this.#networked(id) })),
+    };
+  }
+
+  #networked(id: number): NetworkedContainer | undefined {
+    const container = this.#containers.find(id);
+    if (container === undefined) return undefined;
+    return {
+      hasHostNetwork: container.record.arguments.host_network,
+      addNameServers: (servers) => addNameServers(container, servers),
+    };
+  }
+
+  #containerCommands(): Record<string, CommandHandler> {
     return corexCommands({
       containers: this.#containers,
       cells: this.#cells,
@@ -168,6 +197,12 @@ export class ContainerHost {
     const command = internalCommand(`container.${tags.join('.')}`, tags);
     this.#options.cells.sink.publishMessage(id, command, { level: 0, text: '', endFlags: 2 });
   }
+}
+
+/** The file is bound into the container, which sees at once what is appended. */
+async function addNameServers(container: Container, servers: readonly string[]): Promise<void> {
+  const lines = servers.map((server) => `nameserver ${server}\n`).join('');
+  await appendFile(container.folder.file('resolv.conf'), lines);
 }
 
 function internalCommand(id: string, tags: readonly string[] | null): Command {

@@ -37,8 +37,6 @@ export interface NetworkOptions {
    * makes one container after the other. Default false.
    */
   readonly keepBridge?: boolean;
-  /** A lease has come: its name servers belong into the container's resolv.conf. */
-  readonly onNameServers?: (container: number, servers: readonly string[]) => void;
 }
 
 export interface NetworkRequest {
@@ -59,6 +57,8 @@ export interface ContainerNetwork {
 export class Network {
   readonly settings: NetworkSettings;
   readonly records: RecordFile;
+  /** Called when a lease has come: its name servers belong into the container's resolv.conf. */
+  onNameServers: (container: number, servers: readonly string[]) => void = () => {};
   readonly #options: NetworkOptions;
   readonly #leases = new Map<number, AbortController>();
   readonly #turns = new KeyedLock();
@@ -305,7 +305,7 @@ export class Network {
     const failures = await configureNics(container, [placed], this.settings);
     if (failures.size > 0) throw failures.get(placed.index);
     await this.#note(container, new Map([[placed.index, 'configured']]));
-    if (lease.dns.length > 0) this.#options.onNameServers?.(container, lease.dns);
+    if (lease.dns.length > 0) this.onNameServers(container, lease.dns);
   }
 
   async #note(container: number, states: ReadonlyMap<number, NicState>): Promise<void> {

@@ -41,6 +41,8 @@ export function command(context: Context): Command {
       'cacheDir',
       'stores',
       'deadline',
+      ...(['coreBridge', 'coreAddress', 'coreTable', 'coreFirewallChain'] as const),
+      ...(['coreInterfaces', 'coreNamespaces'] as const),
     ],
     failures: ['ERR_CACHE_LOCKED', 'ERR_CONFIG', 'ERR_CREATE', 'ERR_PERMISSION'],
     notes: [
@@ -82,6 +84,7 @@ async function optionsOf(context: Context, flags: Flags): Promise<CoreDaemonOpti
       maxJobs: config.get('coreMaxJobs'),
       loggerSize: config.get('coreLoggerSize'),
       extensions: await readExtensions(config.get('coreExtensions')),
+      firewallChain: config.get('coreFirewallChain'),
     },
     guestProgram: findGuestProgram(),
     version: packageVersion(),
