@@ -58,7 +58,7 @@ export class ContainerDaemon {
         log: createLogger('error'),
         env: process.env,
         stopGraceMs: 500,
-        settings: { maxJobs: 100, loggerSize: 1000, extensions: new Map() },
+        settings: { maxJobs: 100, loggerSize: 1000, extensions: new Map(), firewallChain: '' },
         containers,
       },
       new AbortController().signal,

@@ -26,7 +26,10 @@ export function command(context: Context): Command {
     .description('send any command to a core daemon and wait for its result')
     .argument('<name>', 'command, such as core.ping or corex.list')
     .argument('[arguments]', 'its arguments as a JSON object')
-    .option('--redis <url>', 'Redis of the daemon (default: redis://127.0.0.1:6379)')
+    .option(
+      '--redis <url>',
+      'where the daemon takes commands from (default: redis://127.0.0.1:6379)',
+    )
     .option('--container <id>', 'inside this container', wholeNumber)
     .option('--stream', 'show what it says while it runs')
     .option('--id <id>', 'id of the job (default: a new one)')
