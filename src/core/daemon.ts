@@ -218,7 +218,7 @@ export class CoreDaemon {
       .add(configCommands(settings))
       .add(WEB)
       .add(bridgeCommands(new NamedBridges(this.#network)))
-      .add(nftCommands(new OpenPorts(settings.firewallChain)))
+      .add(nftCommands(new OpenPorts(settings.firewallChain ?? '')))
       .add(socatCommands(this.#network))
       .add(cgroupCommands(new NamedCgroups()));
     for (const name of settings.extensions.keys()) {

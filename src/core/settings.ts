@@ -17,8 +17,8 @@ export interface CoreSettings {
   /** Records that the list of a logger keeps. */
   readonly loggerSize: number;
   readonly extensions: ReadonlyMap<string, Extension>;
-  /** Chain of the host's firewall in which ports may be opened; empty: none. */
-  readonly firewallChain: string;
+  /** Chain of the host's firewall in which ports may be opened; absent or empty: none. */
+  readonly firewallChain?: string;
 }
 
 const FILE_SIZE_MAX = 1024 * 1024;
