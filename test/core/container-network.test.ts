@@ -1,7 +1,7 @@
 /** Networks of containers, from their creation to their end. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
+import test from 'node:test';
 import { NodeNetwork } from '../../src/core/container/node-network.ts';
 import { Network } from '../../src/core/network/network.ts';
 import { createLogger } from '../../src/fs/log.ts';
@@ -9,7 +9,7 @@ import { ContainerWorld, NOTHING } from '../support/container-world.ts';
 import { run } from '../support/mount-world.ts';
 
 /** Names and addresses of this process alone. */
-function ownNetwork(context: TestContext, world: ContainerWorld): Network {
+function ownNetwork(world: ContainerWorld): Network {
   const unique = String(process.pid % 10_000);
   const network = new Network({
     settings: {
@@ -22,13 +22,13 @@ function ownNetwork(context: TestContext, world: ContainerWorld): Network {
     },
     log: createLogger('error'),
   });
-  context.after(() => network.close());
+  world.atEnd(() => network.close());
   return network;
 }
 
 test('two containers with default nics reach each other, and nothing of them is left', async (context) => {
   const world = new ContainerWorld(context);
-  const network = ownNetwork(context, world);
+  const network = ownNetwork(world);
   const containers = await world.open({ network: new NodeNetwork(network) });
   const args = world.arguments(await world.image(), { nics: [{ type: 'default' }] });
   const [one, other] = await Promise.all([

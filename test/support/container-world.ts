@@ -48,6 +48,7 @@ export class ContainerWorld {
   readonly runtime: Runtime;
   readonly #opened: Containers[] = [];
   readonly #children: ChildProcess[] = [];
+  readonly #ends: (() => Promise<void>)[] = [];
 
   constructor(context: TestContext) {
     // Before the mounts of the other world are taken away.
@@ -119,6 +120,11 @@ export class ContainerWorld {
     return await run(program, ...args);
   }
 
+  /** Called at the end, when the containers are gone and the folders are still there. */
+  atEnd(end: () => Promise<void>): void {
+    this.#ends.push(end);
+  }
+
   /** Starts a process that makes a container and says its number. */
   startMaker(image: string): ChildProcess {
     const { cache } = this.mounts;
@@ -183,6 +189,7 @@ export class ContainerWorld {
     for (const name of existsSync(folder) ? readdirSync(folder) : []) {
       await this.runtime.delete(`core-${name}`).catch(() => {});
     }
+    for (const end of this.#ends) await end();
     for (const path of this.#cgroups()) rmdirSync(path);
   }
 }

@@ -72,9 +72,8 @@ export async function withFolderInRoot<T>(
   use: (path: string) => Promise<T>,
 ): Promise<T> {
   return await at(root, path, false, async (place) => {
-    const isRoot = split(path).length === 0;
-    const name = isRoot ? root : place === undefined ? undefined : pathOf(place);
-    const folder = name === undefined ? undefined : await open(name, FOLDER).catch(() => undefined);
+    const folder =
+      place === undefined ? undefined : await open(pathOf(place), FOLDER).catch(() => undefined);
     if (folder === undefined)
       throw new G8Error('ERR_USAGE', `${path} is no folder in the container`);
     try {
@@ -139,7 +138,8 @@ async function walk(
     }
     folders.push(await enter(pathOf(place)));
   }
-  return undefined;
+  // It ends at a folder that has been reached already: the root, or the one above.
+  return { folder: folders.at(-1) as FileHandle, name: '.' };
 }
 
 function split(path: string): string[] {

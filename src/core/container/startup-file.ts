@@ -11,6 +11,9 @@ export const STARTUP_SIZE_MAX = 256 * 1024;
 const SERVICES_MAX = 256;
 const DEPTH_MAX = 16;
 const CONDITION_LENGTH_MAX = 1024;
+const REPEATS_MAX = 3;
+/** Characters of a message that `running_match` looks at. */
+export const MATCH_LENGTH_MAX = 512;
 /** A service that has not ended after this many seconds runs. */
 const RUNNING_DELAY_S = 2;
 
@@ -156,11 +159,14 @@ function holds(condition: string, isSet: (name: string) => boolean): boolean {
 }
 
 /**
- * Images are hostile: only what JavaScript and POSIX both understand, and nothing that could take for ever. Repeats of
- * groups are refused for that.
+ * Images are hostile, and JavaScript's patterns can take for ever: repeats of groups, references back and more than a few
+ * repeats are refused, and only the beginning of a message is looked at.
  */
 function pattern(text: string): RegExp {
-  if (/\)[*+?{]/.test(text)) throw wrong(`has a pattern that repeats a group: ${text}`);
+  const repeats = text.match(/[*+{]/g)?.length ?? 0;
+  if (/\)[*+?{]|\\[1-9k]/.test(text) || repeats > REPEATS_MAX) {
+    throw wrong(`has a pattern that repeats too much: ${text}`);
+  }
   try {
     return new RegExp(text);
   } catch (error) {

@@ -7,7 +7,7 @@ import type { Logger } from '../../fs/log.ts';
 import type { Job, JobMessage } from '../job/job.ts';
 import type { Jobs } from '../job/jobs.ts';
 import type { Command } from '../transport/command.ts';
-import type { Service } from './startup-file.ts';
+import { MATCH_LENGTH_MAX, type Service } from './startup-file.ts';
 
 const END_SUCCESS = 2;
 
@@ -73,7 +73,7 @@ async function matched(job: Job, pattern: RegExp | undefined): Promise<StartOutc
   if (pattern === undefined) return await new Promise(() => {});
   return await new Promise((resolve) => {
     job.follow(({ text }) => {
-      if (pattern.test(text)) resolve('running');
+      if (pattern.test(text.slice(0, MATCH_LENGTH_MAX))) resolve('running');
     });
   });
 }

@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { readInRoot, writeInRoot } from '../../../../src/core/container/in-root.ts';
+import {
+  readInRoot,
+  withFolderInRoot,
+  writeInRoot,
+} from '../../../../src/core/container/in-root.ts';
 import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 function roots(context: TestContext): { root: string; outside: string } {
@@ -67,4 +78,20 @@ test('readInRoot() reads inside, up to a size', async (context) => {
   assert.equal(await readInRoot(root, '/etc/name/x', 100), undefined);
   await assert.rejects(readInRoot(root, '/etc/name', 3), /more than 3 bytes/);
   await assert.rejects(readInRoot(root, '/etc', 3), /no regular file/);
+});
+
+test('withFolderInRoot() opens folders inside, and nothing else', async (context) => {
+  const { root, outside } = roots(context);
+  writeFileSync(join(root, 'etc/name'), '');
+  symlinkSync('/etc', join(root, 'link'));
+  symlinkSync(outside, join(root, 'out'));
+  const names = async (path: string) =>
+    await withFolderInRoot(root, path, async (folder) => readdirSync(folder).sort());
+  assert.deepEqual(await names('/etc'), ['name']);
+  assert.deepEqual(await names('link/.'), ['name']);
+  assert.deepEqual(await names('../etc/..'), ['etc', 'link', 'out']);
+  assert.deepEqual(await names('/'), ['etc', 'link', 'out']);
+  for (const path of ['etc/name', 'absent', 'out', 'absent/x']) {
+    await assert.rejects(names(path), { code: 'ERR_USAGE' }, path);
+  }
 });

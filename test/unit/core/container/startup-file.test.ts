@@ -55,7 +55,9 @@ test('parseStartupFile() refuses what it cannot understand or trust', () => {
     ['[startup.x]\nname = "a"\ncondition = "xor(a,b)"', /condition/],
     [`[startup.x]\nname = "a"\ncondition = "${'not('.repeat(40)}a${')'.repeat(40)}"`, /condition/],
     ['[startup.x]\nname = "a"\nrunning_match = "("', /pattern/],
-    ['[startup.x]\nname = "a"\nrunning_match = "(a+)+$"', /repeats a group/],
+    ['[startup.x]\nname = "a"\nrunning_match = "(a+)+$"', /repeats too much/],
+    ['[startup.x]\nname = "a"\nrunning_match = "a*a*a*a*b"', /repeats too much/],
+    ["[startup.x]\nname = 'a'\nrunning_match = '(a)\\1'", /repeats too much/],
   ];
   for (const [text, message] of cases) {
     assert.throws(() => parse(text), { code: 'ERR_USAGE', message }, text);
