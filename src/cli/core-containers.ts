@@ -5,8 +5,15 @@ import type { ContainerSettings } from '../core/container/container-host.ts';
 import type { Logger } from '../fs/log.ts';
 import { networkSettings } from './network-settings.ts';
 
-/** @throws ERR_CONFIG for network settings that cannot be */
-export async function containerSettings(config: Config, log: Logger): Promise<ContainerSettings> {
+/**
+ * @param keepBridge whether the default bridge stays while this process runs
+ * @throws ERR_CONFIG for network settings that cannot be
+ */
+export async function containerSettings(
+  config: Config,
+  log: Logger,
+  { keepBridge } = { keepBridge: true },
+): Promise<ContainerSettings> {
   const { Network } = await import('../core/network/network.ts');
   const { NamedCgroups } = await import('../core/cgroup/named-cgroups.ts');
   const { NodeNetwork } = await import('../core/container/node-network.ts');
@@ -16,7 +23,7 @@ export async function containerSettings(config: Config, log: Logger): Promise<Co
   const nodeNetwork = new Network({
     settings: { ...networkSettings(config), stateDir: join(stateDir, 'network') },
     log,
-    keepBridge: true,
+    keepBridge,
   });
   return {
     runtime: new Runtime(config.get('coreRuntime'), join(stateDir, 'runtime')),

@@ -1,6 +1,7 @@
 /** The program `g8ufs`: finds the command, runs it, tells how it ended. */
 import { type Command, CommanderError } from 'commander';
 import { G8Error } from '../base/errors.ts';
+import { separateCommand } from './command-words.ts';
 import { type Context, createContext, type GlobalFlags, type Streams } from './context.ts';
 import { type EndSignal, exitNow, formatFailure, reportOf, SIGNAL_EXIT_CODES } from './exit.ts';
 import { helpSectionsOf } from './help.ts';
@@ -33,7 +34,7 @@ export async function main(
   const args = argv[0] === 'help' ? [...argv.slice(1), '--help'] : [...argv];
   try {
     await addCommands(program, context, args);
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(separateCommand(program, args), { from: 'user' });
     return ending.exitCode() ?? result;
   } catch (error) {
     if (ending.stdoutClosed()) return 0;

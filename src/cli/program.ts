@@ -27,8 +27,12 @@ const GROUPS: Readonly<Record<string, { description: string; examples: Examples 
     examples: [['config show', 'all settings and where each comes from']],
   },
   core: {
-    description: 'run commands and containers for clients of a Redis',
-    examples: [['core serve --redis redis://127.0.0.1:6379', 'the daemon of this machine']],
+    description: 'run containers on flists, and commands for clients of a Redis',
+    examples: [
+      ['core run debian.flist', 'one container, without a daemon'],
+      ['core serve --redis redis://127.0.0.1:6379', 'the daemon of this machine'],
+      ['core cmd corex.list', 'ask it for something'],
+    ],
   },
   flist: {
     description: 'build, inspect and change flists',

@@ -5,7 +5,9 @@ import { mkdirSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ContainerSettings } from '../../src/core/container/container-host.ts';
+import { NodeNetwork } from '../../src/core/container/node-network.ts';
 import { CoreDaemon } from '../../src/core/daemon.ts';
+import type { Network } from '../../src/core/network/network.ts';
 import { createLogger } from '../../src/fs/log.ts';
 import { findGuestProgram } from '../../src/native/guest-program.ts';
 import { ContainerWorld } from './container-world.ts';
@@ -20,6 +22,7 @@ export class ContainerDaemon {
   #client: CoreClient | undefined;
   #daemon: CoreDaemon | undefined;
   #process: ChildProcess | undefined;
+  #network: Network | undefined;
 
   private constructor(context: TestContext) {
     // Before the world takes away what the daemon has.
@@ -27,8 +30,13 @@ export class ContainerDaemon {
     this.world = new ContainerWorld(context);
   }
 
-  static async start(context: TestContext): Promise<ContainerDaemon> {
+  /** @param createNetwork makes what gives containers their nics; default: they have none */
+  static async start(
+    context: TestContext,
+    createNetwork?: (world: ContainerWorld) => Network,
+  ): Promise<ContainerDaemon> {
     const started = new ContainerDaemon(context);
+    started.#network = createNetwork?.(started.world);
     started.#redis = await startRedis();
     started.#client = new CoreClient(started.redisUrl);
     await started.startDaemon();
@@ -47,7 +55,13 @@ export class ContainerDaemon {
     const workingDir = this.world.mounts.path('host');
     mkdirSync(workingDir, { recursive: true });
     const { stateDir: _, programs: __, ...settings } = this.world.options();
-    const containers: ContainerSettings = { ...settings, storage: '', bridge: 'core0' };
+    const network = this.#network;
+    const containers: ContainerSettings = {
+      ...settings,
+      storage: '',
+      bridge: 'core0',
+      ...(network !== undefined && { network: new NodeNetwork(network), nodeNetwork: network }),
+    };
     this.#daemon = await CoreDaemon.start(
       {
         redisUrl: this.redisUrl,

@@ -1,0 +1,200 @@
+/** `g8ufs core run`: one command in a container of its own, from a flist to its exit status. */
+import { isAbsolute, resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { G8Error } from '../../../base/errors.ts';
+import type { ContainerArguments } from '../../../core/container/arguments.ts';
+import type { ContainerLimits } from '../../../core/container/oci.ts';
+import { takesCommand } from '../../command-words.ts';
+import type { Context } from '../../context.ts';
+import type { StateFlags } from '../../core-access.ts';
+import { addHelpSections } from '../../help.ts';
+
+interface Flags extends StateFlags {
+  readonly tty?: boolean;
+  readonly env: readonly string[];
+  readonly workdir?: string;
+  readonly volume: readonly string[];
+  readonly publish: readonly string[];
+  readonly network: readonly string[];
+  readonly name?: string;
+  readonly hostname?: string;
+  readonly privileged?: boolean;
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly pids?: number;
+  readonly store: readonly string[];
+  readonly cache?: string;
+}
+
+export function command(context: Context): Command {
+  const run = new Command('run')
+    .description('run a command in a new container whose root is a flist')
+    .argument('<flist>', 'flist file, its URL on a hub, or a name on the configured hub')
+    .argument('[program...]', 'program and arguments (default: /bin/sh)')
+    .option('-t, --tty', 'with a terminal (default: when stdin and stdout are one)')
+    .option('--no-tty', 'without a terminal')
+    .option('-e, --env <name=value>', 'set a variable (repeatable)', collect, [])
+    .option('-w, --workdir <dir>', 'where it starts (default: /)')
+    .option(
+      '--volume <source:dir>',
+      'show a path or flist of yours inside (repeatable)',
+      collect,
+      [],
+    )
+    .option('-p, --publish <port:port>', 'forward a port of the host (repeatable)', collect, [])
+    .option(
+      '--network <network>',
+      'default, none, host, bridge=<name> or macvlan=<parent> (repeatable)',
+      collect,
+      [],
+    )
+    .option('--name <name>', 'for other commands')
+    .option('--hostname <name>', 'of the container (default: core-<number>)')
+    .option('--privileged', 'with all capabilities and devices')
+    .option('--memory <size>', 'memory that it may use', size)
+    .option('--cpus <number>', 'processors that it may use, such as 0.5', fraction)
+    .option('--pids <number>', 'processes that it may have', count)
+    .option('-s, --store <url>', 'where chunks are, asked in this order (repeatable)', collect, [])
+    .option('--cache <dir>', 'folder of the content cache (default: see config show)')
+    .option('--state <dir>', 'state folder of the core daemon (default: see config show)')
+    .action((flist: string, words: string[], flags: Flags) => start(context, flist, words, flags));
+  return addHelpSections(takesCommand(run), {
+    notes: [
+      'Everything of the container is gone when the command has ended. It needs neither a Redis nor the core daemon; the mount daemon is started when it does not run.',
+      'The exit status is that of the command, 128 and the number of the signal that ended it.',
+    ],
+    examples: [
+      ['core run debian.flist', 'a shell in it'],
+      ['core run http://hub:8080/demo/python.flist python3 -c "print(1)"', 'one command'],
+      ['core run -p 8080:80 --volume /srv/www:/var/www web.flist', 'a server that the host shows'],
+    ],
+    settings: ['coreState', 'coreRuntime', 'cacheDir', 'stores'],
+    failures: [
+      ...(['ERR_NO_INPUT', 'ERR_FLIST_FORMAT', 'ERR_STORE_UNAVAILABLE', 'ERR_MOUNT'] as const),
+      ...(['ERR_CREATE', 'ERR_CONFIG', 'ERR_PERMISSION', 'ERR_IO', 'ERR_TIMEOUT'] as const),
+    ],
+  });
+}
+
+async function start(
+  context: Context,
+  flist: string,
+  words: readonly string[],
+  flags: Flags,
+): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    throw new G8Error('ERR_PERMISSION', 'Containers need root');
+  }
+  const [{ loadConfig }, { openContainers }, { createLogger }, attached] = await Promise.all([
+    import('../../../config/config.ts'),
+    import('../../core-system.ts'),
+    import('../../../fs/log.ts'),
+    import('../../attached-process.ts'),
+  ]);
+  const config = await loadConfig(context.env, { coreState: flags.state, cacheDir: flags.cache });
+  const log = createLogger(context.debug ? 'debug' : 'error');
+  const containers = await openContainers({
+    config,
+    log,
+    ...(flags.store.length > 0 && { stores: flags.store }),
+  });
+  try {
+    const args = await argumentsOf(context, flist, flags, config.get('coreBridge'));
+    const order = {
+      arguments: args,
+      command: words.length > 0 ? words : ['/bin/sh'],
+      cwd: flags.workdir ?? '/',
+      terminal: attached.isTerminalWanted(flags.tty),
+      limits: limitsOf(flags),
+    };
+    context.setExitCode(await containers.run(order, (command) => attached.runAttached(command)));
+  } finally {
+    await containers.close();
+  }
+}
+
+async function argumentsOf(
+  context: Context,
+  flist: string,
+  flags: Flags,
+  bridge: string,
+): Promise<ContainerArguments> {
+  const { parseContainerArguments } = await import('../../../core/container/arguments.ts');
+  const { parseVariables } = await import('../../variables.ts');
+  const networks = flags.network.length === 0 ? ['default'] : flags.network;
+  const env = {
+    ...(context.env['TERM'] && { TERM: context.env['TERM'] }),
+    ...parseVariables(flags.env),
+  };
+  return parseContainerArguments(
+    {
+      root: /^[a-z]+:\/\//.test(flist) || isHubName(flist) ? flist : resolve(flist),
+      env,
+      mount: Object.fromEntries(flags.volume.map(volumeOf)),
+      port: Object.fromEntries(flags.publish.map(portOf)),
+      host_network: networks.includes('host'),
+      nics: networks.flatMap(nicOf),
+      name: flags.name,
+      hostname: flags.hostname,
+      privileged: flags.privileged ?? false,
+    },
+    { tags: null, storage: '', bridge },
+  );
+}
+
+/** `user/image`, when no file is called so. */
+function isHubName(flist: string): boolean {
+  return !flist.endsWith('.flist') && /^[a-z0-9_-]+\/[A-Za-z0-9._-]+$/.test(flist);
+}
+
+function volumeOf(text: string): [source: string, target: string] {
+  const at = text.lastIndexOf(':');
+  const [source, target] = [text.slice(0, at), text.slice(at + 1)];
+  if (at < 1 || !isAbsolute(target)) {
+    throw new G8Error('ERR_USAGE', `'${text}' is not of the form SOURCE:/DIR`);
+  }
+  return [/^[a-z]+:\/\//.test(source) ? source : resolve(source), target];
+}
+
+function portOf(text: string): [key: string, port: number] {
+  const match = /^(.+):(\d{1,5})(\|[a-z+]+)?$/.exec(text);
+  if (match === null) throw new G8Error('ERR_USAGE', `'${text}' is not of the form PORT:PORT`);
+  return [`${match[1]}${match[3] ?? ''}`, Number(match[2])];
+}
+
+function nicOf(network: string): object[] {
+  if (network === 'none' || network === 'host') return [];
+  if (network === 'default') return [{ type: 'default' }];
+  const match = /^(bridge|macvlan)=(.+)$/.exec(network);
+  if (match === null) throw new G8Error('ERR_USAGE', `There is no network '${network}'`);
+  return [{ type: match[1], id: match[2], config: { dhcp: true } }];
+}
+
+function limitsOf({ memory, cpus, pids }: Flags): ContainerLimits {
+  return {
+    ...(memory !== undefined && { memoryBytes: memory }),
+    ...(cpus !== undefined && { cpuCount: cpus }),
+    ...(pids !== undefined && { pidsCount: pids }),
+  };
+}
+
+function size(text: string): number {
+  const match = /^(\d{1,12})(|[KMGT])(?:i?B)?$/i.exec(text);
+  const power = ['', 'K', 'M', 'G', 'T'].indexOf((match?.[2] ?? '').toUpperCase());
+  if (match !== null && Number(match[1]) > 0) return Number(match[1]) * 1024 ** power;
+  throw new InvalidArgumentError('Not a size such as 512MiB.');
+}
+
+function fraction(text: string): number {
+  if (/^\d{1,4}(\.\d{1,3})?$/.test(text) && Number(text) > 0) return Number(text);
+  throw new InvalidArgumentError('Not a number above 0.');
+}
+
+function count(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Not a whole number above 0.');
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}

@@ -1,0 +1,240 @@
+/** `g8ufs core run` and its neighbours, with real containers, in a network namespace of this file. */
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { until } from '../support/child-server.ts';
+import { ContainerWorld } from '../support/container-world.ts';
+import { interfaceNames, leftovers } from '../support/network-world.ts';
+import { NO_OWN_NETWORK } from '../support/own-network.ts';
+import { type CliResult, runChild, startCli } from '../support/run-cli.ts';
+
+const options = { skip: NO_OWN_NETWORK };
+const PROGRAM = fileURLToPath(new URL('../support/g8ufs.js', import.meta.url));
+
+class RunWorld {
+  readonly core: ContainerWorld;
+  image = '';
+  readonly #context: TestContext;
+
+  constructor(context: TestContext) {
+    this.#context = context;
+    this.core = new ContainerWorld(context);
+  }
+
+  static async open(context: TestContext): Promise<RunWorld> {
+    const world = new RunWorld(context);
+    world.image = await world.core.image();
+    return world;
+  }
+
+  get env(): Record<string, string> {
+    const { mounts, state, cgroupParent } = this.core;
+    return {
+      G8UFS_RUN_DIR: mounts.path('run'),
+      G8UFS_CACHE_DIR: mounts.cache,
+      G8UFS_CORE_STATE: state,
+      G8UFS_CORE_CGROUP: cgroupParent,
+      G8UFS_STORE: `dir://${mounts.path('chunks')}`,
+    };
+  }
+
+  async cli(...args: string[]): Promise<CliResult> {
+    return await runChild(['core', ...args], this.env);
+  }
+
+  async run(...args: string[]): Promise<CliResult> {
+    return await this.cli('run', ...args);
+  }
+
+  /** Starts a container that says `ready` and stays; ended with the test. */
+  async start(...args: string[]): Promise<ChildProcess> {
+    const script = 'trap "exit 5" TERM; echo ready; while :; do sleep 0.1; done';
+    const child = startCli(['core', 'run', ...args, this.image, 'sh', '-c', script], this.env);
+    this.#context.after(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
+    });
+    let stderr = '';
+    child.stderr?.on('data', (data: Buffer) => {
+      stderr += data.toString();
+    });
+    await new Promise((resolve, reject) => {
+      child.stdout?.once('data', resolve);
+      child.once('close', (code) => reject(new Error(`It ended with ${code}: ${stderr}`)));
+    });
+    const folder = join(this.core.state, 'containers');
+    await until('The record', async () =>
+      readdirSync(folder).some((id) => {
+        const path = join(folder, id, 'record.json');
+        return existsSync(path) && readFileSync(path, 'utf8').includes('"running"');
+      }),
+    );
+    return child;
+  }
+
+  /** What is left in the state folder. */
+  containers(): string[] {
+    return readdirSync(join(this.core.state, 'containers'));
+  }
+}
+
+function networkSettings() {
+  return {
+    ...{ stateDir: '', bridge: 'core0', address: '172.18.0.1/16', table: 'g8ufs' },
+    ...{ interfacePrefix: 'cont', namespacePrefix: 'g8ufs-' },
+  };
+}
+
+test(
+  'core run gives the output and the exit status of the command, and leaves nothing',
+  options,
+  async (t) => {
+    const world = await RunWorld.open(t);
+    const before = leftovers(networkSettings());
+    const script = 'cat /etc/motd; hostname; echo "$A" >&2; ls -a /srv; exit 7';
+    const result = await world.run('-e', 'A=b c', world.image, 'sh', '-c', script);
+    assert.equal(result.stderr, 'b c\n');
+    assert.equal(result.stdout, 'welcome\ncore-1\n.\n..\n');
+    assert.equal(result.code, 7);
+    assert.deepEqual(world.containers(), []);
+    assert.deepEqual(leftovers(networkSettings()), before);
+  },
+);
+
+test('core run hands flags of the command over, and input', options, async (t) => {
+  const world = await RunWorld.open(t);
+  const list = await world.run(world.image, 'ls', '-d', '/etc', '--', '/srv');
+  assert.equal(list.stdout, '/etc\n/srv\n', list.stderr);
+  const child = startCli(['core', 'run', world.image, 'cat'], world.env, 'pipe');
+  let text = '';
+  child.stdout?.on('data', (data: Buffer) => {
+    text += data.toString();
+  });
+  child.stdin?.end('from outside\n');
+  assert.deepEqual(await once(child, 'close'), [0, null]);
+  assert.equal(text, 'from outside\n');
+});
+
+test('core run gives a terminal to whoever has one', options, async (t) => {
+  const world = await RunWorld.open(t);
+  const words = [process.execPath, PROGRAM, 'core', 'run', world.image];
+  const inner = `'test -t 0 && test -t 1 && echo terminal; exit 3'`;
+  const child = spawn('script', ['-qec', `${words.join(' ')} sh -c ${inner}`, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, ...world.env },
+  });
+  let text = '';
+  child.stdout.on('data', (data: Buffer) => {
+    text += data.toString();
+  });
+  const [code] = (await once(child, 'close')) as [number];
+  assert.match(text, /terminal\r\n/);
+  assert.equal(code, 3);
+  const without = await world.run(world.image, 'sh', '-c', 'test -t 0 || echo none');
+  assert.equal(without.stdout, 'none\n');
+});
+
+test('core run shows volumes, forwards ports and limits memory', options, async (t) => {
+  const world = await RunWorld.open(t);
+  const shared = world.core.mounts.folder('shared');
+  await world.start(
+    '--volume',
+    `${shared}:/srv`,
+    '-p',
+    '8080:80',
+    '--memory',
+    '64MiB',
+    '--name',
+    'web',
+  );
+  const inspected = JSON.parse((await world.cli('inspect', 'web')).stdout) as {
+    usage: { memoryMaxBytes: number };
+    network: { address: string; forwards: unknown; nics: { state: string }[] };
+  };
+  assert.equal(inspected.usage.memoryMaxBytes, 64 * 1024 * 1024);
+  assert.deepEqual(inspected.network.forwards, [{ key: '8080', port: 80 }]);
+  assert.equal(inspected.network.address, '172.18.0.2');
+  assert.equal(inspected.network.nics[0]?.state, 'configured');
+  const written = await world.cli('exec', 'web', 'sh', '-c', 'echo inside > /srv/file; exit 4');
+  assert.equal(written.code, 4, written.stderr);
+  assert.equal(readFileSync(join(shared, 'file'), 'utf8'), 'inside\n');
+});
+
+test('core ps, exec, stats and stop know the containers of other processes', options, async (t) => {
+  const world = await RunWorld.open(t);
+  const child = await world.start('--name', 'one', '--network', 'none');
+  const list = JSON.parse((await world.cli('ps', '--json')).stdout) as {
+    id: number;
+    state: string;
+    arguments: { name: string };
+  }[];
+  assert.deepEqual(
+    list.map(({ id, state, arguments: { name } }) => [id, state, name]),
+    [[1, 'running', 'one']],
+  );
+  assert.match((await world.cli('ps')).stdout, /^1 +one +running +\d+ /);
+  const [stats] = JSON.parse((await world.cli('stats', '--json')).stdout) as {
+    memoryBytes: number;
+    processCount: number;
+  }[];
+  assert.ok(stats !== undefined && stats.memoryBytes > 0 && stats.processCount >= 2);
+  assert.equal((await world.cli('exec', '1', 'hostname')).stdout, 'core-1\n');
+  const closed = once(child, 'close');
+  const stopped = await world.cli('stop', 'one');
+  assert.equal(stopped.code, 0, stopped.stderr);
+  assert.deepEqual(await closed, [5, null]);
+  assert.deepEqual(world.containers(), []);
+  assert.equal((await world.cli('exec', 'one', 'ls')).code, 66);
+});
+
+test('SIGTERM ends the command, and everything is taken away', options, async (t) => {
+  const world = await RunWorld.open(t);
+  const child = await world.start();
+  assert.deepEqual(interfaceNames().sort(), ['cont1-0', 'core0', 'lo']);
+  const closed = once(child, 'close');
+  child.kill('SIGTERM');
+  assert.deepEqual(await closed, [5, null]);
+  assert.deepEqual(world.containers(), []);
+  assert.deepEqual(interfaceNames(), ['lo']);
+});
+
+test('what a killed core run has left is taken away by core rm', options, async (t) => {
+  const world = await RunWorld.open(t);
+  const child = await world.start('--name', 'lost');
+  // Its output is still in the hands of the container.
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+  assert.equal(world.containers().length, 1);
+  const removed = await world.cli('rm', '--all');
+  assert.equal(removed.code, 0, removed.stderr);
+  assert.deepEqual(world.containers(), []);
+  assert.deepEqual(interfaceNames(), ['lo']);
+});
+
+test('core run says what is wrong, and leaves nothing', options, async (t) => {
+  const world = await RunWorld.open(t);
+  const before = leftovers(networkSettings());
+  const cases: [args: string[], message: RegExp][] = [
+    [['/nowhere.flist', 'ls'], /nowhere\.flist/],
+    [[world.image, '/bin/nothing'], /No such file/],
+    [['--volume', '/nowhere:/srv', world.image, 'ls'], /\/nowhere/],
+    [['-p', '0:80', world.image, 'ls'], /0/],
+    [['--network', 'bridge=nowhere', world.image, 'ls'], /nowhere/],
+    [['--network', 'wlan', world.image, 'ls'], /wlan/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stderr } = await world.run(...args);
+    assert.notEqual(code, 0, args.join(' '));
+    assert.match(stderr, message);
+    assert.deepEqual(world.containers(), [], args.join(' '));
+  }
+  assert.deepEqual(leftovers(networkSettings()), before);
+});
