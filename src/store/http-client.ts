@@ -66,6 +66,7 @@ const KEEP_ALIVE_MS = 30_000;
 const DISCARD_SIZE_MAX = 64 * 1024;
 const PROBLEM_SIZE_MAX = 4096;
 const RETRY_AFTER_MS_MAX = 300_000;
+const LOGIN_HINT = 'log in with g8ufs login';
 
 export class HttpClient {
   /** Base URL without credentials and query. */
@@ -172,18 +173,24 @@ export class HttpClient {
   async #send(request: HttpRequest, signal: AbortSignal, what: string): Promise<Response> {
     const token = await this.#token?.get();
     let response = await this.#sendOnce(request, signal, token);
-    if (this.#token !== undefined && isRefusal(response.status)) {
-      const other = await this.#token.renew(token);
+    if (this.#token !== undefined && token !== undefined && isRefusal(response.status)) {
+      const other = await this.#token.renew(token, response.status === 401);
       if (other !== undefined) {
         await response.discard();
         response = await this.#sendOnce(request, signal, other);
       }
     }
     const { status } = response;
+    // Without its token a request is not told what is private, but that it is not there.
+    if (token === undefined && this.#token?.isWrong && /^4(?:0[134]|10)$/.test(String(status))) {
+      await response.discard();
+      const message = `${what} needs a login, and the one for it was refused; ${LOGIN_HINT}`;
+      throw new G8Error('ERR_PERMISSION', message, { details: { status: 401 } });
+    }
     if ((status >= 200 && status < 300) || request.accept?.includes(status)) return response;
     const error = await errorOfStatus(response, request, what, {
       failureText: this.#failureText,
-      hint: status === 401 && this.#token !== undefined ? '; log in with g8ufs login' : '',
+      hint: status === 401 && this.#token !== undefined ? `; ${LOGIN_HINT}` : '',
     });
     await response.discard();
     throw error;

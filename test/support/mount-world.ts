@@ -25,6 +25,8 @@ export class MountWorld {
   readonly dir: string;
   readonly cache: string;
   readonly hubData: string;
+  /** File with the logins of the world's commands and mounts. */
+  readonly credentials: string;
   hubUrl = '';
   readonly #children: ChildProcess[] = [];
   #hub: ChildProcess | undefined;
@@ -35,6 +37,7 @@ export class MountWorld {
     this.dir = mkdtempSync('/var/tmp/g8ufs-test-');
     this.cache = join(this.dir, 'cache');
     this.hubData = join(this.dir, 'hub');
+    this.credentials = join(this.dir, 'credentials.json');
     context.after(() => this.#end());
   }
 
@@ -133,7 +136,7 @@ export class MountWorld {
   }
 
   #env(): Record<string, string> {
-    return { G8UFS_RUN_DIR: this.path('run') };
+    return { G8UFS_RUN_DIR: this.path('run'), G8UFS_CREDENTIALS: this.credentials };
   }
 
   async #end(): Promise<void> {

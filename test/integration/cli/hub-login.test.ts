@@ -38,7 +38,8 @@ async function world(t: TestContext): Promise<World> {
   const work = temporaryDirectory(t);
   const credentials = join(work, 'credentials.json');
   const env = { G8UFS_CREDENTIALS: credentials, G8UFS_HUB: hub.url, TMPDIR: work };
-  const run = (...args: string[]) => runCli(args, env);
+  // Processes of their own: stores and mounts look for logins in the environment of theirs.
+  const run = (...args: string[]) => tell('', ...args);
   const ok = async (...args: string[]) => {
     const { code, stdout, stderr } = await run(...args);
     assert.deepEqual([code, stderr], [0, ''], args.join(' '));

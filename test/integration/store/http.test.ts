@@ -423,3 +423,18 @@ test('credentials in the URL win over a login, which is not asked for', async (t
   t.after(() => client.close());
   await client.request({ method: 'GET', path: '/a' }, () => undefined);
 });
+
+test('a wrong token is not sent again at once, and what is private then is not called absent', async (t) => {
+  const { url } = await startServer(t, (request, response) => {
+    const { authorization } = request.headers;
+    if (request.url === '/public') response.writeHead(200).end();
+    else response.writeHead(authorization === undefined ? 404 : 401).end();
+  });
+  const client = new HttpClient(url, { login: async () => 'g8_secret' });
+  t.after(() => client.close());
+  const get = (path: string) =>
+    client.request({ method: 'GET', path, accept: [404] }, ({ status }) => status);
+  await assert.rejects(get('/a'), isError('ERR_PERMISSION', /answered with 401; log in/));
+  await assert.rejects(get('/a'), isError('ERR_PERMISSION', /the one for it was refused; log in/));
+  assert.equal(await get('/public'), 200);
+});

@@ -22,27 +22,45 @@ test('a token is looked for once', async () => {
   assert.equal(state.looks, 1);
 });
 
-test('a refused token is looked for again, by all at once and not all the time', async () => {
+test('a wrong token is held back, and looked for again now and then', async () => {
   const { state, held } = world();
   await held.get();
-  assert.equal(await held.renew('first'), undefined);
+  assert.equal(await held.renew('first', true), undefined);
   assert.equal(state.looks, 2);
+  assert.equal(held.isWrong, true);
   state.token = 'second';
-  assert.equal(await held.renew('first'), undefined);
-  assert.equal(state.looks, 2, 'so soon after the last time');
+  assert.equal(await held.get(), undefined, 'so soon after the last time');
+  assert.equal(state.looks, 2);
   state.now = 5000;
-  const renewed = await Promise.all([held.renew('first'), held.renew('first')]);
-  assert.deepEqual(renewed, ['second', 'second']);
+  assert.deepEqual(await Promise.all([held.get(), held.get()]), ['second', 'second']);
   assert.equal(state.looks, 3);
-  assert.equal(await held.get(), 'second');
+  assert.equal(held.isWrong, false);
+});
+
+test('a wrong token is tried again after a while: the hub may have changed its mind', async () => {
+  const { state, held } = world();
+  await held.get();
+  await held.renew('first', true);
+  state.now = 5000;
+  assert.equal(await held.get(), 'first');
+  assert.equal(await held.renew('first', true), undefined);
+  assert.equal(await held.get(), undefined);
+});
+
+test('a token that does not suffice somewhere is not held back', async () => {
+  const { held } = world();
+  await held.get();
+  assert.equal(await held.renew('first', false), undefined);
+  assert.equal(await held.get(), 'first');
 });
 
 test('who was refused with an older token gets the one that another has found', async () => {
   const { state, held } = world();
   await held.get();
   state.token = 'second';
-  await held.renew('first');
-  assert.equal(await held.renew('first'), 'second');
+  const renewed = await Promise.all([held.renew('first', true), held.renew('first', true)]);
+  assert.deepEqual(renewed, ['second', 'second']);
+  assert.equal(await held.renew('first', true), 'second');
   assert.equal(state.looks, 2);
 });
 
