@@ -24,7 +24,8 @@ export interface HubCrashOptions {
   readonly program: readonly string[];
   readonly dir: string;
   readonly rounds: number;
-  readonly onRound?: (round: number) => void;
+  /** Told after each round what is wrong so far. */
+  readonly onRound?: (round: number, violations: readonly string[]) => void;
 }
 
 export interface HubCrashResult {
@@ -48,7 +49,7 @@ export interface HubCrashResult {
 const GRACE_MS = 3_000;
 const LOAD_MS_MIN = 100;
 const LOAD_MS_MAX = 2_500;
-const READY_MS_MAX = 20_000;
+const READY_MS_MAX = 120_000;
 const FLIST_COUNT_MAX = 24;
 const WORKER_COUNT = 3;
 const ONCE = { attemptCount: 1, delayMsMin: 1, delayMsMax: 1, totalMs: 30_000 } as const;
@@ -97,7 +98,7 @@ export async function crashHub(options: HubCrashOptions): Promise<HubCrashResult
       violations.push(
         ...(await verify(hub.url, dir, token, known)).map((text) => `round ${round}: ${text}`),
       );
-      onRound?.(round);
+      onRound?.(round, violations);
     }
   } finally {
     await kill(hub.child);

@@ -1,12 +1,12 @@
 /**
- * Serves the daemon's metrics over HTTP, for a collector on this machine: `GET /metrics` and nothing else.
- * Listens on loopback addresses only: what a node mounts and how it does is nobody else's business.
+ * Serves metrics over HTTP, for a collector on this machine: `GET /metrics` and nothing else.
+ * Listens on loopback addresses only: what a node mounts or a hub is asked is nobody else's business.
  */
 import { lookup } from 'node:dns/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { G8Error, toG8Error } from '../base/errors.ts';
-import { METRICS_MEDIA_TYPE } from './metrics.ts';
+import { G8Error, toG8Error } from './errors.ts';
+import { METRICS_MEDIA_TYPE } from './metrics-text.ts';
 
 /** A collector asks every few seconds, one connection at a time. */
 const CONNECTIONS_MAX = 16;
@@ -50,7 +50,7 @@ export async function serveMetrics(
     );
     server.listen(port, address, resolve);
   });
-  // It must not keep a daemon alive that has nothing else to do.
+  // It must not keep a process alive that has nothing else to do.
   server.unref();
   return { url: urlOf(server), close: () => close(server) };
 }

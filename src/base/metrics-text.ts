@@ -3,6 +3,9 @@
  * library would want to keep the counters itself; ours are kept where they are counted.
  */
 
+/** Content type of the text. */
+export const METRICS_MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
 type Samples = readonly (readonly [labels: string, value: number])[];
 
 /** Counts by class, not added up; one class more than there are ends. */

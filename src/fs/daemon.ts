@@ -6,6 +6,7 @@ import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { G8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
+import type { MetricsServer } from '../base/metrics-server.ts';
 import { ContentCache } from '../cache/cache.ts';
 import type { Profile } from '../format/profile.ts';
 import { addon } from '../native/load.ts';
@@ -17,7 +18,6 @@ import { ImageStore } from './images.ts';
 import { KernelTier } from './kernel/tier.ts';
 import type { Logger } from './log.ts';
 import { MountMetrics } from './metrics.ts';
-import type { MetricsServer } from './metrics-server.ts';
 import { LazyStore, openMountStore } from './mount-store.ts';
 import { MountTable } from './mounts.ts';
 import { openDriver } from './open-driver.ts';
@@ -217,7 +217,7 @@ export class Daemon {
 
   async #serveMetrics(address: DaemonOptions['metrics']): Promise<void> {
     if (address === undefined) return;
-    const { serveMetrics } = await import('./metrics-server.ts');
+    const { serveMetrics } = await import('../base/metrics-server.ts');
     this.#metricsServer = await serveMetrics(address, () => this.#metricsText());
     this.#log.info({ url: this.#metricsServer.url }, 'serving metrics');
   }

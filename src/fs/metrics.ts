@@ -3,14 +3,12 @@
  * counters that are kept anyway. Of all mounts together, so that no label has more values than its list;
  * mounts that are gone stay in the sums.
  */
+
+import { escapeLabel, MetricsText } from '../base/metrics-text.ts';
 import { STAGES } from '../base/trail.ts';
 import type { CacheStatus } from '../cache/cache.ts';
-import { escapeLabel, MetricsText } from './metrics-text.ts';
 import { addMissTotals, type MissTotals, noMissTotals, WAIT_BUCKETS_S } from './miss-log.ts';
 import type { ServedMount } from './mounts.ts';
-
-/** Content type of the text. */
-export const METRICS_MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Driver counters that only grow, and the names they go by. */
 const DRIVER_COUNTERS = [

@@ -17,6 +17,7 @@ import pino from 'pino';
 import { blake2bReady } from '../base/blake2b.ts';
 import { toG8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
+import { type MetricsServer, serveMetrics } from '../base/metrics-server.ts';
 import type { DigestFunction } from '../store/chunk-id.ts';
 import { JSON_SIZE_MAX } from '../store/hub-protocol.ts';
 import { Access, type AnonymousWrites } from './access/access.ts';
@@ -35,6 +36,7 @@ import { importFolder } from './import-folder.ts';
 import { InfoRequests } from './info-method.ts';
 import { Jobs } from './jobs.ts';
 import { DEFAULT_LIMITS, HEADER_SIZE_MAX, type HubLimits } from './limits.ts';
+import { HubMetrics } from './metrics.ts';
 import { checkRequests } from './operation.ts';
 import { Problem, problemOf, sendProblem } from './problem.ts';
 import type { HubAddon, HubChunkStore, HubContext, PublicBackend } from './route.ts';
@@ -44,7 +46,7 @@ import { collectRoutes } from './routes/collect.ts';
 import { documentRoutes, watchRoutes } from './routes/documents.ts';
 import { fileRoutes } from './routes/files.ts';
 import { flistRoutes } from './routes/flists.ts';
-import { healthRoutes } from './routes/health.ts';
+import { assertReady, healthRoutes } from './routes/health.ts';
 import { historicalRoutes, isHistorical } from './routes/historical/register.ts';
 import { imageRoutes } from './routes/images.ts';
 import { repositoryRoutes } from './routes/repositories.ts';
@@ -90,6 +92,8 @@ export interface HubOptions {
   readonly publicBackend?: PublicBackend;
   /** Refuses everything below `/api/flist/me`. Default false. */
   readonly readOnly?: boolean;
+  /** Loopback address where metrics are served; default nowhere. */
+  readonly metrics?: { readonly host: string; readonly port: number };
   /** Flush uploaded chunks to the device before they are answered for. Default true. */
   readonly fsync?: boolean;
 }
@@ -97,6 +101,8 @@ export interface HubOptions {
 export interface Hub {
   /** Base URL with the port that was taken. */
   readonly url: string;
+  /** Where metrics are served. */
+  readonly metricsUrl: string | undefined;
   /** What the first start of this catalogue has made; shown to the operator, once. */
   readonly firstAdmin: FirstAdmin | undefined;
   /** Stops taking requests, lets the running ones finish within a bound, frees the port. Idempotent. */
@@ -124,6 +130,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const app = createApp(limits, options);
   let firstAdmin: FirstAdmin | undefined;
+  let metricsUrl: string | undefined;
   try {
     await blake2bReady();
     const requests = new RequestBound(limits.requestCountMax);
@@ -140,6 +147,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     await takeFolder(app, context);
     firstAdmin = await ensureAdmin(context.catalogue, context.dataDir);
     addHooks(app, requests);
+    const watched = await watchMetrics(app, context, options.metrics);
+    metricsUrl = watched?.url;
     addSessionHook(app, context);
     const routes = watchRoutes(app);
     documentRoutes(app, context, routes);
@@ -165,6 +174,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   let closed: Promise<void> | undefined;
   return {
     url: urlOf(app.server.address() as AddressInfo, options.tls !== undefined),
+    metricsUrl,
     firstAdmin,
     close: () => {
       closed ??= closeGracefully(app, limits.shutdownMs);
@@ -259,6 +269,26 @@ async function createContext(
     limits,
     digest,
   };
+}
+
+/** Counts and serves metrics, if that is wanted. */
+async function watchMetrics(
+  app: FastifyInstance,
+  context: HubContext,
+  listen: HubOptions['metrics'],
+): Promise<MetricsServer | undefined> {
+  if (listen === undefined) return undefined;
+  const metrics = new HubMetrics();
+  metrics.watch(app);
+  const server = await serveMetrics(listen, async () => {
+    const isReady = await assertReady(context).then(
+      () => true,
+      () => false,
+    );
+    return metrics.text(isReady);
+  });
+  app.addHook('onClose', () => server.close());
+  return server;
 }
 
 /** Keeps the audit log within its bounds: now and every day. */

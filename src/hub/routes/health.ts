@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
+import { withDeadline } from '../../base/deadline.ts';
 import { HUB_NAME, type HubInfo, PROTOCOL_VERSION } from '../../store/hub-protocol.ts';
 import { REPOSITORY } from '../catalogue/records.ts';
 import { Problem } from '../problem.ts';
@@ -24,6 +25,19 @@ const INFO: HubInfo & { readonly msg: string } = {
   ],
 };
 
+/** No chunk has this id: asking for it costs a look, wherever chunks are. */
+const NO_CHUNK = '0'.repeat(64);
+const READY_MS_MAX = 5_000;
+
+/** Looks once at all that the hub needs. @throws when something of it cannot be used, or does not answer in time */
+export async function assertReady({ dataDir, catalogue, chunks }: HubContext): Promise<void> {
+  await access(dataDir, constants.R_OK | constants.W_OK);
+  await withDeadline({ timeoutMs: READY_MS_MAX, what: 'Readiness' }, async (signal) => {
+    await catalogue.get(REPOSITORY, 'ready');
+    await chunks.missing([NO_CHUNK], { signal });
+  });
+}
+
 export function healthRoutes(app: FastifyInstance, context: HubContext): void {
   addRoute(app, '/health', {
     get: async (_request, reply) =>
@@ -32,10 +46,9 @@ export function healthRoutes(app: FastifyInstance, context: HubContext): void {
   addRoute(app, '/ready', {
     get: async (_request, reply) => {
       try {
-        await access(context.dataDir, constants.R_OK | constants.W_OK);
-        await context.catalogue.get(REPOSITORY, 'ready');
+        await assertReady(context);
       } catch {
-        throw new Problem(503, 'The data directory or the catalogue cannot be used', {
+        throw new Problem(503, 'The data directory, the catalogue or the chunks cannot be used', {
           'retry-after': '5',
         });
       }

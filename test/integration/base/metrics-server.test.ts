@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import test from 'node:test';
 import { G8Error, isG8Error } from '../../../src/base/errors.ts';
-import { serveMetrics } from '../../../src/fs/metrics-server.ts';
+import { serveMetrics } from '../../../src/base/metrics-server.ts';
 
 test('serveMetrics() answers GET /metrics, and says why when it cannot', async (t) => {
   let text: () => Promise<string> = async () => 'a 1\n';

@@ -75,7 +75,7 @@ test('another method answers 405 with Allow', async (t) => {
     ['POST', '/health', 'GET, HEAD'],
     ['DELETE', `/api/v1/chunks/${CHUNK.id}`, 'GET, HEAD, PUT'],
     ['GET', '/api/v1/chunks/batch', 'POST'],
-    ['PATCH', '/api/v1/flists/bob/app', 'PUT, DELETE'],
+    ['PATCH', '/api/v1/flists/bob/app', 'POST, PUT, DELETE'],
     ['PUT', '/bob/app.flist', 'GET, HEAD'],
   ];
   for (const [method, path, allow] of cases) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { escapeLabel, MetricsText } from '../../../src/fs/metrics-text.ts';
+import { escapeLabel, MetricsText } from '../../../src/base/metrics-text.ts';
 
 test('MetricsText writes families with help and type', () => {
   const text = new MetricsText();

@@ -22,6 +22,7 @@ interface Flags extends StorageFlags {
   readonly publicBackend?: string;
   readonly readOnly?: boolean;
   readonly requests?: string;
+  readonly metrics?: string;
 }
 
 export function command(context: Context): Command {
@@ -46,6 +47,7 @@ export function command(context: Context): Command {
     )
     .option('--read-only', 'refuse what old clients do below /api/flist/me')
     .option('--requests <number>', 'a minute, of an address or a user; 0: any (default: 60000)')
+    .option('--metrics <host:port>', 'serve metrics at this loopback address')
     .action((flags: Flags) => run(context, flags));
   addStorageFlags(serve);
   return addHelpSections(serve, {
@@ -88,6 +90,10 @@ async function optionsOf(context: Context, flags: Flags): Promise<HubOptions> {
   });
   const publicUrl = config.get('hubPublicUrl') || undefined;
   const publicBackend = parsePublicBackend(config.get('hubPublicBackend'));
+  const metrics = flags.metrics === undefined ? undefined : parseListen(flags.metrics);
+  if (flags.metrics !== undefined && metrics === undefined) {
+    throw new G8Error('ERR_USAGE', `--metrics is '${flags.metrics}', not host:port`);
+  }
   const requestCountMax = countOf(flags.requests, '--requests');
   // The schema has checked the form already.
   const address = parseListen(config.get('hubListen')) as { host: string; port: number };
@@ -102,6 +108,7 @@ async function optionsOf(context: Context, flags: Flags): Promise<HubOptions> {
     logger: pino({ level: logLevel(context), base: null }, pino.destination(2)),
     trustProxy: flags.trustProxy ?? [],
     readOnly: flags.readOnly === true,
+    ...(metrics !== undefined && { metrics }),
     ...(publicUrl !== undefined && { publicUrl }),
     ...(publicBackend !== undefined && { publicBackend }),
     ...(requestCountMax !== undefined && { limits: { requestCountMax } }),
