@@ -233,9 +233,13 @@ async function whileUploading(
   let isOver = false;
   let uploaded = 0;
   let peakMiB = 0;
-  const sampler = setInterval(async () => {
-    const { total } = await residentMiB(child.pid as number).catch(() => ({ total: 0 }));
-    peakMiB = Math.max(peakMiB, Math.round(total));
+  const sampler = setInterval(() => {
+    residentMiB(child.pid as number).then(
+      ({ total }) => {
+        peakMiB = Math.max(peakMiB, Math.round(total));
+      },
+      () => {}, // It has ended.
+    );
   }, SAMPLE_MS);
   const uploaders = Array.from({ length: UPLOADER_COUNT }, async () => {
     const client = new HubClient(url);

@@ -46,7 +46,7 @@ export interface HubCrashResult {
 }
 
 /** Longer than what is uploaded takes to be referred to, shorter than a round. */
-const GRACE_MS = 3_000;
+const GRACE_MS = 20_000;
 const LOAD_MS_MIN = 100;
 const LOAD_MS_MAX = 2_500;
 const READY_MS_MAX = 120_000;
