@@ -1,6 +1,5 @@
 /** Flists that come ready made: taken as they are when all that they refer to is here. */
 import { toHex } from '../../base/bytes.ts';
-import type { Content } from '../../format/content.ts';
 import type { MetadataDatabase } from '../../format/database.ts';
 import type { Inode } from '../../format/tree.ts';
 import { fileStream } from '../../image/file-stream.ts';
@@ -10,6 +9,7 @@ import { countContents, type Statistics } from '../historical/contents.ts';
 import { OwnedStore } from '../owned-store.ts';
 import { Problem } from '../problem.ts';
 import type { HubContext } from '../route.ts';
+import { contentsOf } from './contents-of.ts';
 import { type PublishTarget, publishFile } from './target.ts';
 
 /**
@@ -48,15 +48,4 @@ async function countIncomplete(root: Inode, chunks: ChunkStore): Promise<number>
     for (const id of await chunks.missing(all.slice(at, at + MISSING_COUNT_MAX))) missing.add(id);
   }
   return files.filter((file) => file.some((id) => missing.has(id))).length;
-}
-
-function* contentsOf(root: Inode): Generator<Content> {
-  const seen = new Set<Inode>();
-  const todo = [root];
-  for (let inode = todo.pop(); inode !== undefined; inode = todo.pop()) {
-    if (seen.has(inode)) continue;
-    seen.add(inode);
-    if (inode.content !== undefined) yield inode.content;
-    for (const entry of inode.entries ?? []) todo.push(entry.inode);
-  }
 }
