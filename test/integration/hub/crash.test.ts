@@ -33,11 +33,19 @@ test('a merge begins the grace period of its chunks anew: a source may be remove
   writeFileSync(join(dir, 'source/file'), 'content');
   const withNotes = async (work: (catalogue: Catalogue) => Promise<void>) => {
     const catalogue = new Catalogue(await LevelEngine.open(join(data, 'catalogue')));
-    await work(catalogue).finally(() => catalogue.close());
+    try {
+      await work(catalogue);
+    } finally {
+      await catalogue.close();
+    }
   };
   const serve = async (work: (hub: UsersHub) => Promise<void>) => {
     const hub = await UsersHub.start(data, { addon: addon() });
-    await work(hub).finally(() => hub.hub.close());
+    try {
+      await work(hub);
+    } finally {
+      await hub.hub.close();
+    }
   };
   const ids: string[] = [];
   await serve(async (hub) => {
