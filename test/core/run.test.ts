@@ -19,10 +19,11 @@ const PROGRAM = fileURLToPath(new URL('../support/g8ufs.js', import.meta.url));
 class RunWorld {
   readonly core: ContainerWorld;
   image = '';
-  readonly #context: TestContext;
+  readonly #children: ChildProcess[] = [];
 
   constructor(context: TestContext) {
-    this.#context = context;
+    // Before the world takes away what these commands clean up.
+    context.after(() => this.#end());
     this.core = new ContainerWorld(context);
   }
 
@@ -55,12 +56,7 @@ class RunWorld {
   async start(...args: string[]): Promise<ChildProcess> {
     const script = 'trap "exit 5" TERM; echo ready; while :; do sleep 0.1; done';
     const child = startCli(['core', 'run', ...args, this.image, 'sh', '-c', script], this.env);
-    this.#context.after(async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = once(child, 'exit');
-      child.kill('SIGKILL');
-      await exited;
-    });
+    this.#children.push(child);
     let stderr = '';
     child.stderr?.on('data', (data: Buffer) => {
       stderr += data.toString();
@@ -77,6 +73,15 @@ class RunWorld {
       }),
     );
     return child;
+  }
+
+  async #end(): Promise<void> {
+    for (const child of this.#children) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const exited = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exited;
+    }
   }
 
   /** What is left in the state folder. */
