@@ -22,12 +22,32 @@ export function daemonCommand(cacheDir: string, flags: readonly string[] = []): 
   return { cacheDir, program: process.execPath, args: [entry, '--cache', cacheDir, ...flags] };
 }
 
-/** Starts the daemon if this is a plain `mount` whose cache has none. */
+/** Flags of `core run` that take no value. */
+const SWITCHES = new Set([
+  ...['-t', '--tty', '--no-tty', '--privileged'],
+  ...['--json', '-q', '--quiet', '-v', '--verbose', '--no-color'],
+]);
+
+/** Starts the daemon if this is a plain `mount` or `core run` whose cache has none. */
 export function startDaemonEarly(argv: readonly string[], env: Context['env']): void {
-  if (argv[0] !== 'mount' || argv.some((word) => UNPLAIN.test(word))) return;
-  const cacheDir = plainCacheDir(argv, env);
+  const words = flagWords(argv);
+  if (words === undefined || words.some((word) => UNPLAIN.test(word))) return;
+  const cacheDir = plainCacheDir(words, env);
   if (cacheDir === undefined || existsSync(controlSocket(cacheDir))) return;
   expectDaemon(daemonCommand(cacheDir));
+}
+
+/** The words that may be flags of a command that mounts; `undefined` when it is another command. */
+export function flagWords(argv: readonly string[]): readonly string[] | undefined {
+  if (argv[0] === 'mount') return argv.slice(1);
+  if (argv[0] !== 'core' || argv[1] !== 'run' || process.getuid?.() !== 0) return undefined;
+  // What comes after the flist belongs to the program that shall run.
+  let end = 2;
+  for (let word = argv[end]; word?.startsWith('-') && word !== '--'; word = argv[end]) {
+    const hasValueBehind = !SWITCHES.has(word) && /^(-.|--[^=]+)$/.test(word);
+    end += hasValueBehind ? 2 : 1;
+  }
+  return argv.slice(2, end);
 }
 
 /** The cache folder, unless a configuration file may have a say. */
