@@ -4,11 +4,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { until } from '../support/child-server.ts';
-import type { CoreClient } from '../support/core-client.ts';
 import { type CoreWorld, startCoreWorld } from '../support/core-world.ts';
+import type { RawCoreClient } from '../support/raw-core-client.ts';
 
 let world: CoreWorld;
-let client: CoreClient;
+let client: RawCoreClient;
 
 before(async () => {
   world = await startCoreWorld();

@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isG8Error } from '../../src/base/errors.ts';
 import { until } from '../support/child-server.ts';
-import { CoreClient } from '../support/core-client.ts';
 import { startCoreWorld } from '../support/core-world.ts';
+import { RawCoreClient } from '../support/raw-core-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 let folder: string;
 let redis: RedisServer;
-let client: CoreClient;
+let client: RawCoreClient;
 const socket = () => join(folder, 'redis.socket');
 const cert = () => join(folder, 'cert.pem');
 
@@ -32,7 +32,7 @@ before(async () => {
     tls: { cert: cert(), key },
     args: ['--unixsocket', socket()],
   });
-  client = new CoreClient(`redis://:${encodeURIComponent('a:b/c')}@${redis.address}`);
+  client = new RawCoreClient(`redis://:${encodeURIComponent('a:b/c')}@${redis.address}`);
 });
 after(async () => {
   client.close();
@@ -57,7 +57,7 @@ test('commands come by a Unix socket, which may not be there yet', async () => {
   const later = await startRedis({ args: ['--unixsocket', path] });
   await until('The socket', async () => existsSync(path));
   const world = await starting;
-  const other = new CoreClient(`redis://${later.address}`);
+  const other = new RawCoreClient(`redis://${later.address}`);
   try {
     assert.equal((await other.run('core.ping', {})).state, 'SUCCESS');
   } finally {

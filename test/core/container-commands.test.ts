@@ -7,7 +7,7 @@ import test from 'node:test';
 import { sleep } from '../../src/base/deadline.ts';
 import { ContainerDaemon } from '../support/container-daemon.ts';
 import { NOTHING } from '../support/container-world.ts';
-import type { StreamRecord } from '../support/core-client.ts';
+import type { StreamRecord } from '../support/raw-core-client.ts';
 
 interface Listed {
   readonly cpu: number;

@@ -6,11 +6,11 @@ import { createServer } from 'node:net';
 import { hostname, networkInterfaces, release } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { CoreClient } from '../support/core-client.ts';
 import { type CoreWorld, startCoreWorld } from '../support/core-world.ts';
+import type { RawCoreClient } from '../support/raw-core-client.ts';
 
 let world: CoreWorld;
-let client: CoreClient;
+let client: RawCoreClient;
 
 before(async () => {
   world = await startCoreWorld();

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { until } from '../support/child-server.ts';
-import { CoreClient, type StreamRecord } from '../support/core-client.ts';
+import { RawCoreClient, type StreamRecord } from '../support/raw-core-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const PROGRAM = new URL('../support/g8ufs.js', import.meta.url).pathname;
@@ -33,7 +33,7 @@ const stateDir = () => join(folder, 'state');
 interface Serving {
   readonly child: ChildProcess;
   readonly ready: string;
-  readonly client: CoreClient;
+  readonly client: RawCoreClient;
   stop(): Promise<number | null>;
 }
 
@@ -53,7 +53,7 @@ async function serve(...args: string[]): Promise<Serving> {
   child.stderr?.resume();
   const lines = createInterface({ input: child.stdout as NonNullable<typeof child.stdout> });
   const [ready] = (await once(lines, 'line', { signal: AbortSignal.timeout(20_000) })) as [string];
-  const client = new CoreClient(url());
+  const client = new RawCoreClient(url());
   return {
     child,
     ready,

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../support/child-server.ts';
-import type { CoreClient, StreamRecord } from '../support/core-client.ts';
 import { type CoreWorld, startCoreWorld } from '../support/core-world.ts';
+import type { RawCoreClient, StreamRecord } from '../support/raw-core-client.ts';
 
 let world: CoreWorld;
-let client: CoreClient;
+let client: RawCoreClient;
 
 before(async () => {
   world = await startCoreWorld({

@@ -11,7 +11,7 @@ import type { Network } from '../../src/core/network/network.ts';
 import { createLogger } from '../../src/fs/log.ts';
 import { findGuestProgram } from '../../src/native/guest-program.ts';
 import { ContainerWorld } from './container-world.ts';
-import { CoreClient } from './core-client.ts';
+import { RawCoreClient } from './raw-core-client.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
 
 const PROCESS = fileURLToPath(new URL('./container-daemon-process.js', import.meta.url));
@@ -19,7 +19,7 @@ const PROCESS = fileURLToPath(new URL('./container-daemon-process.js', import.me
 export class ContainerDaemon {
   readonly world: ContainerWorld;
   #redis: RedisServer | undefined;
-  #client: CoreClient | undefined;
+  #client: RawCoreClient | undefined;
   #daemon: CoreDaemon | undefined;
   #process: ChildProcess | undefined;
   #network: Network | undefined;
@@ -38,7 +38,7 @@ export class ContainerDaemon {
     const started = new ContainerDaemon(context);
     started.#network = createNetwork?.(started.world);
     started.#redis = await startRedis();
-    started.#client = new CoreClient(started.redisUrl);
+    started.#client = new RawCoreClient(started.redisUrl);
     await started.startDaemon();
     return started;
   }
@@ -47,8 +47,8 @@ export class ContainerDaemon {
     return `redis://${this.#redis?.address}`;
   }
 
-  get client(): CoreClient {
-    return this.#client as CoreClient;
+  get client(): RawCoreClient {
+    return this.#client as RawCoreClient;
   }
 
   async startDaemon(): Promise<void> {

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { CoreDaemon, type CoreDaemonOptions } from '../../src/core/daemon.ts';
 import { createLogger } from '../../src/fs/log.ts';
 import { findGuestProgram } from '../../src/native/guest-program.ts';
-import { CoreClient } from './core-client.ts';
+import { RawCoreClient } from './raw-core-client.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
 
 export interface CoreWorld {
   readonly redis: RedisServer;
-  readonly client: CoreClient;
+  readonly client: RawCoreClient;
   readonly daemon: CoreDaemon;
   /** Where relative paths of the host begin. */
   readonly workingDir: string;
@@ -29,7 +29,7 @@ export async function startCoreWorld(changes: Changes = {}): Promise<CoreWorld> 
   mkdirSync(workingDir);
   const redis = await startRedis();
   const redisUrl = `redis://${redis.address}`;
-  const client = new CoreClient(redisUrl);
+  const client = new RawCoreClient(redisUrl);
   const options: CoreDaemonOptions = {
     redisUrl,
     stateDir,

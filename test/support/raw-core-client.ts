@@ -27,7 +27,7 @@ export interface StreamRecord {
 const WAIT_S = 10;
 const END_FLAGS = 0x6;
 
-export class CoreClient {
+export class RawCoreClient {
   readonly redis: Redis;
 
   constructor(url: string) {
