@@ -222,7 +222,8 @@ export class CoreDaemon {
       .add(socatCommands(this.#network))
       .add(cgroupCommands(new NamedCgroups()));
     for (const name of settings.extensions.keys()) {
-      if (registry.find(name) === undefined) continue;
+      // Those of containers come when the containers are open.
+      if (registry.find(name) === undefined && !name.startsWith('corex.')) continue;
       throw new G8Error('ERR_CONFIG', `Extension ${name} has the name of another command`);
     }
     return registry.add(extensionCommands(settings.extensions));

@@ -166,8 +166,10 @@ test('it refuses a state folder that another one has, and a Redis that refuses i
   const file = join(folder, 'broken.yaml');
   writeFileSync(file, 'mine: { args: [a] }\n');
   assert.equal(await refusal('--redis', url(), '--extensions', file), 'ERR_CONFIG');
-  writeFileSync(file, 'core.ping: { binary: "true" }\n');
-  assert.equal(await refusal('--redis', url(), '--extensions', file), 'ERR_CONFIG');
+  for (const taken of ['core.ping', 'corex.create']) {
+    writeFileSync(file, `${taken}: { binary: "true" }\n`);
+    assert.equal(await refusal('--redis', url(), '--extensions', file), 'ERR_CONFIG');
+  }
 });
 
 test('a program becomes a command by the extensions file', async () => {
