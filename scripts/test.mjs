@@ -21,7 +21,7 @@ const TIERS = [
   'recipes',
 ];
 // Files of tiers that measure processes run alone: the machine may have two cores. Mounts wait a lot.
-const SERIAL = new Set(['native', 'core', 'gate', 'recipes']);
+const SERIAL = new Set(['native', 'gate', 'recipes']);
 const TIMEOUT_MS = 300_000;
 
 const tiers = process.argv.length > 2 ? process.argv.slice(2) : TIERS;

@@ -17,7 +17,7 @@ import {
 } from '../../support/cache-fixture.ts';
 import { amount } from '../../support/thorough.ts';
 
-const CRASH_COUNT = amount(10, 100);
+const CRASH_COUNT = amount(6, 100);
 const CRASHER = fileURLToPath(new URL('../../support/cache-crasher.js', import.meta.url));
 
 test(`${CRASH_COUNT} kills at random moments never leave unverified bytes`, async (t) => {

@@ -13,9 +13,10 @@ import { addon } from '../../../src/native/load.ts';
 import { HubClient } from '../../../src/store/hub-client.ts';
 import { UsersHub } from '../../support/hub-users.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { amount } from '../../support/thorough.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../support/g8ufs.js', import.meta.url));
-const ROUNDS = 8;
+const ROUNDS = amount(5, 40);
 
 test('a hub that is killed again and again has what it has answered for', async (t) => {
   const dir = temporaryDirectory(t);
