@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const root = join(import.meta.dirname, '..');
@@ -148,6 +148,16 @@ export async function setup({ test = false, native = false } = {}) {
     runBeside(tsc, ['-p', 'tsconfig.build.json']),
     test ? runBeside(tsc, ['-p', 'tsconfig.json']) : undefined,
   ]);
+  removeStale('src', 'dist');
+}
+
+/** Removes what was compiled of a source that is gone: a command is found by its file. */
+function removeStale(sources, outputs) {
+  for (const name of readdirSync(join(root, outputs), { recursive: true })) {
+    const source = name.replace(/(\.d\.ts|\.js)$/, '.ts');
+    if (source !== name && !existsSync(join(root, sources, source)))
+      rmSync(join(root, outputs, name));
+  }
 }
 
 /** What `test-native.mjs --asan` and `--tsan` need besides. */
