@@ -154,7 +154,7 @@ export async function setup({ test = false, native = false } = {}) {
 /** Removes what was compiled of a source that is gone: a command is found by its file. */
 function removeStale(sources, outputs) {
   for (const name of readdirSync(join(root, outputs), { recursive: true })) {
-    const source = name.replace(/(\.d\.ts|\.js)$/, '.ts');
+    const source = name.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts');
     if (source !== name && !existsSync(join(root, sources, source)))
       rmSync(join(root, outputs, name));
   }
