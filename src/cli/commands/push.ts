@@ -52,13 +52,33 @@ async function run(
     const isCarried = isBundle || store.length > 0;
     const carried = isCarried ? await carry(context, flist, store, target) : undefined;
     const receipt = await publishFlist(context, { source: flist, path }, target);
+    const missingChunks = isCarried ? 0 : await countMissing(context, flist, target);
     if (context.json) {
       const { printJson } = await import('../ui/json.ts');
-      await printJson(context, { ...receipt, ...carried });
+      await printJson(context, { ...receipt, ...carried, missingChunks });
     } else if (!context.quiet) {
       const chunks = carried && `: ${carried.newChunks} of ${plural(carried.chunks, 'chunk')} new`;
       context.stdout.write(`${receipt.url}${chunks ?? ''}\n`);
     }
+    if (missingChunks === 0) return;
+    const lack = `The hub lacks ${plural(missingChunks, 'chunk')} of ${flist}, which names no store`;
+    context.stderr.write(`g8ufs: ${lack}: push it again with --store\n`);
+  });
+}
+
+/** Chunks that nobody who mounts from this hub would find. Those of other stores that a flist names are not asked for. */
+async function countMissing(context: Context, flist: string, target: HubFlist): Promise<number> {
+  const { withImage } = await import('../image-access.ts');
+  const { chunkIdsOf } = await import('../../image/verify/chunk-ids.ts');
+  const { imageTree } = await import('../../image/tree.ts');
+  const { withHub } = await import('../hub-access.ts');
+  return await withImage(context, flist, async (image) => {
+    if (image.router !== undefined) return 0;
+    const ids = [...chunkIdsOf(imageTree(image))];
+    return await withHub(context, target.hub, async ({ chunks }) => {
+      const { signal } = context;
+      return (await chunks.missing(ids, { signal })).length;
+    });
   });
 }
 

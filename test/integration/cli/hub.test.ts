@@ -111,6 +111,23 @@ test('an image goes to a hub and is read from there', async (t) => {
   assert.deepEqual([info.rootDigest, info.stores], [created.rootDigest, [url]]);
 });
 
+test('push says when nobody would find the chunks', async (t) => {
+  const { url } = await startHub(t);
+  const work = temporaryDirectory(t);
+  mkdirSync(join(work, 'source'));
+  writeFileSync(join(work, 'source/file'), 'only here\n');
+  const flist = join(work, 'image.flist');
+  const store = ['--store', join(work, 'chunks')];
+  assert.equal((await runCli(['flist', 'create', join(work, 'source'), flist, ...store])).code, 0);
+  const alone = await runCli(['push', flist, `${url}/demo/image`]);
+  const warning = `g8ufs: The hub lacks 1 chunk of ${flist}, which names no store: push it again with --store\n`;
+  assert.deepEqual([alone.code, alone.stderr], [0, warning]);
+  const brought = await runCli(['push', flist, `${url}/demo/image`, ...store]);
+  assert.deepEqual([brought.code, brought.stderr], [0, '']);
+  const again = await runCli(['push', flist, `${url}/demo/image`, '--json']);
+  assert.equal(JSON.parse(again.stdout).missingChunks, 0);
+});
+
 test('push refuses what is no flist', async (t) => {
   const { url } = await startHub(t);
   const path = join(temporaryDirectory(t), 'text');
