@@ -6,6 +6,11 @@ import { G8Error } from '../../base/errors.ts';
 /** `user/name`, with or without the ending. */
 const HUB_NAME = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
 
+/** Whether it can only be a name on a hub: relative paths of flists have the ending. */
+export function isHubName(text: string): boolean {
+  return HUB_NAME.test(text) && !text.endsWith('.flist');
+}
+
 /**
  * What the mount daemon is asked for.
  *

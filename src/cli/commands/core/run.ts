@@ -120,6 +120,7 @@ async function argumentsOf(
   bridge: string,
 ): Promise<ContainerArguments> {
   const { parseContainerArguments } = await import('../../../core/container/arguments.ts');
+  const { isHubName } = await import('../../../core/container/root-source.ts');
   const { parseVariables } = await import('../../variables.ts');
   const networks = flags.network.length === 0 ? ['default'] : flags.network;
   const env = {
@@ -140,11 +141,6 @@ async function argumentsOf(
     },
     { tags: null, storage: '', bridge },
   );
-}
-
-/** `user/image`, when no file is called so. */
-function isHubName(flist: string): boolean {
-  return !flist.endsWith('.flist') && /^[a-z0-9_-]+\/[A-Za-z0-9._-]+$/.test(flist);
 }
 
 function volumeOf(text: string): [source: string, target: string] {
