@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Limiter } from '../../src/base/limit.ts';
 import { CoreClient } from '../../src/core/client/core-client.ts';
 import { readMountinfo } from '../../src/fs/mountinfo.ts';
 import { startRedis } from '../../test/support/redis-server.ts';
@@ -10,6 +11,7 @@ import { command, g8ufs, median, residentMiB, run } from '../harness.ts';
 
 /** Creates at the same time: more only wait for the processors. */
 const PARALLEL = 8;
+const START_TIMEOUT_MS = 20_000;
 /** What is gone may be seen for a moment longer. */
 const SETTLE_MS = 10_000;
 const SETTLE_POLL_MS = 100;
@@ -113,13 +115,9 @@ async function memoryOf(client: CoreClient): Promise<number> {
 }
 
 async function inParallel<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
-  const results: T[] = [];
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let index = next++; index < count; index = next++) results[index] = await work(index);
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, lane));
-  return results;
+  const limit = new Limiter({ shares: [PARALLEL], queueCountMax: count });
+  const indexes = Array.from({ length: count }, (_, index) => index);
+  return await Promise.all(indexes.map((index) => limit.run(() => work(index), { priority: 0 })));
 }
 
 async function startDaemon(redis: string, state: string, cache: string): Promise<ChildProcess> {
@@ -127,7 +125,14 @@ async function startDaemon(redis: string, state: string, cache: string): Promise
   const env = { ...process.env, G8UFS_CACHE_DIR: cache };
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'], cwd: '/', env });
   await new Promise<void>((resolve, reject) => {
-    child.stdout?.once('data', () => resolve());
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error('The core daemon takes no commands'));
+    }, START_TIMEOUT_MS);
+    child.stdout?.once('data', () => {
+      clearTimeout(timer);
+      resolve();
+    });
     child.once('exit', (code) => reject(new Error(`The core daemon ended with ${code}`)));
   });
   return child;
