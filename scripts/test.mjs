@@ -127,7 +127,8 @@ function readFailures(list) {
     .filter(Boolean)
     .map((line) => {
       const [file, name] = line.split('\t');
-      return { file, name };
+      // Through its source map a test says where its source is.
+      return { file: file.replace(join(root, 'test'), compiled).replace(/\.ts$/, '.js'), name };
     });
 }
 
