@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundle } from './bundle.mjs';
 
 export const root = join(import.meta.dirname, '..');
 
@@ -149,6 +150,7 @@ export async function setup({ test = false, native = false } = {}) {
     test ? runBeside(tsc, ['-p', 'tsconfig.json']) : undefined,
   ]);
   removeStale('src', 'dist');
+  await bundle();
 }
 
 /** Removes what was compiled of a source that is gone: a command is found by its file. */

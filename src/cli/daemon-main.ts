@@ -38,14 +38,20 @@ const flags: DaemonFlags = {
   ...(values['slow-read'] === undefined ? {} : { slowRead: values['slow-read'] }),
 };
 const surroundings = { env: process.env, signal: ending.signal, debug: values.debug === true };
-try {
-  const { ended } = await startDaemon(surroundings, flags, { stayForMs: START_GRACE_MS });
-  notify('ready');
-  await ended;
-} catch (error) {
-  const report = reportOf(error);
-  notify(JSON.stringify(report));
-  process.exitCode = report.exitCode;
+void serve();
+
+/** To the daemon's end. */
+async function serve(): Promise<void> {
+  try {
+    const life = { stayForMs: START_GRACE_MS, lingers: true };
+    const { ended } = await startDaemon(surroundings, flags, life);
+    notify('ready');
+    await ended;
+  } catch (error) {
+    const report = reportOf(error);
+    notify(JSON.stringify(report));
+    process.exitCode = report.exitCode;
+  }
 }
 
 /** Tells the starter; whoever starts the daemon by hand sees its log instead. */

@@ -17,22 +17,31 @@ export interface DaemonFlags {
   readonly slowRead?: string;
 }
 
+export interface DaemonLife {
+  /** How long it waits for the first mount. */
+  readonly stayForMs: number;
+  /** Waits as long as the settings say for another mount when the last one is gone. Default false. */
+  readonly lingers?: boolean;
+  /** Default `info`. */
+  readonly logLevel?: 'info' | 'warn';
+}
+
 export interface DaemonProcess {
   readonly daemon: Daemon;
-  /** Settles when the daemon has closed: after the last unmount, or after a signal. */
+  /** Settles when the daemon has closed: some time after the last unmount, or after a signal. */
   readonly ended: Promise<void>;
 }
 
 /**
- * Starts the daemon. It ends when its last mount is gone, when none comes within `stayForMs`, and when
- * the context's signal fires.
+ * Starts the daemon. It ends when it has no mount and none comes in its time, and when the context's signal
+ * fires.
  *
  * @throws ERR_CACHE_LOCKED, ERR_PERMISSION, ERR_IO, ERR_CONFIG
  */
 export async function startDaemon(
   context: Pick<Context, 'env' | 'signal' | 'debug'>,
   flags: DaemonFlags,
-  options: { stayForMs: number; logLevel?: 'info' | 'warn' },
+  options: DaemonLife,
 ): Promise<DaemonProcess> {
   const config = await loadConfig(context.env, {
     cacheDir: flags.cache,
@@ -46,6 +55,15 @@ export async function startDaemon(
   const asked = new Promise<void>((resolve) => {
     end = resolve;
   });
+  const lingerMs = options.lingers === true ? config.get('linger') : 0;
+  let idle: NodeJS.Timeout | undefined;
+  const endUnlessUsed = (waitMs: number): void => {
+    clearTimeout(idle);
+    idle = setTimeout(() => {
+      if (daemon.mounts.isEmpty) end();
+    }, waitMs);
+    idle.unref();
+  };
   const daemon = await Daemon.start({
     cacheDir: config.get('cacheDir'),
     registryDir: registryDir(context.env, process.getuid?.() ?? 0),
@@ -55,12 +73,9 @@ export async function startDaemon(
     ...(metrics === undefined ? {} : { metrics }),
     version: packageVersion(),
     log: createLogger(context.debug ? 'debug' : (options.logLevel ?? 'info')),
-    onEmpty: () => end(),
+    onEmpty: () => (lingerMs === 0 ? end() : endUnlessUsed(lingerMs)),
   });
-  const idle = setTimeout(() => {
-    if (daemon.mounts.size === 0) end();
-  }, options.stayForMs);
-  idle.unref();
+  endUnlessUsed(options.stayForMs);
   context.signal.addEventListener('abort', () => end());
   if (context.signal.aborted) end();
   const ended = asked.then(async () => {

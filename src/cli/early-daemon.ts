@@ -5,8 +5,8 @@
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { defaultCacheDir } from '../base/paths.ts';
+import { programBeside } from '../base/program-beside.ts';
 import { controlSocket, type DaemonCommand, expectDaemon } from '../fs/client.ts';
 import type { Context } from './context.ts';
 
@@ -18,7 +18,7 @@ const UNPLAIN =
 
 /** The command that runs the daemon of a cache in the background. */
 export function daemonCommand(cacheDir: string, flags: readonly string[] = []): DaemonCommand {
-  const entry = fileURLToPath(new URL('./daemon-main.js', import.meta.url));
+  const entry = programBeside('daemon-main', import.meta.url);
   return { cacheDir, program: process.execPath, args: [entry, '--cache', cacheDir, ...flags] };
 }
 

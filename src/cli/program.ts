@@ -4,13 +4,12 @@
  * asked for is loaded, and it loads what it needs inside its action, because the time a mount takes counts
  * from here. Help pages, completion scripts and man pages all come from this tree.
  */
-import { existsSync, readdirSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { commandFiles, hasCommandFile, loadCommandFile } from './command-files.ts';
 import type { Context, Streams } from './context.ts';
 import { addHelpSections, HELP_STYLE, type HelpSections } from './help.ts';
 import { packageVersion } from './version.ts';
 
-const COMMANDS = new URL('./commands/', import.meta.url);
 const WORD = /^[a-z][a-z0-9-]{0,31}$/;
 
 type Examples = HelpSections['examples'];
@@ -66,10 +65,6 @@ const PROGRAM_EXAMPLES: Examples = [
   ['push debian.flist https://hub.example/demo/debian', 'publish it on a hub'],
 ];
 
-interface CommandModule {
-  command(context: Context): Command;
-}
-
 /** The program without its commands. */
 export function createProgram(streams: Streams): Command {
   const program = new Command('g8ufs')
@@ -121,7 +116,7 @@ export async function addCommands(
   // Nothing but the version is asked for.
   if (first === '' && hasFlag(argv, '--version')) return;
   const wanted = fileOf('', first);
-  for (const file of wanted === undefined ? filesIn('') : [wanted]) {
+  for (const file of wanted === undefined ? commandFiles('') : [wanted]) {
     await addFile(program, program, context, file);
   }
   if (wanted !== undefined) return;
@@ -139,7 +134,7 @@ async function addGroup(
   program: Command,
   context: Context,
   name: string,
-  files: readonly string[] = filesIn(`${name}/`),
+  files: readonly string[] = commandFiles(`${name}/`),
 ): Promise<void> {
   if (files.length === 0) return;
   const facts = GROUPS[name] as (typeof GROUPS)[string];
@@ -158,21 +153,13 @@ async function addFile(
   context: Context,
   file: string,
 ): Promise<void> {
-  const module = (await import(new URL(file, COMMANDS).href)) as CommandModule;
+  const module = await loadCommandFile(file);
   parent.addCommand(module.command(context).copyInheritedSettings(program));
 }
 
 function fileOf(folder: string, word: string): string | undefined {
-  const file = `${folder}${word}.js`;
-  return WORD.test(word) && existsSync(new URL(file, COMMANDS)) ? file : undefined;
-}
-
-function filesIn(folder: string): string[] {
-  const path = new URL(folder === '' ? './' : folder, COMMANDS);
-  if (!existsSync(path)) return [];
-  return readdirSync(path)
-    .filter((name) => name.endsWith('.js'))
-    .map((name) => `${folder}${name}`);
+  const file = `${folder}${word}`;
+  return WORD.test(word) && hasCommandFile(file) ? file : undefined;
 }
 
 // `--progress plain mount …`: the first word is not the command.

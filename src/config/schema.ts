@@ -84,6 +84,14 @@ export const SETTINGS = {
     parse: parseDuration,
     fallback: () => 5_000,
   },
+  linger: {
+    env: 'G8UFS_LINGER',
+    unit: 'milliseconds',
+    description: 'how long a mount daemon without mounts waits for another; 0s: not at all',
+    expected: 'a duration such as 10s',
+    parse: (text) => (/^0(ms|s|min|h)?$/.test(text) ? 0 : parseDuration(text)),
+    fallback: () => 10_000,
+  },
   metricsListen: {
     env: 'G8UFS_METRICS_LISTEN',
     unit: 'text',

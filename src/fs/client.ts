@@ -46,7 +46,11 @@ export async function connectOrStartDaemon(command: DaemonCommand): Promise<Cont
   let failure: G8Error | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const client = await connectDaemon(command.cacheDir);
-    if (client !== undefined) return client;
+    if (client !== undefined) {
+      // It may be the expected one, which listens sooner than it says so: it is wanted now. Any other ends by itself.
+      void takeExpected(command.cacheDir)?.catch(() => {});
+      return client;
+    }
     failure = await (takeExpected(command.cacheDir) ?? startDaemon(command).started);
     if (failure === undefined) continue;
     if (failure.code !== 'ERR_CACHE_LOCKED') throw failure;

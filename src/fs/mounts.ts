@@ -135,6 +135,11 @@ export class MountTable {
     return this.#mounts.size + this.#reserved.size;
   }
 
+  /** Whether nothing is mounted, and nothing that was is still in use. */
+  get isEmpty(): boolean {
+    return this.size === 0 && this.#releasing === 0;
+  }
+
   /** Digests of the images that are mounted. */
   images(): Set<string> {
     return new Set([...this.#mounts.values()].map((mounted) => mounted.image.digest));
@@ -388,7 +393,7 @@ export class MountTable {
   }
 
   #checkEmpty(): void {
-    if (this.size === 0 && this.#releasing === 0) this.#options.onEmpty();
+    if (this.isEmpty) this.#options.onEmpty();
   }
 }
 

@@ -37,6 +37,7 @@ class RunWorld {
     const { mounts, state, cgroupParent } = this.core;
     return {
       G8UFS_RUN_DIR: mounts.path('run'),
+      G8UFS_LINGER: '0s',
       G8UFS_CACHE_DIR: mounts.cache,
       G8UFS_CORE_STATE: state,
       G8UFS_CORE_CGROUP: cgroupParent,

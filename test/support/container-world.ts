@@ -56,6 +56,7 @@ export class ContainerWorld {
     this.mounts = new MountWorld(context);
     // For the mount daemons that this process starts.
     process.env['G8UFS_RUN_DIR'] = this.mounts.path('run');
+    process.env['G8UFS_LINGER'] = '0s';
     this.state = this.mounts.path('state');
     this.runtime = new Runtime('runc', join(this.state, 'runtime'));
   }

@@ -136,7 +136,12 @@ export class MountWorld {
   }
 
   #env(): Record<string, string> {
-    return { G8UFS_RUN_DIR: this.path('run'), G8UFS_CREDENTIALS: this.credentials };
+    return {
+      G8UFS_RUN_DIR: this.path('run'),
+      G8UFS_CREDENTIALS: this.credentials,
+      // What the end of a daemon does is looked at as soon as its last mount is gone.
+      G8UFS_LINGER: '0s',
+    };
   }
 
   async #end(): Promise<void> {

@@ -4,12 +4,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { main } from '../../src/cli/main.ts';
+import { packageRoot } from '../../src/native/package-root.ts';
 import { sanitizerEnv } from './sanitizer.ts';
 
-const PROGRAM = fileURLToPath(new URL('./g8ufs.js', import.meta.url));
+/** As it is packed for users, which starts sooner than the sources. */
+export const PROGRAM = join(packageRoot(), 'bin/g8ufs.js');
 /** What a run with a sanitizer's addon sets (scripts/sanitized.mjs): it is for every process. */
 const SANITIZER = ['G8UFS_ADDON', 'ASAN_OPTIONS', 'TSAN_OPTIONS', 'UBSAN_OPTIONS'];
 /** Far above what any command of the tests takes on a busy machine. */

@@ -13,7 +13,7 @@ interface Flags {
 
 export function command(context: Context): Command {
   const daemon = new Command('daemon')
-    .description('run the mount daemon of a cache until its last mount is gone')
+    .description('run the mount daemon of a cache for as long as it has mounts')
     .option('--cache <dir>', 'folder of the content cache')
     .option('--cache-size <size>', 'size the cache may have')
     .option('--cache-free <size>', 'space to leave free on its file system')
@@ -25,14 +25,15 @@ export function command(context: Context): Command {
       ['daemon --cache /var/cache/g8ufs', 'for a service manager; logs to stderr'],
       ['daemon --metrics 127.0.0.1:9469', 'metrics at http://127.0.0.1:9469/metrics'],
     ],
-    settings: ['cacheDir', 'cacheSize', 'cacheFree', 'slowRead', 'metricsListen'],
+    settings: ['cacheDir', 'cacheSize', 'cacheFree', 'slowRead', 'linger', 'metricsListen'],
     failures: ['ERR_CACHE_LOCKED', 'ERR_PERMISSION', 'ERR_IO', 'ERR_CONFIG'],
   });
 }
 
 async function run(context: Context, flags: Flags): Promise<void> {
   const { startDaemon } = await import('../daemon-process.ts');
-  const { ended } = await startDaemon(context, flags, { stayForMs: START_GRACE_MS });
+  const life = { stayForMs: START_GRACE_MS, lingers: true };
+  const { ended } = await startDaemon(context, flags, life);
   await ended;
 }
 

@@ -8,6 +8,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { G8Error, toG8Error } from '../../base/errors.ts';
+import { programBeside } from '../../base/program-beside.ts';
 import { KERNEL_FILE } from '../../image/index-files.ts';
 import type { ImageWork, ImageWorkResult } from './image-worker.ts';
 
@@ -45,7 +46,7 @@ async function exists(path: string): Promise<boolean> {
 
 async function writeImage(dir: string): Promise<void> {
   const workerData: ImageWork = { dir, temporary: `${KERNEL_FILE}.${randomUUID()}` };
-  const worker = new Worker(new URL('./image-worker.js', import.meta.url), { workerData });
+  const worker = new Worker(programBeside('image-worker', import.meta.url), { workerData });
   try {
     const signal = AbortSignal.timeout(WRITE_TIMEOUT_MS);
     const [result] = (await once(worker, 'message', { signal })) as [ImageWorkResult];

@@ -10,12 +10,15 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { sleep } from '../../../src/base/deadline.ts';
 import { type ErrorCode, isG8Error } from '../../../src/base/errors.ts';
 import {
   connectDaemon,
   connectOrStartDaemon,
   controlSocket,
   type DaemonCommand,
+  dropExpectedDaemon,
+  expectDaemon,
 } from '../../../src/fs/client.ts';
 import { serveControl } from '../../../src/fs/control.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -66,6 +69,20 @@ function log(command: DaemonCommand): string {
 
 test('connectDaemon() finds none for a cache that is not there', async (t) => {
   assert.equal(await connectDaemon(join(temporaryDirectory(t), 'absent')), undefined);
+});
+
+test('an expected daemon that listens before it says so is not dropped once it is used', async (t) => {
+  const late = SERVE.replace("say('ready')", "setTimeout(() => say('ready'), 300)");
+  const command = daemon(t, late);
+  expectDaemon(command);
+  let found = await connectDaemon(command.cacheDir);
+  for (; found === undefined; found = await connectDaemon(command.cacheDir)) await sleep(10);
+  const client = await connectOrStartDaemon(command);
+  t.after(() => client.close());
+  dropExpectedDaemon();
+  await sleep(50);
+  assert.equal(typeof (await client.request('list', {})), 'number');
+  found.close();
 });
 
 test('connectOrStartDaemon() connects to a daemon that runs and starts none', async (t) => {
