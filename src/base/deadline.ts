@@ -18,6 +18,8 @@ export interface DeadlineOptions {
 export interface Deadline {
   /** Aborted with a `G8Error` as its reason when time is up or the outer signal aborts. */
   readonly signal: AbortSignal;
+  /** Ends the work now, as if its time were up. */
+  fail(error: G8Error): void;
   clear(): void;
 }
 
@@ -28,7 +30,7 @@ export function startDeadline(options: DeadlineOptions): Deadline {
   const controller = createAbortController();
   if (outer?.aborted) {
     controller.abort(abortError(outer));
-    return { signal: controller.signal, clear: () => {} };
+    return { signal: controller.signal, fail: () => {}, clear: () => {} };
   }
   const clear = () => {
     clearTimeout(timer);
@@ -44,7 +46,7 @@ export function startDeadline(options: DeadlineOptions): Deadline {
     timeoutMs,
   );
   outer?.addEventListener('abort', onAbort);
-  return { signal: controller.signal, clear };
+  return { signal: controller.signal, fail: end, clear };
 }
 
 /**

@@ -33,6 +33,8 @@ export interface RetryOptions {
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
   readonly clock?: RetryClock | undefined;
+  /** More milliseconds to wait before the next attempt, for example because others are to be made first. */
+  readonly extraDelayMs?: ((error: G8Error) => number) | undefined;
   /** Told before each delay. */
   readonly onRetry?: (event: RetryEvent) => void;
 }
@@ -70,8 +72,10 @@ export async function retry<T>(
       );
     } catch (error) {
       if (signal?.aborted || !isG8Error(error) || !error.retryable) throw error;
-      const delayMs = retryDelayMs(policy, attempt, error, clock);
-      if (attempt >= policy.attemptCount || clock.now() + delayMs >= end) throw error;
+      if (attempt >= policy.attemptCount) throw error;
+      const extraMs = options.extraDelayMs?.(error) ?? 0;
+      const delayMs = Math.max(extraMs, retryDelayMs(policy, attempt, error, clock));
+      if (clock.now() + delayMs >= end) throw error;
       options.onRetry?.({ attempt, delayMs, error });
       await clock.sleep(delayMs, signal);
     }

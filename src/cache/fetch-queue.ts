@@ -2,7 +2,8 @@
  * Chunks that wait to be fetched, and when they go: the most urgent first, as many of one store in a call as are
  * there, stores of one priority in turn.
  *
- * What comes up in one turn of the event loop goes together. A store that answers within milliseconds gets few
+ * A call that waits in vain for its store takes no place from those to other stores: after a moment of silence it
+ * no longer counts. What comes up in one turn of the event loop goes together. A store that answers within milliseconds gets few
  * calls at a time, for there each call costs more than it saves, and what waits meanwhile fills the next one.
  *
  * Concurrency: for one event loop. Knows nothing of what a call does.
@@ -19,6 +20,8 @@ const CALL_SHARES = [16, 12, 8] as const;
 const NEAR_CALL_SHARES = [4, 3, 2] as const;
 /** A store whose first answer came within this is near: a local network, not a wide one. */
 const NEAR_MS = 4;
+/** A call that heard nothing for this long waits for a store that is slow or dead. */
+const SILENT_MS = 1_000;
 /** How fast a short answer is forgotten when longer ones follow: a busy moment is not a longer way. */
 const ANSWER_GROWTH = 1.05;
 /**
@@ -46,14 +49,19 @@ interface StoreLoad {
   answerMs: number;
 }
 
-/**
- * Fetches chunks: calls `onAnswer` when the first is there, and resolves when the memory that they take is free
- * again. Never rejects.
- */
+/** How far a call is. */
+export interface CallProgress {
+  /** A chunk came. */
+  answered(): void;
+  /** Nothing more will come; what came may still be in use. */
+  received(): void;
+}
+
+/** Fetches chunks, and resolves when the memory that they take is free again. Never rejects. */
 export type FetchCall<T> = (
   store: ChunkStore,
   chunks: readonly T[],
-  onAnswer: () => void,
+  progress: CallProgress,
 ) => Promise<void>;
 
 export class FetchQueue<T extends QueuedChunk> {
@@ -140,8 +148,10 @@ export class FetchQueue<T extends QueuedChunk> {
   #mayStart(priority: number, store: ChunkStore): boolean {
     if (this.#running >= (CALL_SHARES[priority] as number)) return false;
     const load = this.#loads.get(store);
-    const isNear = load !== undefined && load.answerMs <= NEAR_MS;
-    return !isNear || load.running < (NEAR_CALL_SHARES[priority] as number);
+    if (load === undefined) return true;
+    // The calls that do not count above are bounded here.
+    const shares = load.answerMs <= NEAR_MS ? NEAR_CALL_SHARES : CALL_SHARES;
+    return load.running < (shares[priority] as number);
   }
 
   #take(priority: number, lane: Map<ChunkStore, Set<T>>, store: ChunkStore): T[] {
@@ -168,9 +178,37 @@ export class FetchQueue<T extends QueuedChunk> {
     const startedAt = performance.now();
     this.#running++;
     load.running++;
-    await this.#call(store, chunks, () => {
-      load.answerMs = Math.min(load.answerMs * ANSWER_GROWTH, performance.now() - startedAt);
+    let isSilent = false;
+    let isAnswered = false;
+    let isOver = false;
+    const timer = setTimeout(() => {
+      isSilent = true;
+      this.#running--;
+      this.#start();
+    }, SILENT_MS);
+    const heard = (): void => {
+      if (isSilent) this.#running++;
+      isSilent = false;
+    };
+    const over = (): void => {
+      isOver = true;
+      heard();
+      clearTimeout(timer);
+    };
+    await this.#call(store, chunks, {
+      answered: () => {
+        // A call that was given up may still hear something.
+        if (isOver) return;
+        if (!isAnswered) {
+          load.answerMs = Math.min(load.answerMs * ANSWER_GROWTH, performance.now() - startedAt);
+        }
+        isAnswered = true;
+        heard();
+        timer.refresh();
+      },
+      received: over,
     });
+    over();
     this.#running--;
     load.running--;
     this.#start();

@@ -12,7 +12,7 @@ import { plural } from '../base/plural.ts';
 import { Trail } from '../base/trail.ts';
 import { deliver } from '../store/deliver.ts';
 import { CHUNK_SIZE_MAX, type ChunkId, type ChunkStore } from '../store/store.ts';
-import { FetchQueue, type QueuedChunk } from './fetch-queue.ts';
+import { type CallProgress, FetchQueue, type QueuedChunk } from './fetch-queue.ts';
 import type { Counters } from './parts.ts';
 
 /** Who waits: a reader, a start profile that is replayed, nobody yet. Each goes before all behind it. */
@@ -129,7 +129,7 @@ export class ChunkFetcher {
   /** One chunk again, past all sharing: the copy that everybody got was corrupt. */
   async refetch(id: ChunkId, { store, signal, watcher }: FetchOptions): Promise<Uint8Array> {
     watcher?.onCall();
-    const bytes = await raceAbort(store.get(id, { signal }), signal);
+    const bytes = await raceAbort(store.get(id, { signal, verify: true }), signal);
     this.#count(bytes, watcher);
     return bytes;
   }
@@ -221,7 +221,7 @@ export class ChunkFetcher {
   }
 
   // Ends when all that came has been used.
-  async #call(store: ChunkStore, all: readonly Load[], onAnswer: () => void): Promise<void> {
+  async #call(store: ChunkStore, all: readonly Load[], progress: CallProgress): Promise<void> {
     const call: Call = {
       loads: new Map(all.map((load) => [load.id, load])),
       abandoned: createAbortController(),
@@ -240,10 +240,8 @@ export class ChunkFetcher {
     }
     for (const watcher of new Set(all.map((load) => load.watcher))) watcher?.onCall();
     const uses: Promise<void>[] = [];
-    let answered = false;
     const onChunk = (id: ChunkId, bytes: Uint8Array): void => {
-      if (!answered) onAnswer();
-      answered = true;
+      progress.answered();
       const load = call.loads.get(id);
       this.#count(bytes, load?.watcher);
       if (load === undefined) return;
@@ -266,6 +264,7 @@ export class ChunkFetcher {
     } catch (error) {
       for (const id of [...call.loads.keys()]) this.#rejectId(call, id, error);
     }
+    progress.received();
     for (const id of [...call.loads.keys()]) this.#rejectId(call, id, unanswered(id, store));
     await Promise.all(uses);
   }

@@ -7,6 +7,13 @@
  */
 import { G8Error } from '../base/errors.ts';
 import { type DeliveringStore, deliver, type OnChunk } from '../store/deliver.ts';
+import {
+  type HealthTable,
+  healthOf,
+  type ReportingStore,
+  type StoreReport,
+} from '../store/health.ts';
+import type { HttpOptions } from '../store/http-client.ts';
 import type { ChunkId, ChunkResult, ChunkStore, StoreCallOptions } from '../store/store.ts';
 import type { Image } from './images.ts';
 
@@ -14,30 +21,52 @@ export interface MountStoreOptions {
   readonly source: string;
   readonly stores: readonly string[];
   readonly image: Pick<Image, 'router'>;
+  /** Of a read. */
+  readonly deadlineMs: number;
+  /** What the daemon knows of stores. */
+  readonly health?: HealthTable;
 }
 
 /** Never fails: a router or URL that is wrong fails the calls, with ERR_CONFIG. */
 export function openMountStore(options: MountStoreOptions): LazyStore {
   return new LazyStore(options.source, async () => {
-    const [{ openRoutedStore }, { parseRouter }, { hubBase }] = await Promise.all([
+    const [{ openRoutedStore }, { retryUntil }, { parseRouter }, { hubBase }] = await Promise.all([
       import('../store/open.ts'),
+      import('../store/retry.ts'),
       import('../store/router-config.ts'),
       import('./fetch-flist.ts'),
     ]);
     const { bundleRouter } = await import('../store/bundle-router.ts');
+    const { deadlineMs, health } = options;
     const { router } = options.image;
     const hub = hubBase(options.source);
     return openRoutedStore({
       localRouter: await bundleRouter([options.source]),
       routers: router === undefined ? [] : [parseRouter(router, `of ${options.source}`)],
       urls: [...options.stores, ...(hub === undefined ? [] : [hub])],
+      http: timesWithin(deadlineMs),
+      retry: retryUntil(deadlineMs),
+      ...(health !== undefined && { health }),
     });
   });
 }
 
+/**
+ * Bounds of requests, such that within the deadline of a read a store that hangs is given up and another one
+ * is asked. Never longer than the client's own.
+ */
+function timesWithin(deadlineMs: number): HttpOptions {
+  return {
+    connectTimeoutMs: Math.min(5_000, Math.ceil(deadlineMs / 4)),
+    idleTimeoutMs: Math.min(8_000, Math.ceil(deadlineMs / 4)),
+    requestTimeoutMs: Math.min(20_000, Math.ceil((deadlineMs * 2) / 3)),
+  };
+}
+
 /** A store that is opened when it is first asked, or warmed up before. */
-export class LazyStore implements DeliveringStore {
+export class LazyStore implements DeliveringStore, ReportingStore {
   readonly name: string;
+  #ready: ChunkStore | undefined;
   readonly #open: () => Promise<ChunkStore>;
   #opened: Promise<ChunkStore> | undefined;
 
@@ -48,8 +77,15 @@ export class LazyStore implements DeliveringStore {
 
   /** Opens the store now. @throws ERR_CONFIG as every later call will */
   warmUp(): Promise<ChunkStore> {
-    this.#opened ??= this.#open();
+    this.#opened ??= this.#open().then((store) => {
+      this.#ready = store;
+      return store;
+    });
     return this.#opened;
+  }
+
+  health(): StoreReport[] {
+    return this.#ready === undefined ? [] : healthOf(this.#ready);
   }
 
   async get(id: ChunkId, options?: StoreCallOptions): Promise<Uint8Array> {

@@ -43,7 +43,8 @@ export async function readBesideFile(
 }
 
 async function fetchText(url: string, { sizeMax, what, signal }: BesideOptions): Promise<string> {
-  const { HttpClient, readBody } = await import('../store/http-client.ts');
+  const { HttpClient } = await import('../store/http-client.ts');
+  const { readBody } = await import('../store/http-answer.ts');
   const { flistLogin } = await import('../store/logins.ts');
   const client = new HttpClient(url, { login: flistLogin(url) });
   const absent = (): G8Error => new G8Error('ERR_NO_INPUT', `${client.name} does not exist`);

@@ -5,7 +5,7 @@
  * may come out of a flist, so every part is checked, and no part can carry a line end into a protocol.
  */
 import { G8Error } from '../base/errors.ts';
-import { withoutCredentials } from './http-client.ts';
+import { withoutCredentials } from './http-url.ts';
 
 export interface HostPort {
   readonly host: string;

@@ -2,7 +2,8 @@
 import { isAbsolute, resolve } from 'node:path';
 import { G8Error } from '../base/errors.ts';
 import { DirectoryStore, type DirectoryStoreOptions } from './directory.ts';
-import { type HttpOptions, withoutCredentials } from './http-client.ts';
+import type { HttpOptions } from './http-client.ts';
+import { withoutCredentials } from './http-url.ts';
 import { RedisStore } from './redis.ts';
 import { RESP_SCHEMES } from './resp-target.ts';
 import { S3Store } from './s3.ts';

@@ -1,7 +1,7 @@
 /** Images that are bundles bring their chunks along: those are asked before any other store. */
 import { resolve } from 'node:path';
 import { bundleUrl, isBundle } from './bundle.ts';
-import { ALL_IDS } from './route.ts';
+import { ALL_IDS } from './id-range.ts';
 import type { RouterConfig } from './router-config.ts';
 
 const POOL = 'bundle';

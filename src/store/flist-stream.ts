@@ -7,7 +7,8 @@ import { sleep } from '../base/deadline.ts';
 import { G8Error, isG8Error } from '../base/errors.ts';
 import { retryDelayMs, SYSTEM_CLOCK } from '../base/retry.ts';
 import { FLIST_SIZE_MAX, TRANSFER_TIMEOUT_MS } from './flist-transfer.ts';
-import type { HttpClient, HttpResponse } from './http-client.ts';
+import type { HttpResponse } from './http-answer.ts';
+import type { HttpClient } from './http-client.ts';
 import { TRANSFER_RETRY } from './retry.ts';
 
 export interface StreamFlistOptions {

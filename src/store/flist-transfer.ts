@@ -9,7 +9,8 @@ import type { Readable } from 'node:stream';
 import { blake2b256Stream } from '../base/blake2b.ts';
 import { toHex } from '../base/bytes.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
-import { type HttpClient, type HttpResponse, readJson } from './http-client.ts';
+import { type HttpResponse, readJson } from './http-answer.ts';
+import type { HttpClient } from './http-client.ts';
 import { parseAnswer } from './hub-chunks.ts';
 import { type FlistReceipt, flistReceipt, JSON_SIZE_MAX } from './hub-protocol.ts';
 

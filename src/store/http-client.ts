@@ -6,11 +6,15 @@
  */
 import type { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
-import { throwIfAborted } from '../base/abort.ts';
+import { raceAbort, throwIfAborted } from '../base/abort.ts';
 import { type Deadline, startDeadline } from '../base/deadline.ts';
-import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
+import { G8Error } from '../base/errors.ts';
 import { HeldToken } from './held-token.ts';
+import type { HttpResponse } from './http-answer.ts';
+import { errorOfStatus, isRefusal, problemText, transportError } from './http-failure.ts';
+import { authorizationOf, parseHttpUrl } from './http-url.ts';
 import type { FindToken } from './logins.ts';
+import { lookUpName } from './name-lookup.ts';
 
 export interface HttpOptions {
   /** Bearer token. It wins over credentials in the URL. */
@@ -47,13 +51,6 @@ export interface HttpRequest {
   readonly absent?: () => G8Error;
 }
 
-export interface HttpResponse {
-  readonly status: number;
-  /** First value of a header, by its lower-case name. */
-  header(name: string): string | undefined;
-  readonly body: AsyncIterable<Uint8Array>;
-}
-
 // Twice what a browser opens: on-demand reads find a free one beside the prefetch.
 const CONNECTIONS_MAX = 16;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -62,21 +59,24 @@ const IDLE_TIMEOUT_MS = 8_000;
 const REQUEST_TIMEOUT_MS = 20_000;
 // Longer than the pauses of an interactive reader, shorter than servers' own habits (nginx: 75 s).
 const KEEP_ALIVE_MS = 30_000;
+// Answers that are not the answer yet; each costs time, and takes it from the deadline of the next.
+const INTERIM_COUNT_MAX = 16;
 // A response is given up rather than waited out when its rest is larger than this.
 const DISCARD_SIZE_MAX = 64 * 1024;
-const PROBLEM_SIZE_MAX = 4096;
-const RETRY_AFTER_MS_MAX = 300_000;
+// And a rest that takes longer is not worth the wait of whoever has the answer already.
+const DISCARD_MS = 250;
 const LOGIN_HINT = 'log in with g8ufs login';
 
 export class HttpClient {
   /** Base URL without credentials and query. */
   readonly name: string;
+  /** Whole time of a request that says nothing else. */
+  readonly requestTimeoutMs: number;
   readonly #pool: Pool;
   readonly #basePath: string;
   readonly #query: string;
   readonly #authorization: string | undefined;
   readonly #token: HeldToken | undefined;
-  readonly #requestTimeoutMs: number;
   readonly #failureText: (response: HttpResponse) => Promise<string>;
   readonly #closing = new AbortController();
 
@@ -91,12 +91,12 @@ export class HttpClient {
     if (this.#authorization === undefined && options.login !== undefined) {
       this.#token = new HeldToken(options.login);
     }
-    this.#requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+    this.requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
     this.#failureText = options.failureText ?? problemText;
     this.#pool = new Pool(parsed.origin, {
       connections: options.connectionsMax ?? CONNECTIONS_MAX,
       pipelining: 1,
-      connect: { timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS },
+      connect: { timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, lookup: lookUpName },
       headersTimeout: idleTimeoutMs,
       bodyTimeout: idleTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -117,7 +117,7 @@ export class HttpClient {
     const what = this.#describe(request);
     const deadline = this.#startDeadline(request, what);
     try {
-      const response = await this.#send(request, deadline.signal, what);
+      const response = await this.#send(request, deadline, what);
       const result = await read(response);
       await response.discard();
       return result;
@@ -137,7 +137,7 @@ export class HttpClient {
     const deadline = this.#startDeadline(request, what);
     let response: Response | undefined;
     try {
-      response = await this.#send(request, deadline.signal, what);
+      response = await this.#send(request, deadline, what);
       yield* read(response);
     } catch (error) {
       throw transportError(error, deadline.signal, what);
@@ -166,18 +166,21 @@ export class HttpClient {
   }
 
   #startDeadline(request: HttpRequest, what: string): Deadline {
-    const timeoutMs = request.timeoutMs ?? this.#requestTimeoutMs;
+    const timeoutMs = request.timeoutMs ?? this.requestTimeoutMs;
     return startDeadline({ timeoutMs, signal: request.signal, what });
   }
 
-  async #send(request: HttpRequest, signal: AbortSignal, what: string): Promise<Response> {
-    const token = await this.#token?.get();
-    let response = await this.#sendOnce(request, signal, token);
+  async #send(request: HttpRequest, deadline: Deadline, what: string): Promise<Response> {
+    const { signal } = deadline;
+    // What keeps tokens may be a program that hangs.
+    const token = await this.#tokenWithin(signal, (held) => held.get());
+    let response = await this.#sendOnce(request, deadline, token);
     if (this.#token !== undefined && token !== undefined && isRefusal(response.status)) {
-      const other = await this.#token.renew(token, response.status === 401);
+      const isWrong = response.status === 401;
+      const other = await this.#tokenWithin(signal, (held) => held.renew(token, isWrong));
       if (other !== undefined) {
         await response.discard();
-        response = await this.#sendOnce(request, signal, other);
+        response = await this.#sendOnce(request, deadline, other);
       }
     }
     const { status } = response;
@@ -196,27 +199,43 @@ export class HttpClient {
     throw error;
   }
 
+  async #tokenWithin(
+    signal: AbortSignal,
+    find: (held: HeldToken) => Promise<string | undefined>,
+  ): Promise<string | undefined> {
+    return this.#token === undefined ? undefined : await raceAbort(find(this.#token), signal);
+  }
+
   async #sendOnce(
     request: HttpRequest,
-    signal: AbortSignal,
+    deadline: Deadline,
     token: string | undefined,
   ): Promise<Response> {
+    const { signal } = deadline;
     throwIfAborted(this.#closing.signal);
     throwIfAborted(signal);
     const headers: Record<string, string> = { 'accept-encoding': 'identity', ...request.headers };
     const authorization = token === undefined ? this.#authorization : `Bearer ${token}`;
     if (authorization !== undefined) headers['authorization'] = authorization;
     const { body = null, answerTimeoutMs } = request;
+    let interim = 0;
     const data = await this.#pool.request({
       method: request.method,
       path: this.#pathOf(request),
       headers,
       body: typeof body === 'function' ? body() : body,
       signal,
+      onInfo: () => {
+        if (++interim === INTERIM_COUNT_MAX) deadline.fail(noAnswer(this.name));
+      },
       ...(answerTimeoutMs !== undefined && { headersTimeout: answerTimeoutMs }),
     });
     return new Response(data);
   }
+}
+
+function noAnswer(name: string): G8Error {
+  return new G8Error('ERR_PROTOCOL', `${name} sends interim answers without end`);
 }
 
 class Response implements HttpResponse {
@@ -240,164 +259,8 @@ class Response implements HttpResponse {
   /** Lets the connection be used again if little is left, else closes it. */
   async discard(): Promise<void> {
     if (this.body.destroyed || this.body.readableEnded) return;
+    const timer = setTimeout(() => this.body.destroy(), DISCARD_MS);
     await this.body.dump({ limit: DISCARD_SIZE_MAX }).catch(() => {});
+    clearTimeout(timer);
   }
-}
-
-/**
- * Reads a body of at most `sizeMax` bytes.
- *
- * @throws ERR_PROTOCOL when it is larger or encoded in a way nobody asked for
- */
-export async function readBody(
-  response: HttpResponse,
-  sizeMax: number,
-  what: string,
-): Promise<Uint8Array> {
-  const encoding = response.header('content-encoding') ?? 'identity';
-  if (encoding !== 'identity') {
-    throw new G8Error('ERR_PROTOCOL', `${what} came with content encoding ${safeText(encoding)}`);
-  }
-  const tooLarge = () =>
-    new G8Error('ERR_PROTOCOL', `${what} is larger than ${sizeMax} bytes`, {
-      details: { sizeMax },
-    });
-  if (Number(response.header('content-length') ?? 0) > sizeMax) throw tooLarge();
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of response.body) {
-    size += piece.length;
-    if (size > sizeMax) throw tooLarge();
-    pieces.push(piece);
-  }
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, offset);
-    offset += piece.length;
-  }
-  return bytes;
-}
-
-/** Reads a JSON body. @throws ERR_PROTOCOL */
-export async function readJson(
-  response: HttpResponse,
-  sizeMax: number,
-  what: string,
-): Promise<unknown> {
-  const bytes = await readBody(response, sizeMax, what);
-  try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch (error) {
-    throw new G8Error('ERR_PROTOCOL', `${what} is no JSON`, { cause: error });
-  }
-}
-
-/** @throws ERR_CONFIG */
-function parseHttpUrl(url: string): URL {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:') {
-    throw new G8Error('ERR_CONFIG', `Not an http or https URL: ${withoutCredentials(url)}`);
-  }
-  return parsed;
-}
-
-/** The text with whatever stands between `//` and `@` removed, and without its query. */
-export function withoutCredentials(url: string): string {
-  return safeText(url.replace(/\/\/[^/]*@/, '//').replace(/[?#].*$/s, ''));
-}
-
-function authorizationOf(url: URL, token: string | undefined): string | undefined {
-  if (token !== undefined) return `Bearer ${token}`;
-  if (url.username === '' && url.password === '') return undefined;
-  const user = decodeCredential(url.username);
-  if (url.password === '') return `Bearer ${user}`;
-  const pair = Buffer.from(`${user}:${decodeCredential(url.password)}`, 'utf8');
-  return `Basic ${pair.toString('base64')}`;
-}
-
-function decodeCredential(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // A bare percent sign is what it is.
-  }
-}
-
-async function errorOfStatus(
-  response: HttpResponse,
-  request: HttpRequest,
-  what: string,
-  told: {
-    readonly failureText: (response: HttpResponse) => Promise<string>;
-    /** What the user can do about it. */
-    readonly hint: string;
-  },
-): Promise<G8Error> {
-  const { status } = response;
-  if ((status === 404 || status === 410) && request.absent !== undefined) return request.absent();
-  const text = await told.failureText(response);
-  const detail = text === '' ? '' : `: ${safeText(text)}`;
-  const retryAfterMs = parseRetryAfter(response.header('retry-after'));
-  return new G8Error(
-    codeOfStatus(status),
-    `${what} was answered with ${status}${detail}${told.hint}`,
-    {
-      details: { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
-    },
-  );
-}
-
-/** Whether other credentials might change the answer. */
-function isRefusal(status: number): boolean {
-  return status === 401 || status === 403;
-}
-
-function codeOfStatus(status: number) {
-  if (isRefusal(status)) return 'ERR_PERMISSION';
-  if (status === 404 || status === 410) return 'ERR_NO_INPUT';
-  // Request timeout, too early, too many requests, and all failures of the server.
-  if (status === 408 || status === 425 || status === 429 || status >= 500) {
-    return 'ERR_STORE_UNAVAILABLE';
-  }
-  return 'ERR_PROTOCOL';
-}
-
-/** The sentence of a problem document (RFC 9457), if the response has one. */
-async function problemText(response: HttpResponse): Promise<string> {
-  if (!response.header('content-type')?.startsWith('application/problem+json')) return '';
-  try {
-    const problem = await readJson(response, PROBLEM_SIZE_MAX, 'Problem');
-    const detail = (problem as { detail?: unknown }).detail;
-    return typeof detail === 'string' ? detail : '';
-  } catch {
-    return ''; // The status alone says enough.
-  }
-}
-
-/** Milliseconds meant by `Retry-After`: seconds or an HTTP date, at most five minutes. */
-export function parseRetryAfter(value: string | undefined, now = Date.now()): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), RETRY_AFTER_MS_MAX);
-}
-
-/** A peer's text made fit for a message: one short line, nothing a terminal would act on. */
-function safeText(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
-}
-
-function transportError(error: unknown, signal: AbortSignal, what: string): G8Error {
-  if (isG8Error(error)) return error;
-  if (signal.aborted && isG8Error(signal.reason)) return signal.reason;
-  const { code = '', name = '' } = error as { code?: string; name?: string };
-  // What a wrong certificate or a peer that speaks no HTTP does once, it does again.
-  const permanent = name === 'HTTPParserError' || /CERT|TLS|SSL|HEADERS_OVERFLOW/.test(code);
-  if (permanent) return new G8Error('ERR_PROTOCOL', `${what} failed: ${code}`, { cause: error });
-  if (error instanceof Error && error.message === '') {
-    // Several addresses were tried and each failed; only the code says how.
-    const { code: mapped } = toG8Error(error, 'ERR_STORE_UNAVAILABLE', what);
-    return new G8Error(mapped, `${what} failed: ${code || name}`, { cause: error });
-  }
-  return toG8Error(error, 'ERR_STORE_UNAVAILABLE', `${what} failed`);
 }

@@ -4,7 +4,7 @@
  * Which of the two it is, the store asks once, beside its first request and not before it. The bytes
  * come as the server gave them: whoever uses them verifies them.
  */
-import { throwIfAborted } from '../base/abort.ts';
+import { raceAbort, throwIfAborted } from '../base/abort.ts';
 import { sleep } from '../base/deadline.ts';
 import { G8Error, isG8Error } from '../base/errors.ts';
 import { mergeParallel, type Task } from '../base/parallel.ts';
@@ -59,7 +59,9 @@ export class HttpStore implements WritableChunkStore, DeliveringStore {
   async get(id: ChunkId, options: StoreCallOptions = {}): Promise<Uint8Array> {
     assertChunkId(id);
     if (this.#kind === 'hub') return await getChunk(this.#client, id, hubChunkPath(id), options);
-    const probe = this.#startProbe();
+    const probe = this.#kindOf(options.signal);
+    // Whoever finds the chunk at once does not look at it.
+    probe.catch(() => {});
     const paths = [staticChunkPath(id), `/${id}`];
     if (this.#flatFirst) paths.reverse();
     try {
@@ -120,7 +122,7 @@ export class HttpStore implements WritableChunkStore, DeliveringStore {
     throwIfAborted(options.signal);
     const distinct = [...new Set(ids)];
     if (distinct.length === 0) return [];
-    if ((await this.#startProbe()) === 'hub') {
+    if ((await this.#kindOf(options.signal)) === 'hub') {
       return await missingAtHub(this.#client, distinct, options);
     }
     return await missingEach(
@@ -140,7 +142,7 @@ export class HttpStore implements WritableChunkStore, DeliveringStore {
   async put(id: ChunkId, bytes: Uint8Array, options: StoreCallOptions = {}): Promise<void> {
     assertChunkId(id);
     throwIfAborted(options.signal);
-    if ((await this.#startProbe()) === 'static') {
+    if ((await this.#kindOf(options.signal)) === 'static') {
       throw new G8Error('ERR_PERMISSION', `Store ${this.name} is read-only: it is no hub`);
     }
     await putToHub(this.#client, { id, bytes }, options);
@@ -200,6 +202,12 @@ export class HttpStore implements WritableChunkStore, DeliveringStore {
     const kind = await Promise.race([this.#startProbe(), late]);
     done.abort();
     return kind;
+  }
+
+  /** The kind, unless its caller gives up first. */
+  #kindOf(signal: AbortSignal | undefined): Promise<Kind | undefined> {
+    const kind = this.#startProbe();
+    return signal === undefined ? kind : raceAbort(kind, signal);
   }
 
   /** Never rejects; `undefined` when the server did not answer. */

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import { G8Error } from '../base/errors.ts';
-import { HttpClient, type HttpOptions, type HttpRequest, readJson } from './http-client.ts';
+import { readJson } from './http-answer.ts';
+import { HttpClient, type HttpOptions, type HttpRequest } from './http-client.ts';
 import {
   type newRepository,
   type newToken,

@@ -17,13 +17,8 @@ import {
 } from './chunk-frames.ts';
 import { chunkPath, missingError } from './chunk-id.ts';
 import type { OnChunk } from './deliver.ts';
-import {
-  type HttpClient,
-  type HttpRequest,
-  type HttpResponse,
-  readBody,
-  readJson,
-} from './http-client.ts';
+import { type HttpResponse, isPlain, readBody, readJson } from './http-answer.ts';
+import type { HttpClient, HttpRequest } from './http-client.ts';
 import {
   BATCH_COUNT_MAX,
   type HubInfo,
@@ -36,8 +31,8 @@ import {
 } from './hub-protocol.ts';
 import { CHUNK_SIZE_MAX, type ChunkId, type ChunkResult, type StoreCallOptions } from './store.ts';
 
-// A batch is up to 64 chunks of half a MiB: 32 MiB at 300 KB/s.
-const BATCH_TIMEOUT_MS = 120_000;
+// Usually two minutes. A batch is up to 64 chunks of half a MiB: 32 MiB at 300 KB/s.
+const BATCH_TIMES = 6;
 const PROBE_TIMEOUT_MS = 5_000;
 const PROBE_SIZE_MAX = 16 * 1024;
 
@@ -95,7 +90,14 @@ export async function getChunk(
 ): Promise<Uint8Array> {
   return await client.request(
     { method: 'GET', path, signal: options.signal, absent: () => missingError(id, client.name) },
-    (response) => readBody(response, CHUNK_SIZE_MAX, `Chunk ${id} from ${client.name}`),
+    async (response) => {
+      const what = `Chunk ${id} from ${client.name}`;
+      if (response.status !== 200) {
+        // Part of it, for example, which nobody has asked for.
+        throw new G8Error('ERR_PROTOCOL', `${what} came with status ${response.status}`);
+      }
+      return await readBody(response, CHUNK_SIZE_MAX, what);
+    },
   );
 }
 
@@ -154,7 +156,7 @@ export async function* batchFromHub(
   options: StoreCallOptions,
 ): AsyncGenerator<ChunkResult, void, void> {
   const pending = new Set(ids);
-  yield* client.stream<ChunkResult>(batchRequest(ids, options), async function* (response) {
+  yield* client.stream<ChunkResult>(batchRequest(client, ids, options), async function* (response) {
     assertBatch(client, response);
     for await (const frame of decodeFrames(response.body)) yield resultOf(client, pending, frame);
   });
@@ -168,7 +170,7 @@ export async function deliverFromHub(
   onChunk: OnChunk,
 ): Promise<void> {
   const pending = new Set(ids);
-  await client.request(batchRequest(ids, options), async (response) => {
+  await client.request(batchRequest(client, ids, options), async (response) => {
     assertBatch(client, response);
     const decoder = new FrameDecoder();
     for await (const piece of response.body) {
@@ -178,19 +180,25 @@ export async function deliverFromHub(
   });
 }
 
-function batchRequest(ids: readonly ChunkId[], options: StoreCallOptions): HttpRequest {
+function batchRequest(
+  client: HttpClient,
+  ids: readonly ChunkId[],
+  options: StoreCallOptions,
+): HttpRequest {
   return {
     method: 'POST',
     path: '/api/v1/chunks/batch',
     headers: { 'content-type': 'application/json', accept: CHUNKS_MEDIA_TYPE },
     body: JSON.stringify({ ids }),
     signal: options.signal,
-    timeoutMs: BATCH_TIMEOUT_MS,
+    timeoutMs: BATCH_TIMES * client.requestTimeoutMs,
+    absent: () => new G8Error('ERR_PROTOCOL', `Hub ${client.name} knows no batches`),
   };
 }
 
 function assertBatch(client: HttpClient, response: HttpResponse): void {
-  if (response.header('content-type') === CHUNKS_MEDIA_TYPE) return;
+  const isWhole = response.status === 200 && isPlain(response);
+  if (isWhole && response.header('content-type') === CHUNKS_MEDIA_TYPE) return;
   throw new G8Error('ERR_PROTOCOL', `Batch from ${client.name} is no chunk stream`);
 }
 
@@ -246,7 +254,7 @@ export async function uploadToHub(
       headers: { 'content-type': CHUNKS_MEDIA_TYPE, accept: 'application/json' },
       body: Buffer.concat(parts),
       signal: options.signal,
-      timeoutMs: BATCH_TIMEOUT_MS,
+      timeoutMs: BATCH_TIMES * client.requestTimeoutMs,
     },
     async (response) =>
       parseAnswer(client, uploadResponse, await readJson(response, JSON_SIZE_MAX, 'Upload answer')),

@@ -14,7 +14,8 @@ import {
   uploadFlist,
 } from './flist-transfer.ts';
 import { HttpStore } from './http.ts';
-import { HttpClient, type HttpOptions, readBody, readJson } from './http-client.ts';
+import { readBody, readJson } from './http-answer.ts';
+import { HttpClient, type HttpOptions } from './http-client.ts';
 import { type HubChunk, parseAnswer, probeHub } from './hub-chunks.ts';
 import {
   type FlistEntry,

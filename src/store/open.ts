@@ -5,11 +5,14 @@ import { directoryOf, isNetworkBackend, openBackend, openForeignBackend } from '
 import { BundleStore } from './bundle.ts';
 import type { DigestFunction } from './chunk-id.ts';
 import { DirectoryStore, type FindChunks, type WriteChunks } from './directory.ts';
+import type { HealthTable } from './health.ts';
 import { HttpStore } from './http.ts';
-import { type HttpOptions, withoutCredentials } from './http-client.ts';
+import type { HttpOptions } from './http-client.ts';
+import { withoutCredentials } from './http-url.ts';
+import { ALL_IDS } from './id-range.ts';
 import { hubLogin } from './logins.ts';
 import { READ_RETRY, TRANSFER_RETRY, withRetry } from './retry.ts';
-import { ALL_IDS, type Pool, type Route, RouteStore } from './route.ts';
+import { type Pool, type Route, RouteStore } from './route.ts';
 import type { RouterConfig } from './router-config.ts';
 import type { ChunkStore, WritableChunkStore } from './store.ts';
 import { UnusableStore } from './unusable.ts';
@@ -36,6 +39,8 @@ export interface OpenRoutedStoreOptions {
   readonly routers?: readonly RouterConfig[];
   readonly http?: HttpOptions;
   readonly retry?: RetryPolicy;
+  /** What is known of stores, shared with others who read from them. */
+  readonly health?: HealthTable | undefined;
   /** When given, chunks are checked as they come, and a corrupt one is fetched from the next store. */
   readonly digest?: DigestFunction;
 }
@@ -99,7 +104,12 @@ export function openRoutedStore(options: OpenRoutedStoreOptions): ChunkStore {
     const routes: Route[] = [{ range: ALL_IDS, store: open(url) }];
     lookup.push({ name: `${index++}.store`, cache: false, routes });
   }
-  const route = new RouteStore({ lookup, cache, digest: options.digest });
+  const route = new RouteStore({
+    lookup,
+    cache,
+    digest: options.digest,
+    health: options.health,
+  });
   return withRetry(route, options.retry ?? READ_RETRY);
 }
 

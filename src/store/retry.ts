@@ -15,6 +15,8 @@ import {
   SYSTEM_CLOCK,
 } from '../base/retry.ts';
 import { type DeliveringStore, deliver, type OnChunk } from './deliver.ts';
+import { healthOf, type ReportingStore, type StoreReport } from './health.ts';
+import { RetryBudget } from './retry-budget.ts';
 import type {
   ChunkId,
   ChunkResult,
@@ -30,6 +32,17 @@ export const READ_RETRY: RetryPolicy = {
   delayMsMax: 2_000,
   totalMs: 30_000,
 };
+
+/**
+ * Reads of a mount, which say themselves for how long they wait: whatever passes within their deadline, a hub
+ * that restarts for example, is no error. How often a store is asked meanwhile, its circuit and the budget bound.
+ *
+ * @param deadlineMs of a read
+ */
+export function retryUntil(deadlineMs: number): RetryPolicy {
+  const attemptCount = Number.POSITIVE_INFINITY;
+  return { attemptCount, delayMsMin: 100, delayMsMax: 1_000, totalMs: deadlineMs };
+}
 
 /** Uploads and other work in the background: patient enough for a restarting hub. */
 export const TRANSFER_RETRY: RetryPolicy = {
@@ -58,11 +71,12 @@ export function withRetry(
     : new RetryStore(store, policy, clock);
 }
 
-class RetryStore<S extends ChunkStore> implements DeliveringStore {
+class RetryStore<S extends ChunkStore> implements DeliveringStore, ReportingStore {
   readonly name: string;
   protected readonly store: S;
   readonly #policy: RetryPolicy;
   readonly #clock: RetryClock;
+  readonly #budget = new RetryBudget();
 
   constructor(store: S, policy: RetryPolicy, clock: RetryClock) {
     this.name = store.name;
@@ -131,16 +145,24 @@ class RetryStore<S extends ChunkStore> implements DeliveringStore {
     options: StoreCallOptions,
     run: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    return await retry(
+    const result = await retry(
       {
         policy: this.#policy,
         clock: this.#clock,
         signal: options.signal,
         what,
+        extraDelayMs: (error) => this.#turnMs(error),
         onRetry: (event) => retryChannel.publish({ store: this.name, ...event }),
       },
       run,
     );
+    this.#budget.earn();
+    return result;
+  }
+
+  /** How the stores behind it do, as far as they say. */
+  health(): StoreReport[] {
+    return healthOf(this.store);
   }
 
   /** Waits before another attempt; false when there is none to be made. */
@@ -151,13 +173,23 @@ class RetryStore<S extends ChunkStore> implements DeliveringStore {
     options: StoreCallOptions,
   ): Promise<boolean> {
     const error = [...failed.values()][0] as G8Error | undefined;
-    if (error === undefined) return false;
-    const delayMs = retryDelayMs(this.#policy, attempt, error, this.#clock);
-    const isLast = attempt >= this.#policy.attemptCount;
-    if (isLast || this.#clock.now() + delayMs >= end) return false;
+    if (error === undefined) {
+      this.#budget.earn();
+      return false;
+    }
+    if (attempt >= this.#policy.attemptCount) return false;
+    const jitteredMs = retryDelayMs(this.#policy, attempt, error, this.#clock);
+    const delayMs = Math.max(jitteredMs, this.#turnMs(error));
+    if (this.#clock.now() + delayMs >= end) return false;
     retryChannel.publish({ store: this.name, attempt, delayMs, error });
     await this.#clock.sleep(delayMs, options.signal);
     return true;
+  }
+
+  /** Until this store may be asked again at all. */
+  #turnMs(error: G8Error): number {
+    // An open circuit has asked nobody.
+    return error.details['notAsked'] === true ? 0 : this.#budget.take(this.#clock.now());
   }
 
   // Hands over what came or failed for good; the rest with its errors.

@@ -2,15 +2,27 @@
  * One store made of many: pools of destinations, each for a range of chunk ids, tried in order.
  *
  * A pool's matching destinations are tried in random order, then the next pool's. A destination that
- * could not be reached lately is tried after all others. The chunk is missing only if everyone who
- * could have it answered that it has not.
+ * could not be reached lately is tried after all others, and for a while not at all when it keeps failing
+ * (`health.ts`); while one is silent the next is asked as well (`search.ts`). The chunk is missing only if
+ * everyone who could have it answered that it has not.
  */
 import { throwIfAborted } from '../base/abort.ts';
-import { CODES, G8Error, isG8Error } from '../base/errors.ts';
+import { blake2b } from '../base/blake2b.ts';
+import { isG8Error } from '../base/errors.ts';
 import { mergeParallel, type Task } from '../base/parallel.ts';
-import { plural } from '../base/plural.ts';
 import type { DigestFunction } from './chunk-id.ts';
-import { type DeliveringStore, deliver, type OnChunk } from './deliver.ts';
+import type { DeliveringStore, OnChunk } from './deliver.ts';
+import { failureOf, mostInformative } from './failure-of.ts';
+import {
+  HealthTable,
+  isTrouble,
+  type ReportingStore,
+  type StoreCall,
+  type StoreReport,
+} from './health.ts';
+import { HedgeBudget } from './hedge.ts';
+import { type IdRange, isInRange } from './id-range.ts';
+import { type Candidate, ChunkSearch } from './search.ts';
 import type {
   ChunkId,
   ChunkResult,
@@ -18,16 +30,8 @@ import type {
   StoreCallOptions,
   WritableChunkStore,
 } from './store.ts';
+import { withVerify } from './verify.ts';
 import { WriteBack } from './write-back.ts';
-
-/**
- * Inclusive range of ids by their leading digits: `first` and `last` are lower-case hex of the same
- * length, one digit or more. An id with fewer digits is in no range.
- */
-export interface IdRange {
-  readonly first: string;
-  readonly last: string;
-}
 
 export interface Route {
   readonly range: IdRange;
@@ -48,33 +52,27 @@ export interface RouteOptions {
   readonly cache?: readonly Pool[];
   /** Checks chunks before they are written back; default BLAKE2b on the JS thread. */
   readonly digest?: DigestFunction | undefined;
+  /** What is known of the stores, shared with other routes. Default its own. */
+  readonly health?: HealthTable | undefined;
   /** Replaced in tests. */
   readonly random?: () => number;
-  readonly now?: () => number;
 }
 
-/** Range of all ids. */
-export const ALL_IDS: IdRange = { first: '0', last: 'f' };
-
-// Long enough that a dead host's connect timeout is not paid per chunk, short enough to come back.
-const SUSPECT_MS = 10_000;
 // One call's groups, one per destination; more destinations than this wait for each other.
 const CONCURRENCY = 8;
 
-interface Candidate {
-  readonly store: ChunkStore;
-  readonly range: IdRange;
+interface PoolCandidate extends Candidate {
   readonly pool: Pool;
 }
 
 /** Chunks of one call that are still looked for; all move on to their next candidate after a round. */
-class Search {
-  readonly candidates: readonly Candidate[];
+class Rounds {
+  readonly candidates: readonly PoolCandidate[];
   /** Index of the candidate that each is asked from next. */
   readonly turns: Map<ChunkId, number>;
   readonly errors = new Map<ChunkId, unknown[]>();
 
-  constructor(candidates: readonly Candidate[], turns: Map<ChunkId, number>) {
+  constructor(candidates: readonly PoolCandidate[], turns: Map<ChunkId, number>) {
     this.candidates = candidates;
     this.turns = turns;
   }
@@ -92,49 +90,41 @@ class Search {
   }
 }
 
-export class RouteStore implements DeliveringStore {
+export class RouteStore implements DeliveringStore, ReportingStore {
   readonly name: string;
   readonly #lookup: readonly Pool[];
   readonly #cache: readonly Pool[];
   readonly #random: () => number;
-  readonly #now: () => number;
-  readonly #suspectUntil = new Map<ChunkStore, number>();
+  readonly #health: HealthTable;
+  readonly #budget = new HedgeBudget();
+  readonly #digest: DigestFunction;
   readonly #writeBack: WriteBack;
 
   constructor(options: RouteOptions) {
     this.#lookup = options.lookup;
     this.#cache = options.cache ?? [];
     this.#random = options.random ?? Math.random;
-    this.#now = options.now ?? (() => performance.now());
+    this.#health = options.health ?? new HealthTable();
+    this.#digest = options.digest ?? blake2b;
     this.#writeBack = new WriteBack(options.digest);
     const names = new Set(this.#stores(this.#lookup).map((store) => store.name));
     this.name = [...names].join(', ') || 'no store';
   }
 
   async get(id: ChunkId, options: StoreCallOptions = {}): Promise<Uint8Array> {
-    const errors: unknown[] = [];
-    for (const candidate of this.#candidates()) {
-      if (!isInRange(id, candidate.range)) continue;
-      throwIfAborted(options.signal);
-      options.onAsk?.(candidate.store.name, [id]);
-      try {
-        const bytes = await candidate.store.get(id, options);
-        this.#succeeded(candidate, id, bytes);
-        return bytes;
-      } catch (error) {
-        throwIfAborted(options.signal);
-        this.#failed(candidate, error);
-        errors.push(error);
-      }
-    }
-    throw this.#failureOf(id, errors);
+    let result: ChunkResult | undefined;
+    await this.deliver([id], options, (given) => {
+      result = given;
+    });
+    if (result !== undefined && 'bytes' in result) return result.bytes;
+    throw result?.error;
   }
 
   async *getMany(
     ids: readonly ChunkId[],
     options: StoreCallOptions = {},
   ): AsyncGenerator<ChunkResult, void, void> {
-    const search = this.#search(ids);
+    const search = this.#rounds(ids);
     while (search.turns.size > 0) {
       const { groups, lost } = this.#nextRound(search);
       yield* lost;
@@ -149,19 +139,15 @@ export class RouteStore implements DeliveringStore {
     options: StoreCallOptions,
     onChunk: OnChunk,
   ): Promise<void> {
-    const search = this.#search(ids);
-    while (search.turns.size > 0) {
-      throwIfAborted(options.signal);
-      const { groups, lost } = this.#nextRound(search);
-      for (const result of lost) onChunk(result);
-      const onResult = (result: ChunkResult): void => {
-        if (search.take(result)) onChunk(result);
-      };
-      const calls = [...groups].map(([candidate, group]) =>
-        this.#deliverGroup(candidate, group, options, onResult),
-      );
-      await Promise.all(calls);
-    }
+    const search = new ChunkSearch<PoolCandidate>({
+      name: this.name,
+      candidates: options.verify === true ? this.#verified() : this.#candidates(),
+      budget: this.#budget,
+      call: options,
+      onFound: (candidate, id, bytes) => this.#found(candidate, id, bytes),
+      onResult: onChunk,
+    });
+    await search.find(ids);
   }
 
   /** @throws the error of a store that could not say, unless another has what it was asked for */
@@ -172,20 +158,29 @@ export class RouteStore implements DeliveringStore {
       const group = [...absent].filter((id) => isInRange(id, candidate.range));
       if (group.length === 0) continue;
       throwIfAborted(options.signal);
+      let call: StoreCall | undefined;
       try {
+        call = candidate.health.begin();
         const missing = new Set(await candidate.store.missing(group, options));
+        call.answered();
         for (const id of group) {
           if (!missing.has(id)) absent.delete(id);
         }
       } catch (error) {
+        call?.failed(error);
         throwIfAborted(options.signal);
-        this.#failed(candidate, error);
         for (const id of group) unknown.set(id, error);
       }
     }
     const errors = [...absent].flatMap((id) => (unknown.has(id) ? [unknown.get(id)] : []));
     if (errors.length > 0) throw mostInformative([...new Set(errors)]);
     return [...absent];
+  }
+
+  /** How the stores to look in do. */
+  health(): StoreReport[] {
+    const names = new Set(this.#stores(this.#lookup).map(({ name }) => name));
+    return [...names].map((name) => this.#health.of(name).report());
   }
 
   /** Resolves when all chunks read so far are written back. */
@@ -199,7 +194,7 @@ export class RouteStore implements DeliveringStore {
     await Promise.all(stores.map((store) => store.close()));
   }
 
-  async *#round(groups: ReadonlyMap<Candidate, readonly ChunkId[]>, options: StoreCallOptions) {
+  async *#round(groups: ReadonlyMap<PoolCandidate, readonly ChunkId[]>, options: StoreCallOptions) {
     const tasks = [...groups].map(
       ([candidate, ids]): Task<ChunkResult> =>
         (signal) =>
@@ -209,66 +204,53 @@ export class RouteStore implements DeliveringStore {
   }
 
   async *#group(
-    candidate: Candidate,
+    candidate: PoolCandidate,
     ids: readonly ChunkId[],
     options: StoreCallOptions,
     signal: AbortSignal,
   ): AsyncGenerator<ChunkResult, void, void> {
+    const { store, health } = candidate;
     const owed = new Set(ids);
-    options.onAsk?.(candidate.store.name, ids);
+    let call: StoreCall | undefined;
+    let trouble: unknown;
     try {
-      for await (const result of candidate.store.getMany(ids, { signal })) {
+      call = health.begin();
+      options.onAsk?.(store.name, ids);
+      for await (const result of store.getMany(ids, { signal })) {
         owed.delete(result.id);
-        if ('error' in result) this.#failed(candidate, result.error);
-        else this.#succeeded(candidate, result.id, result.bytes);
+        if ('bytes' in result) this.#found(candidate, result.id, result.bytes);
+        else if (isTrouble(result.error)) trouble = result.error;
+        else if (isG8Error(result.error, 'ERR_CHUNK_CORRUPT')) health.corrupt(result.error);
         yield result;
       }
+      // Silence may be that of whoever takes the chunks.
+      if (trouble === undefined) call.answered();
+      else call.failed(trouble);
     } catch (error) {
+      call?.failed(error);
       throwIfAborted(options.signal);
-      this.#failed(candidate, error);
       for (const id of owed) yield { id, error };
+    } finally {
+      call?.dropped();
     }
   }
 
-  // Never rejects unless the call is aborted.
-  async #deliverGroup(
-    candidate: Candidate,
-    ids: readonly ChunkId[],
-    options: StoreCallOptions,
-    onChunk: OnChunk,
-  ): Promise<void> {
-    const owed = new Set(ids);
-    options.onAsk?.(candidate.store.name, ids);
-    try {
-      await deliver(candidate.store, ids, { ...options, onAsk: undefined }, (result) => {
-        owed.delete(result.id);
-        if ('error' in result) this.#failed(candidate, result.error);
-        else this.#succeeded(candidate, result.id, result.bytes);
-        onChunk(result);
-      });
-    } catch (error) {
-      throwIfAborted(options.signal);
-      this.#failed(candidate, error);
-      for (const id of owed) onChunk({ id, error });
-    }
-  }
-
-  #search(ids: readonly ChunkId[]): Search {
+  #rounds(ids: readonly ChunkId[]): Rounds {
     const candidates = this.#candidates();
     const turns = new Map<ChunkId, number>();
     for (const id of ids) turns.set(id, nextMatch(candidates, id, 0));
-    return new Search(candidates, turns);
+    return new Rounds(candidates, turns);
   }
 
   /** Who is asked for what next; chunks that nobody is left for are `lost`. */
-  #nextRound(search: Search): { groups: Map<Candidate, ChunkId[]>; lost: ChunkResult[] } {
-    const groups = new Map<Candidate, ChunkId[]>();
+  #nextRound(search: Rounds): { groups: Map<PoolCandidate, ChunkId[]>; lost: ChunkResult[] } {
+    const groups = new Map<PoolCandidate, ChunkId[]>();
     const lost: ChunkResult[] = [];
     for (const [id, turn] of search.turns) {
       const candidate = search.candidates[turn];
       if (candidate === undefined) {
         search.turns.delete(id);
-        lost.push({ id, error: this.#failureOf(id, search.errors.get(id) ?? []) });
+        lost.push({ id, error: failureOf(id, search.errors.get(id) ?? [], this.name) });
         continue;
       }
       search.turns.set(id, nextMatch(search.candidates, id, turn + 1));
@@ -280,17 +262,23 @@ export class RouteStore implements DeliveringStore {
   }
 
   /** All destinations in the order of this call, suspects last. */
-  #candidates(): Candidate[] {
+  #candidates(): PoolCandidate[] {
     const all = this.#lookup.flatMap((pool) =>
-      shuffled(pool.routes, this.#random).map(({ store, range }) => ({ store, range, pool })),
+      shuffled(pool.routes, this.#random).map(({ store, range }) => {
+        return { store, range, pool, health: this.#health.of(store.name) };
+      }),
     );
-    const now = this.#now();
-    const isSuspect = ({ store }: Candidate) => (this.#suspectUntil.get(store) ?? 0) > now;
-    return [...all.filter((c) => !isSuspect(c)), ...all.filter(isSuspect)];
+    return [...all.filter((c) => !c.health.isSuspect), ...all.filter((c) => c.health.isSuspect)];
   }
 
-  #succeeded(candidate: Candidate, id: ChunkId, bytes: Uint8Array): void {
-    this.#suspectUntil.delete(candidate.store);
+  /** The same, with checks that the bytes are those of the id. */
+  #verified(): PoolCandidate[] {
+    return this.#candidates().map((candidate) => {
+      return { ...candidate, store: withVerify(candidate.store, this.#digest) };
+    });
+  }
+
+  #found(candidate: PoolCandidate, id: ChunkId, bytes: Uint8Array): void {
     if (candidate.pool.cache) return;
     const destinations = this.#cache.flatMap((pool) => {
       const route = pool.routes.find(({ range }) => isInRange(id, range));
@@ -299,33 +287,9 @@ export class RouteStore implements DeliveringStore {
     this.#writeBack.add(destinations, id, bytes);
   }
 
-  #failed(candidate: Candidate, error: unknown): void {
-    if (isG8Error(error) && error.retryable) {
-      this.#suspectUntil.set(candidate.store, this.#now() + SUSPECT_MS);
-    }
-  }
-
-  #failureOf(id: ChunkId, errors: readonly unknown[]): unknown {
-    if (errors.length === 1) return errors[0];
-    if (errors.some((error) => !isG8Error(error, 'ERR_CHUNK_MISSING'))) {
-      return mostInformative(errors, id);
-    }
-    const message =
-      errors.length === 0
-        ? `No store is configured for chunk ${id}`
-        : `Chunk ${id} is in none of ${this.name}`;
-    return new G8Error('ERR_CHUNK_MISSING', message, { details: { id } });
-  }
-
   #stores(pools: readonly Pool[]): ChunkStore[] {
     return [...new Set(pools.flatMap((pool) => pool.routes.map((route) => route.store)))];
   }
-}
-
-export function isInRange(id: ChunkId, range: IdRange): boolean {
-  if (id.length < range.first.length) return false;
-  const digits = id.slice(0, range.first.length);
-  return range.first <= digits && digits <= range.last;
 }
 
 function nextMatch(candidates: readonly Candidate[], id: ChunkId, from: number): number {
@@ -334,28 +298,6 @@ function nextMatch(candidates: readonly Candidate[], id: ChunkId, from: number):
     index++;
   }
   return index;
-}
-
-/**
- * Of several failures the one that helps most: what may pass says that trying again can help; then
- * what someone can mend; "missing" comes last, since another store could not say.
- */
-function mostInformative(errors: readonly unknown[], id?: ChunkId): unknown {
-  const ranked = [...errors].sort((a, b) => rankOf(a) - rankOf(b));
-  const best = ranked[0];
-  if (!isG8Error(best) || errors.length === 1) return best;
-  return new G8Error(best.code, best.message, {
-    cause: new AggregateError(errors, `${plural(errors.length, 'store')} failed`),
-    details: id === undefined ? best.details : { ...best.details, id },
-  });
-}
-
-function rankOf(error: unknown): number {
-  if (!isG8Error(error)) return 0; // A bug: never hide it behind a failure of the network.
-  if (CODES[error.code].retryable) return 1;
-  if (error.code === 'ERR_CHUNK_MISSING') return 5;
-  if (error.code === 'ERR_CONFIG') return 4;
-  return error.code === 'ERR_PERMISSION' ? 2 : 3;
 }
 
 function shuffled<T>(items: readonly T[], random: () => number): T[] {

@@ -6,9 +6,9 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { G8Error } from '../base/errors.ts';
-import { withoutCredentials } from './http-client.ts';
+import { withoutCredentials } from './http-url.ts';
+import type { IdRange } from './id-range.ts';
 import { RESP_SCHEMES } from './resp-target.ts';
-import type { IdRange } from './route.ts';
 import { S3_SCHEMES } from './s3-target.ts';
 
 export interface RouterConfig {

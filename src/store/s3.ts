@@ -7,7 +7,8 @@ import { throwIfAborted } from '../base/abort.ts';
 import { G8Error, isG8Error } from '../base/errors.ts';
 import { assertChunkId, isChunkId, missingError } from './chunk-id.ts';
 import { getEach, missingEach } from './each.ts';
-import { HttpClient, type HttpOptions, type HttpResponse, readBody } from './http-client.ts';
+import { type HttpResponse, readBody } from './http-answer.ts';
+import { HttpClient, type HttpOptions } from './http-client.ts';
 import { parseErrorCode, parseListing, type S3Request, s3Headers, s3Path } from './s3-request.ts';
 import { parseS3Target, type S3Target } from './s3-target.ts';
 import {

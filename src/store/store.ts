@@ -12,6 +12,11 @@ export interface StoreCallOptions {
   readonly signal?: AbortSignal;
   /** Told by a store of several which of them is asked for which chunks. */
   readonly onAsk?: ((store: string, ids: readonly ChunkId[]) => void) | undefined;
+  /**
+   * A store of several checks chunks against their ids, and asks the next one for what is wrong: for whoever has
+   * got a corrupt chunk already. Others ignore it.
+   */
+  readonly verify?: boolean | undefined;
 }
 
 /**

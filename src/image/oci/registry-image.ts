@@ -14,7 +14,7 @@ import { malformedImage } from '../../format/oci/malformed.ts';
 import { type Descriptor, parseManifest } from '../../format/oci/manifest.ts';
 import { checkConfigType, MEDIA_TYPE } from '../../format/oci/media-type.ts';
 import { formatReference, type RegistryReference, versionOf } from '../../format/oci/reference.ts';
-import { readBody } from '../../store/http-client.ts';
+import { readBody } from '../../store/http-answer.ts';
 import { chooseManifest, type ReadDocument } from './choose.ts';
 import { checkedConfig, checkedLayer, type OciImage, pairLayers } from './image.ts';
 import { openPlainFile, readRange } from './image-files.ts';

@@ -12,6 +12,7 @@ import { startServer } from '../../support/http-server.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const ID = 'ab'.repeat(32);
+const AT_PATH = { source: '/a.flist', deadlineMs: 5_000 } as const;
 const fails = (code: ErrorCode) => (error: unknown) => isG8Error(error, code);
 
 /** A lazy store and how often it was opened and closed. */
@@ -94,6 +95,7 @@ test('openMountStore() asks the router of the flist, then the stores, then the h
   const store = openMountStore({
     source: `${hub}/alice/a.flist`,
     stores: [named],
+    deadlineMs: 5_000,
     image: { router: formatRouter(routed) },
   });
   t.after(() => store.close());
@@ -104,7 +106,7 @@ test('openMountStore() asks the router of the flist, then the stores, then the h
 test('openMountStore() asks no hub for a flist from a path', async (t) => {
   const dir = join(temporaryDirectory(t), 'store');
   mkdirSync(dir);
-  const store = openMountStore({ source: '/a.flist', stores: [dir], image: { router: undefined } });
+  const store = openMountStore({ ...AT_PATH, stores: [dir], image: { router: undefined } });
   t.after(() => store.close());
   await assert.rejects(store.get(ID), fails('ERR_CHUNK_MISSING'));
 });
@@ -112,7 +114,7 @@ test('openMountStore() asks no hub for a flist from a path', async (t) => {
 test('openMountStore() gives a flist no way to the directories of this machine', async (t) => {
   const dir = temporaryDirectory(t);
   const router = formatRouter(`dir://${dir}`);
-  const store = openMountStore({ source: '/a.flist', stores: [], image: { router } });
+  const store = openMountStore({ ...AT_PATH, stores: [], image: { router } });
   t.after(() => store.close());
   await assert.rejects(store.get(ID), fails('ERR_PERMISSION'));
 });
@@ -122,7 +124,7 @@ for (const [name, options] of [
   ['store URL of an unknown scheme', { stores: ['gopher://x'], image: { router: undefined } }],
 ] as const) {
   test(`openMountStore() fails the calls, not the mount, for a ${name}`, async (t) => {
-    const store = openMountStore({ source: '/a.flist', ...options });
+    const store = openMountStore({ ...AT_PATH, ...options });
     t.after(() => store.close());
     await assert.rejects(store.get(ID), fails('ERR_CONFIG'));
     await assert.rejects(store.missing([ID]), fails('ERR_CONFIG'));

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { G8Error, isG8Error } from '../../../src/base/errors.ts';
+import { HealthTable } from '../../../src/store/health.ts';
+import { ALL_IDS, isInRange } from '../../../src/store/id-range.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
 import { withRetry } from '../../../src/store/retry.ts';
-import { ALL_IDS, isInRange, type Pool, RouteStore } from '../../../src/store/route.ts';
+import { type Pool, RouteStore } from '../../../src/store/route.ts';
 import type { ChunkStore } from '../../../src/store/store.ts';
 import { chunkOf, collect, FaultyStore, unavailable, WAYS } from '../../support/faulty-store.ts';
 
@@ -110,7 +112,7 @@ test('get() asks a destination that failed lately after all others', async () =>
   await flaky.put(CHUNK.id, CHUNK.bytes).catch(() => {});
   const good = await memory('good+');
   const lookup = [pool('0', [flaky]), pool('1', [good])];
-  const route = new RouteStore({ lookup, now: () => now });
+  const route = new RouteStore({ lookup, health: new HealthTable(() => now) });
   flaky.calls = 0;
   await route.get(CHUNK.id);
   await route.get(CHUNK.id);

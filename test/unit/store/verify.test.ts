@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { blake2b } from '../../../src/base/blake2b.ts';
 import { isG8Error } from '../../../src/base/errors.ts';
+import { ALL_IDS } from '../../../src/store/id-range.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
-import { ALL_IDS, RouteStore } from '../../../src/store/route.ts';
+import { RouteStore } from '../../../src/store/route.ts';
 import { withVerify } from '../../../src/store/verify.ts';
 import { chunkOf, collect, type Fault, FaultyStore } from '../../support/faulty-store.ts';
 

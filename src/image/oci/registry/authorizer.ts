@@ -8,7 +8,8 @@ import { z } from 'zod';
 import { G8Error } from '../../../base/errors.ts';
 import { showText } from '../../../format/oci/malformed.ts';
 import type { Credentials } from '../../../store/credential-helper.ts';
-import { type HttpClient, readJson } from '../../../store/http-client.ts';
+import { readJson } from '../../../store/http-answer.ts';
+import type { HttpClient } from '../../../store/http-client.ts';
 import type { Challenge } from './challenge.ts';
 
 const ANSWER_SIZE_MAX = 256 * 1024;

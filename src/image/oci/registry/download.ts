@@ -14,7 +14,7 @@ import {
 } from '../../../format/oci/digest.ts';
 import { DOCUMENT_SIZE_MAX } from '../../../format/oci/json.ts';
 import { MANIFEST_TYPES } from '../../../format/oci/media-type.ts';
-import { type HttpResponse, readBody } from '../../../store/http-client.ts';
+import { type HttpResponse, readBody } from '../../../store/http-answer.ts';
 import type { RegistryClient } from './registry-client.ts';
 
 /** One layer may be tens of gigabytes over a slow line; idle deadlines watch over progress. */

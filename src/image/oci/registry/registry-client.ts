@@ -12,13 +12,8 @@ import { type RetryPolicy, retry } from '../../../base/retry.ts';
 import { showText } from '../../../format/oci/malformed.ts';
 import { isLoopback, type RegistryReference } from '../../../format/oci/reference.ts';
 import type { Credentials } from '../../../store/credential-helper.ts';
-import {
-  HttpClient,
-  type HttpOptions,
-  type HttpRequest,
-  type HttpResponse,
-  readJson,
-} from '../../../store/http-client.ts';
+import { type HttpResponse, readJson } from '../../../store/http-answer.ts';
+import { HttpClient, type HttpOptions, type HttpRequest } from '../../../store/http-client.ts';
 import { Authorizer } from './authorizer.ts';
 import { parseChallenge } from './challenge.ts';
 
