@@ -53,8 +53,18 @@ const WARM_TIMEOUT_MS = 60_000;
 export async function bundle() {
   const made = Math.min(...WARM.map((name) => timeOf(join(OUTPUT, `${name}.v8`)) ?? 0));
   if (made > newestSource()) return;
-  // With all compiled forms: none of other sources may ever be found beside a bundle.
-  rmSync(OUTPUT, { recursive: true, force: true });
+  // Made beside: others may be running the program, and no compiled form may ever be found beside other sources.
+  const folder = `${OUTPUT}-${process.pid}`;
+  try {
+    await makeBundles(folder);
+    rmSync(OUTPUT, { recursive: true, force: true });
+    renameSync(folder, OUTPUT);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function makeBundles(output) {
   const { build } = await import('esbuild');
   const common = {
     absWorkingDir: root,
@@ -77,22 +87,22 @@ export async function bundle() {
   await build({
     ...common,
     entryPoints: PACKAGES.map((name) => ({ in: `package:${name}`, out: flat(name) })),
-    outdir: join(OUTPUT, 'package'),
+    outdir: join(output, 'package'),
     plugins: [wholePackages(), oneLanguage()],
   });
   await build({
     ...common,
     entryPoints: Object.entries(BUNDLES).map(([out, path]) => ({ in: path, out })),
-    outdir: OUTPUT,
+    outdir: output,
     banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
     define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
     plugins: [commandTable(), packagesBeside()],
   });
   writeFileSync(
-    join(OUTPUT, 'daemon-main.cjs'),
+    join(output, 'daemon-main.cjs'),
     "require('../../bin/load-bundle.js').loadBundle(require.resolve('./mount-daemon.cjs'));\n",
   );
-  for (const name of WARM) await compile(name);
+  for (const name of WARM) await compile(output, name);
 }
 
 /** Name of a package's bundle. */
@@ -170,10 +180,10 @@ function oneLanguage() {
 }
 
 /** Runs a bundle as users do, and keeps what V8 has compiled by then. */
-async function compile(name) {
+async function compile(output, name) {
   const folder = mkdtempSync(join(tmpdir(), 'g8ufs-compile-'));
   try {
-    const child = spawn(process.execPath, [import.meta.filename, name, folder], {
+    const child = spawn(process.execPath, [import.meta.filename, join(output, `${name}.cjs`), folder], {
       stdio: ['ignore', 'ignore', 'pipe'],
       cwd: folder,
       env: {
@@ -198,16 +208,15 @@ async function compile(name) {
 }
 
 /** The child of {@link compile}. */
-async function runAndKeep(name, folder) {
+async function runAndKeep(path, folder) {
   const loader = createRequire(import.meta.url)('../bin/load-bundle.js');
   process.on('exit', () => {
     for (const [path, script] of loader.scripts) keep(loader.compiledPath(path), script);
   });
-  const path = join(OUTPUT, `${name}.cjs`);
   writeFileSync(join(folder, 'config.yaml'), '');
   const cache = join(folder, 'cache');
   const nothing = join(folder, 'absent.flist');
-  if (name === 'mount-daemon') {
+  if (path.endsWith('mount-daemon.cjs')) {
     process.argv = [process.execPath, path, '--cache', cache];
     loader.loadScript(path);
     await askDaemon(join(cache, 'run/control.sock'), nothing);
@@ -269,7 +278,7 @@ function timeOf(path) {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const [name, folder] = process.argv.slice(2);
-  if (name === undefined) await bundle();
-  else await runAndKeep(name, folder);
+  const [path, folder] = process.argv.slice(2);
+  if (path === undefined) await bundle();
+  else await runAndKeep(path, folder);
 }

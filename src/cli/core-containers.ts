@@ -6,7 +6,7 @@ import type { Logger } from '../fs/log.ts';
 import { networkSettings } from './network-settings.ts';
 
 /**
- * @param keepBridge whether the default bridge stays while this process runs
+ * @param keepBridge whether the default bridge stays while this process runs, which makes one container after the other
  * @throws ERR_CONFIG for network settings that cannot be
  */
 export async function containerSettings(
@@ -33,7 +33,7 @@ export async function containerSettings(
       deadlineMs: config.get('deadline'),
       tier: 'auto',
     },
-    network: new NodeNetwork(nodeNetwork),
+    network: new NodeNetwork(nodeNetwork, { isFixed: !keepBridge }),
     nodeNetwork,
     bridge: config.get('coreBridge'),
     namedCgroups: new NamedCgroups(),

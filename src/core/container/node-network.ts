@@ -5,13 +5,17 @@ import type { ContainerNetwork, PreparedNetwork } from './container-network.ts';
 
 export class NodeNetwork implements ContainerNetwork {
   readonly #network: Network;
+  readonly #isFixed: boolean;
 
-  constructor(network: Network) {
+  /** @param options.isFixed containers get no nics later: one without any needs no namespace with a name. Default false */
+  constructor(network: Network, options: { readonly isFixed?: boolean } = {}) {
     this.#network = network;
+    this.#isFixed = options.isFixed === true;
   }
 
   async prepare(id: number, args: ContainerArguments): Promise<PreparedNetwork> {
     if (args.host_network) return { namespace: 'host' };
+    if (this.#isFixed && args.nics.length === 0) return { namespace: 'none', resolvConf: [] };
     const request = { nics: args.nics, forwards: args.port ?? {} };
     const { netnsPath, nameServers, addresses } = await this.#network.prepare(id, request);
     const [address] = addresses;

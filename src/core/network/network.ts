@@ -248,6 +248,8 @@ export class Network {
     this.#leases.get(container)?.abort();
     this.#leases.delete(container);
     await removeNamespace(container, this.settings);
+    // Without a nic it has nothing in common with others, and most have no entry.
+    if ((await this.records.read()).containers[container] === undefined) return;
     await this.records.change(async (record) => {
       delete record.containers[container];
       await this.#settle(record);
