@@ -183,19 +183,23 @@ function oneLanguage() {
 async function compile(output, name) {
   const folder = mkdtempSync(join(tmpdir(), 'g8ufs-compile-'));
   try {
-    const child = spawn(process.execPath, [import.meta.filename, join(output, `${name}.cjs`), folder], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      cwd: folder,
-      env: {
-        PATH: process.env.PATH,
-        ...(process.env.G8UFS_ADDON && { G8UFS_ADDON: process.env.G8UFS_ADDON }),
-        HOME: folder,
-        G8UFS_RUN_DIR: join(folder, 'run'),
-        G8UFS_CONFIG: join(folder, 'config.yaml'),
-        G8UFS_LINGER: '0s',
+    const child = spawn(
+      process.execPath,
+      [import.meta.filename, join(output, `${name}.cjs`), folder],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        cwd: folder,
+        env: {
+          PATH: process.env.PATH,
+          ...(process.env.G8UFS_ADDON && { G8UFS_ADDON: process.env.G8UFS_ADDON }),
+          HOME: folder,
+          G8UFS_RUN_DIR: join(folder, 'run'),
+          G8UFS_CONFIG: join(folder, 'config.yaml'),
+          G8UFS_LINGER: '0s',
+        },
+        timeout: WARM_TIMEOUT_MS,
       },
-      timeout: WARM_TIMEOUT_MS,
-    });
+    );
     let words = '';
     child.stderr.on('data', (data) => {
       words += data;

@@ -2,7 +2,7 @@
  * A child process in the foreground, with the terminal, input and output of this one. Signals from the keyboard
  * reach the child by themselves; those that were sent to this process alone are passed on.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { G8Error, toG8Error } from '../base/errors.ts';
@@ -17,6 +17,10 @@ const SIGNAL_BASE = 128;
 export interface AttachedOptions {
   /** Called when the process runs. */
   readonly onStart?: (pid: number) => void;
+  /** Called when it is passed a signal that this process was sent. */
+  readonly onSignal?: () => void;
+  /** File that gets what it writes, instead of this process's output; its input is empty then. */
+  readonly output?: number;
 }
 
 /** Whether a process inside shall have a terminal: what was asked for, else when there is one. */
@@ -32,10 +36,11 @@ export function isTerminalWanted(flag: boolean | undefined): boolean {
  */
 export async function runAttached(
   [program, ...args]: readonly [string, ...string[]],
-  { onStart }: AttachedOptions = {},
+  { onStart, onSignal, output }: AttachedOptions = {},
 ): Promise<number> {
-  const child = spawn(program, args, { cwd: '/', stdio: 'inherit' });
-  const release = holdSignals(child);
+  const stdio = output === undefined ? 'inherit' : (['ignore', output, output] as const);
+  const child = spawn(program, args, { cwd: '/', stdio: stdio as StdioOptions });
+  const release = holdSignals(child, onSignal);
   try {
     return await new Promise((resolve, reject) => {
       child.once('spawn', () => onStart?.(child.pid as number));
@@ -56,9 +61,10 @@ export async function runAttached(
 }
 
 /** While the child runs, signals are its affair: this process waits for it, and has to clean up after it. */
-function holdSignals(child: ChildProcess): () => void {
+function holdSignals(child: ChildProcess, onSignal: () => void = () => {}): () => void {
   let timer: NodeJS.Timeout | undefined;
   const pass = (signal: NodeJS.Signals): void => {
+    onSignal();
     child.kill(signal);
     timer ??= setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
   };

@@ -38,6 +38,7 @@ export async function containerSettings(
     bridge: config.get('coreBridge'),
     namedCgroups: new NamedCgroups(),
     cgroupParent: config.get('coreCgroup'),
+    limits: { memoryBytes: config.get('coreMemory'), pidsCount: config.get('corePids') },
     initProgram: config.get('coreInit'),
     hubUrl: config.get('coreHub'),
     storage: config.get('coreStorage'),

@@ -14,7 +14,7 @@ export { dropExpectedDaemon } from '../fs/client.ts';
 
 /** Flags whose meaning only the command knows, or that need no daemon in the background. */
 const UNPLAIN =
-  /^(-h|--help|-f|--foreground|--debug|--(cache-(size|free)|metrics|slow-read)(=|$)|-[a-z]{2,})/;
+  /^(-h|--help|-f|--foreground|-d|--detach|--debug|--(cache-(size|free)|metrics|slow-read)(=|$)|-[a-z]{2,})/;
 
 /** The command that runs the daemon of a cache in the background. */
 export function daemonCommand(cacheDir: string, flags: readonly string[] = []): DaemonCommand {
@@ -24,7 +24,7 @@ export function daemonCommand(cacheDir: string, flags: readonly string[] = []): 
 
 /** Flags of `core run` that take no value. */
 const SWITCHES = new Set([
-  ...['-t', '--tty', '--no-tty', '--privileged'],
+  ...['-t', '--tty', '--no-tty', '-d', '--detach', '--privileged'],
   ...['--json', '-q', '--quiet', '-v', '--verbose', '--no-color'],
 ]);
 

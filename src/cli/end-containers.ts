@@ -3,6 +3,7 @@
  * opening the state folder does it.
  */
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { sleep } from '../base/deadline.ts';
 import { G8Error } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
@@ -28,8 +29,10 @@ export async function endContainers(
   const log = createLogger(context.debug ? 'debug' : 'error');
   const system = await systemOf({ config, log });
   await Promise.all(
-    chosen.map(async ({ record }) => {
+    chosen.map(async ({ record, folder }) => {
       const container = new Container(system, record);
+      // It may be gone by now, or its disk full: it is ended all the same.
+      await writeFile(folder.stopped, '', { mode: 0o600 }).catch(() => {});
       await stopGently(container, graceMs);
       await killInit(container);
     }),

@@ -2,7 +2,7 @@
  * Every setting in one place: type, default, unit, environment name and what it means. The help pages,
  * `config show` and the documentation come from here. Pure.
  */
-import { homedir } from 'node:os';
+import { homedir, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { parseSize } from '../base/bytes.ts';
 import { defaultCacheDir } from '../base/paths.ts';
@@ -270,6 +270,24 @@ export const SETTINGS = {
     parse: parseCount,
     fallback: () => 1000,
   },
+  coreMemory: {
+    env: 'G8UFS_CORE_MEMORY',
+    unit: 'bytes',
+    description:
+      "memory that one container may use unless it says so: a size, a share of the machine's, or none",
+    expected: 'a size such as 2GiB, a share such as 90%, or none',
+    parse: parseMemory,
+    fallback: () => Math.floor(totalmem() * 0.9),
+  },
+  corePids: {
+    env: 'G8UFS_CORE_PIDS',
+    unit: 'number',
+    description:
+      'processes and threads that one container may have unless it says so; 0: any number',
+    expected: 'a number from 0 to 100000',
+    parse: (text) => (text === '0' || text === 'none' ? 0 : parseCount(text)),
+    fallback: () => 4096,
+  },
   coreExtensions: {
     env: 'G8UFS_CORE_EXTENSIONS',
     unit: 'path',
@@ -356,6 +374,14 @@ export function parseDuration(text: string): number | undefined {
   if (match === null) return undefined;
   const milliseconds = Number(match[1]) * (DURATION_UNITS[match[2] as string] as number);
   return milliseconds > 0 ? milliseconds : undefined;
+}
+
+/** Bytes; 0 for `none`. */
+function parseMemory(text: string): number | undefined {
+  if (text === 'none') return 0;
+  const share = /^(\d{1,2}|100)%$/.exec(text)?.[1];
+  if (share !== undefined) return Math.floor((totalmem() * Number(share)) / 100) || undefined;
+  return parseSize(text);
 }
 
 /** From 1 to 100 000. */

@@ -14,7 +14,7 @@ import { NamedCgroups } from '../../src/core/cgroup/named-cgroups.ts';
 import { ContainerPlace } from '../../src/core/container/container-place.ts';
 import { readRecord } from '../../src/core/container/record.ts';
 import { ContainerWorld, NOTHING } from '../support/container-world.ts';
-import { run } from '../support/mount-world.ts';
+import { type Run, run } from '../support/mount-world.ts';
 
 test('create() starts a container on its image, and terminate() leaves nothing of it', async (context) => {
   const world = new ContainerWorld(context);
@@ -189,20 +189,21 @@ test('run() gives its caller the command in the foreground and leaves nothing of
   const world = new ContainerWorld(context);
   const containers = await world.open();
   const args = world.arguments(await world.image());
-  const attach = async ([program, ...words]: readonly string[]) =>
-    await run(program as string, ...words);
+  let told: Run | undefined;
+  const attach = async ([program, ...words]: readonly string[]) => {
+    told = await run(program as string, ...words);
+    return told.code;
+  };
   const script = 'cat /etc/motd; hostname; echo no >&2; exit 3';
-  const told = await containers.run(
-    { arguments: args, command: ['/bin/sh', '-c', script] },
-    attach,
-  );
+  const order = { arguments: args, command: ['/bin/sh', '-c', script] };
+  assert.equal(await containers.run(order, { attach }), 3);
   assert.deepEqual(told, { code: 3, stdout: 'welcome\ncore-1\n', stderr: 'no\n' });
   assert.deepEqual(world.leftovers(), NOTHING);
-  const absent = await containers.run({ arguments: args, command: ['/bin/absent'] }, attach);
-  assert.notEqual(absent.code, 0);
-  assert.match(absent.stderr, /No such file/);
+  const absent = { arguments: args, command: ['/bin/absent'] };
+  assert.notEqual(await containers.run(absent, { attach }), 0);
+  assert.match(told?.stderr ?? '', /No such file/);
   const wrong = world.arguments(args.root, { mount: { '/etc': '/etc/motd' } });
-  await assert.rejects(containers.run({ arguments: wrong, command: ['/bin/true'] }, attach), {
+  await assert.rejects(containers.run({ arguments: wrong, command: ['/bin/true'] }, { attach }), {
     code: 'ERR_CREATE',
     message: /cannot be started: .*motd/,
   });

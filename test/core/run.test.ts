@@ -11,7 +11,7 @@ import { until } from '../support/child-server.ts';
 import { ContainerWorld } from '../support/container-world.ts';
 import { interfaceNames, leftovers } from '../support/network-world.ts';
 import { NO_OWN_NETWORK } from '../support/own-network.ts';
-import { type CliResult, runChild, startCli } from '../support/run-cli.ts';
+import { type CliResult, runChild, runCli, startCli } from '../support/run-cli.ts';
 
 const options = { skip: NO_OWN_NETWORK };
 const PROGRAM = fileURLToPath(new URL('../support/g8ufs.js', import.meta.url));
@@ -127,6 +127,72 @@ test('core run hands flags of the command over, and input', options, async (t) =
   assert.deepEqual(await once(child, 'close'), [0, null]);
   assert.equal(text, 'from outside\n');
 });
+
+test('core run does what the image says, unless it is told otherwise', options, async (t) => {
+  const world = await RunWorld.open(t);
+  const { image } = world;
+  for (const words of [
+    [
+      'entrypoint',
+      '--',
+      '/bin/sh',
+      '-c',
+      'id -u; pwd; echo $A$B $HOME $0; readlink /etc/mtab',
+      'x',
+    ],
+    ['environ', '{"A":"1","B":"2"}'],
+    ['cmd', '["x"]'],
+    ['workdir', '/srv'],
+    ['user', 'guest'],
+  ]) {
+    const set = await runCli(['flist', 'metadata', 'set', image, ...words]);
+    assert.equal(set.code, 0, set.stderr);
+  }
+  const plain = await world.run('-e', 'B=3', image);
+  assert.equal(plain.stdout, '1000\n/srv\n13 / x\n../proc/self/mounts\n', plain.stderr);
+  const other = await world.run('-u', '0', '-w', '/etc', image, 'y');
+  assert.equal(other.stdout, '0\n/etc\n12 / y\n../proc/self/mounts\n', other.stderr);
+  const own = await world.run(
+    '--entrypoint',
+    '',
+    '--pids',
+    '77',
+    image,
+    'cat',
+    '/sys/fs/cgroup/pids/pids.max',
+  );
+  assert.match(`${own.stdout}${own.stderr}`, /^77\n$|No such file/);
+});
+
+test(
+  'core run -d starts what fails again, keeps its log, and leaves nothing',
+  options,
+  async (t) => {
+    const world = await RunWorld.open(t);
+    const script = 'echo run; [ -e /again ] && sleep 60; touch /again; exit 3';
+    const words = [
+      '-d',
+      '--restart',
+      'on-failure:3',
+      '--name',
+      'job',
+      world.image,
+      'sh',
+      '-c',
+      script,
+    ];
+    const started = await world.run(...words);
+    assert.deepEqual([started.stdout, started.stderr, started.code], ['1\n', '', 0]);
+    await until('The second run', async () => {
+      return (await world.cli('logs', 'job')).stdout === 'run\nrun\n';
+    });
+    assert.equal((await world.cli('stop', 'job')).code, 0);
+    await until('The end', async () => world.containers().length === 0);
+    const absent = await world.run('-d', world.core.mounts.path('absent.flist'));
+    assert.match(absent.stderr, /^g8ufs: .*absent\.flist.*ERR_NO_INPUT/);
+    assert.deepEqual([absent.stdout, absent.code], ['', 66]);
+  },
+);
 
 test('core run gives a terminal to whoever has one', options, async (t) => {
   const world = await RunWorld.open(t);

@@ -1,4 +1,5 @@
 /** Where what belongs to a container is: one folder for each below the state folder. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 export class ContainerFolder {
@@ -47,6 +48,11 @@ export class ContainerFolder {
     return join(this.path, 'files', name);
   }
 
+  /** Is there when somebody has ended the container, and its command is not to be started again. */
+  get stopped(): string {
+    return join(this.path, 'stopped');
+  }
+
   /** What the first process writes. */
   get log(): string {
     return join(this.path, 'container.log');
@@ -56,6 +62,11 @@ export class ContainerFolder {
   get jobs(): string {
     return join(this.path, 'jobs');
   }
+}
+
+/** Whether the command of a container stays ended, once it is. */
+export function isToStay(folder: ContainerFolder): boolean {
+  return existsSync(folder.stopped);
 }
 
 /** Name of a container for the runtime. */

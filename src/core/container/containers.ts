@@ -5,13 +5,14 @@
  *
  * Concurrency: calls may overlap. One container ends once, whoever asked first.
  */
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
+import { sleep } from '../../base/deadline.ts';
 import { G8Error, isG8Error } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
 import { connectDaemon } from '../../fs/client.ts';
 import { readMountinfo } from '../../fs/mountinfo.ts';
 import { Container, type EndReason } from './container.ts';
-import { runtimeName } from './container-folder.ts';
+import { type ContainerFolder, isToStay, runtimeName } from './container-folder.ts';
 import { takeId, withIdLock } from './ids.ts';
 import { checkCgroups, joinCgroups } from './joined-cgroups.ts';
 import { waitForPid } from './pid-file.ts';
@@ -19,6 +20,7 @@ import { type ContainerOrder, mountPointsOf, prepare } from './prepare.ts';
 import { identify, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { Reconciler } from './reconcile.ts';
 import { type ContainerRecord, writeRecord } from './record.ts';
+import { type RestartPolicy, Restarts } from './restart.ts';
 import { RootMounts, type RootMountsOptions } from './root-mounts.ts';
 import { lastError } from './runtime.ts';
 import { killInit, stopGently } from './stop.ts';
@@ -36,6 +38,26 @@ export interface ContainersOptions extends Omit<ContainerSystem, 'mounts'> {
   readonly adopt?: boolean;
   /** Called when a container has been taken away. */
   readonly onEnd?: (container: Container, reason: EndReason) => void;
+}
+
+/** How a command in the foreground is run. */
+export interface Foreground {
+  /**
+   * Starts the program that it is given, with a terminal, pipes and signals as it likes, and waits for its end: the exit
+   * status is that of the container's command.
+   */
+  readonly attach: (
+    argv: readonly [program: string, ...args: string[]],
+    id: number,
+  ) => Promise<number>;
+  /** Default: it is run once. */
+  readonly restart?: RestartPolicy;
+  /** Called when it runs. */
+  readonly onRunning?: (id: number) => void;
+  /** Whether it shall not be started again, whatever `restart` says. */
+  readonly isOver?: () => boolean;
+  /** Ends the wait for another run. */
+  readonly signal?: AbortSignal;
 }
 
 export class Containers {
@@ -119,14 +141,14 @@ export class Containers {
     const { id } = record;
     const folder = folderOf(this.#system, id);
     try {
-      const network = await prepare(this.#system, record, order);
+      const { network, command } = await prepare(this.#system, record, order);
       await using log = await open(folder.log, 'a', 0o600);
       const pid = await this.#system.runtime.start(runtimeName(id), folder.bundle, log.fd);
       await joinCgroups(this.#system, order.arguments.cgroups, pid);
       const nics = network.nics ?? record.arguments.nics;
       // A command may have ended by now: then it is found dead like any other.
       const init = identify(pid) ?? { pid, startTicks: '', boot: '' };
-      const running = { ...record, state: 'running', init } as const;
+      const running = { ...record, state: 'running', init, command } as const;
       return await this.#keep({ ...running, arguments: { ...record.arguments, nics } });
     } catch (error) {
       await this.#takeAway(record);
@@ -137,43 +159,56 @@ export class Containers {
   }
 
   /**
-   * Makes a container that runs a command in the foreground, and takes it away when that has ended.
+   * Makes a container that runs a command in the foreground, and takes it away when that has ended for good.
    *
-   * @param attach starts the program that it is given, with a terminal, pipes and signals as it likes, and waits for
-   *   its end: the exit status is that of the container's command
-   * @returns what `attach` returns
-   * @throws as {@link create}; ERR_CREATE when the command cannot be started
+   * @returns the exit status of the last run
+   * @throws as {@link create}; ERR_CREATE when the command cannot be started; ERR_ABORTED while it waits for another run
    */
-  async run<T>(
-    order: ContainerOrder,
-    attach: (argv: readonly [program: string, ...args: string[]], id: number) => Promise<T>,
-  ): Promise<T> {
+  async run(order: ContainerOrder, foreground: Foreground): Promise<number> {
     const record = await this.#reserve(order);
     const { id } = record;
-    const folder = folderOf(this.#system, id);
+    const restarts = new Restarts(foreground.restart ?? { when: 'no' });
     try {
-      await prepare(this.#system, record, order);
-      const { argv, pidFile, log } = this.#system.runtime.foreground(
-        runtimeName(id),
-        folder.bundle,
-      );
-      const attached = attach(argv, id);
-      const over = attached.then(
-        () => {},
-        () => {},
-      );
-      const pid = await waitForPid(pidFile, over);
-      if (pid === undefined) {
-        const words = (await lastError(log)) ?? 'it ended at once';
-        throw new G8Error('ERR_CREATE', `Container ${id} cannot be started: ${words}`);
+      const { command } = await prepare(this.#system, record, order);
+      for (;;) {
+        const begin = performance.now();
+        const exitCode = await this.#runOnce({ ...record, command }, foreground);
+        const delayMs = restarts.next(exitCode, performance.now() - begin);
+        if (delayMs === undefined || foreground.isOver?.() || isToStay(this.#folder(id))) {
+          return exitCode;
+        }
+        await this.#system.runtime.delete(runtimeName(id));
+        await sleep(delayMs, foreground.signal);
       }
-      // For whoever wants to enter it meanwhile.
-      await writeRecord(folder.path, { ...record, state: 'running', init: identify(pid) ?? null });
-      return await attached;
     } finally {
       await this.#takeAway(record);
       this.#making.delete(id);
     }
+  }
+
+  async #runOnce(record: ContainerRecord, foreground: Foreground): Promise<number> {
+    const { id } = record;
+    const folder = this.#folder(id);
+    const { argv, pidFile, log } = this.#system.runtime.foreground(runtimeName(id), folder.bundle);
+    await rm(pidFile, { force: true });
+    const attached = foreground.attach(argv, id);
+    const over = attached.then(
+      () => {},
+      () => {},
+    );
+    const pid = await waitForPid(pidFile, over);
+    if (pid === undefined) {
+      const words = (await lastError(log)) ?? 'it ended at once';
+      throw new G8Error('ERR_CREATE', `Container ${id} cannot be started: ${words}`);
+    }
+    // For whoever wants to enter it meanwhile.
+    await writeRecord(folder.path, { ...record, state: 'running', init: identify(pid) ?? null });
+    foreground.onRunning?.(id);
+    return await attached;
+  }
+
+  #folder(id: number): ContainerFolder {
+    return folderOf(this.#system, id);
   }
 
   /**

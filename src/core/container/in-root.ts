@@ -6,7 +6,7 @@
  * Concurrency: safe beside other calls; not beside processes that rename folders of the same root meanwhile.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readlink } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readlink, symlink } from 'node:fs/promises';
 import { G8Error } from '../../base/errors.ts';
 
 /** As many as the kernel follows (path_resolution(7)). */
@@ -58,6 +58,14 @@ export async function writeInRoot(root: string, path: string, content: string): 
     await file.chmod(0o600);
     await file.truncate();
     await file.writeFile(content);
+  });
+}
+
+/** Makes a link, unless something has that name or its folder is not there. @throws ERR_USAGE */
+export async function linkInRoot(root: string, path: string, target: string): Promise<void> {
+  await at(root, path, false, async (place) => {
+    if (place === undefined || (await lookAt(place)) !== undefined) return;
+    await symlink(target, pathOf(place));
   });
 }
 

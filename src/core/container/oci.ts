@@ -46,7 +46,16 @@ export interface Bind {
   readonly isReadOnly: boolean;
 }
 
-/** Bounds for all processes of a container together; absent: none. */
+/** Whom a process in a container runs as, by the container's own numbers. */
+export interface ContainerUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids?: readonly number[];
+  /** Home folder, unless the environment says another. */
+  readonly home?: string;
+}
+
+/** Bounds for all processes of a container together; absent or 0: none. */
 export interface ContainerLimits {
   readonly memoryBytes?: number;
   readonly pidsCount?: number;
@@ -61,6 +70,8 @@ export interface OciOptions {
   readonly hostname: string;
   readonly privileged: boolean;
   readonly env: Readonly<Record<string, string>>;
+  /** Default root. */
+  readonly user?: ContainerUser;
   /** What the first process runs; absent: nothing, the container then lives until it is terminated. */
   readonly command?: readonly string[];
   readonly cwd?: string;
@@ -98,7 +109,7 @@ export interface OciConfig {
   readonly hostname: string;
   readonly process: {
     readonly terminal: boolean;
-    readonly user: { readonly uid: number; readonly gid: number };
+    readonly user: Omit<ContainerUser, 'home'>;
     readonly args: readonly string[];
     readonly env: readonly string[];
     readonly cwd: string;
@@ -120,15 +131,16 @@ export interface OciConfig {
 export function ociConfig(options: OciOptions): OciConfig {
   const { privileged, command, id } = options;
   const capabilities = containerCapabilities(options.status, privileged);
+  const { home, ...user } = options.user ?? { uid: 0, gid: 0 };
   return {
     ociVersion: '1.0.2',
     hostname: options.hostname || `core-${id}`,
     process: {
       terminal: options.terminal ?? false,
-      user: { uid: 0, gid: 0 },
+      user,
       // No rlimits: those of this process go on, and asking for more than its hard limits fails.
       args: command === undefined ? [INIT_PATH, '-P'] : [INIT_PATH, '--', ...command],
-      env: containerEnvironment(options.env),
+      env: containerEnvironment({ ...(home !== undefined && { HOME: home }), ...options.env }),
       cwd: options.cwd ?? '/',
       noNewPrivileges: !privileged,
       capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
@@ -214,12 +226,12 @@ const COMMON_MOUNTS: readonly OciMount[] = [
   },
 ];
 
-/** Null, zero, full, random, urandom, tty, ptmx, terminals, tun; and making nodes, which alone opens nothing. */
+/** Null, zero, full, random, urandom, tty, console, ptmx, terminals, tun; and making nodes, which alone opens nothing. */
 const DEVICE_RULES: readonly DeviceRule[] = [
   { allow: false, access: 'rwm' },
   { allow: true, type: 'c', access: 'm' },
   ...[3, 5, 7, 8, 9].map((minor) => character(1, minor)),
-  ...[0, 2].map((minor) => character(5, minor)),
+  ...[0, 1, 2].map((minor) => character(5, minor)),
   { allow: true, type: 'c', major: 136, access: 'rwm' },
   character(10, 200),
 ];
@@ -232,10 +244,10 @@ function resources(limits: ContainerLimits, privileged: boolean): Record<string,
   const { memoryBytes, pidsCount, cpuCount } = limits;
   return {
     devices: privileged ? [{ allow: true, access: 'rwm' }] : DEVICE_RULES,
-    ...(memoryBytes === undefined ? {} : { memory: { limit: memoryBytes } }),
-    ...(pidsCount === undefined ? {} : { pids: { limit: pidsCount } }),
-    ...(cpuCount === undefined
-      ? {}
-      : { cpu: { quota: Math.round(cpuCount * CPU_PERIOD_US), period: CPU_PERIOD_US } }),
+    ...(memoryBytes && { memory: { limit: memoryBytes } }),
+    ...(pidsCount && { pids: { limit: pidsCount } }),
+    ...(cpuCount && {
+      cpu: { quota: Math.round(cpuCount * CPU_PERIOD_US), period: CPU_PERIOD_US },
+    }),
   };
 }

@@ -10,8 +10,15 @@ import { makeFolder } from '../../base/make-folder.ts';
 import { type ContainerArguments, isFlistSource } from './arguments.ts';
 import type { ContainerFolder } from './container-folder.ts';
 import type { PreparedNetwork } from './container-network.ts';
-import { writeInRoot } from './in-root.ts';
-import { type Bind, type ContainerLimits, OWN_FOLDER, ociConfig } from './oci.ts';
+import { linkInRoot, writeInRoot } from './in-root.ts';
+import {
+  type Bind,
+  type ContainerLimits,
+  type ContainerUser,
+  OWN_FOLDER,
+  ociConfig,
+} from './oci.ts';
+import { findUser, readProcessDefaults } from './process-defaults.ts';
 import type { ContainerRecord } from './record.ts';
 import { mountLimited } from './root-mounts.ts';
 import { rootSource } from './root-source.ts';
@@ -22,6 +29,15 @@ export interface ContainerOrder {
   readonly arguments: ContainerArguments;
   /** What the first process runs; absent: nothing, the container waits for jobs until it is terminated. */
   readonly command?: readonly string[];
+  /**
+   * What is not said here is taken from the image: `command` is then what follows its entrypoint, by default what
+   * the image says, and a shell when it says nothing. Default false.
+   */
+  readonly fromImage?: boolean;
+  /** In the place of the image's entrypoint and its arguments. */
+  readonly entrypoint?: readonly string[];
+  /** `user[:group]`, names or numbers of the container; default root. */
+  readonly user?: string;
   /** Where the command starts; default `/`. */
   readonly cwd?: string;
   /** The command gets the terminal of whoever starts it in the foreground. Default false. */
@@ -36,15 +52,21 @@ export function mountPointsOf(folder: ContainerFolder, args: ContainerArguments)
   return [folder.root, ...flistMounts(args).map((_, index) => folder.mount(index).point)];
 }
 
+export interface PreparedContainer {
+  /** The network as it has become. */
+  readonly network: PreparedNetwork;
+  /** What the first process will run; `null`: nothing. */
+  readonly command: readonly string[] | null;
+}
+
 /**
- * @returns the network as it has become
  * @throws ERR_NO_INPUT, ERR_USAGE, ERR_MOUNT, ERR_FLIST_FORMAT, ERR_STORE_UNAVAILABLE, and what the network throws
  */
 export async function prepare(
   system: ContainerSystem,
   { id }: Pick<ContainerRecord, 'id'>,
   order: ContainerOrder,
-): Promise<PreparedNetwork> {
+): Promise<PreparedContainer> {
   const folder = folderOf(system, id);
   await checkBinds(order.arguments);
   await makeFolders(folder, order);
@@ -54,14 +76,47 @@ export async function prepare(
   const results = await Promise.allSettled([connected, mounted]);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   const network = await connected;
+  const process = await processOf(order, folder.root, await mounted);
   for (const [path, content] of Object.entries(order.arguments.config ?? {})) {
     await writeInRoot(folder.root, path, content);
   }
+  await linkInRoot(folder.root, '/etc/mtab', '../proc/self/mounts');
   await Promise.all([
     writeNames(folder, id, order.arguments, network),
-    writeBundle(system, folder, id, order, network),
+    writeBundle(system, folder, id, { order, network, process }),
   ]);
-  return network;
+  return { network, command: process.command ?? null };
+}
+
+/** How the first process is started. */
+interface FirstProcess {
+  readonly command: readonly string[] | undefined;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly user: ContainerUser;
+}
+
+async function processOf(
+  order: ContainerOrder,
+  root: string,
+  imageDir: string,
+): Promise<FirstProcess> {
+  const { command, cwd, entrypoint, fromImage, user = '' } = order;
+  const env = order.arguments.env ?? {};
+  if (fromImage !== true) {
+    return { command, cwd: cwd ?? '/', env, user: await findUser(root, user) };
+  }
+  const image = await readProcessDefaults(imageDir);
+  const words = [
+    ...(entrypoint ?? image.entrypoint),
+    ...(command ?? (entrypoint === undefined ? image.cmd : [])),
+  ];
+  return {
+    command: words.length > 0 ? words : ['/bin/sh'],
+    cwd: cwd ?? (image.workdir || '/'),
+    env: { ...image.env, ...env },
+    user: await findUser(root, user || image.user),
+  };
 }
 
 function flistMounts(args: ContainerArguments): [source: string, target: string][] {
@@ -86,11 +141,12 @@ async function makeFolders(folder: ContainerFolder, order: ContainerOrder): Prom
   for (const path of [...points, ...own]) await makeFolder(path, { mode: 0o700 });
 }
 
+/** @returns folder of the root's unpacked image */
 async function mountAll(
   system: ContainerSystem,
   folder: ContainerFolder,
   args: ContainerArguments,
-): Promise<void> {
+): Promise<string> {
   const { mounts, hubUrl } = system;
   const { storage } = args;
   const root = { mountPoint: folder.root, upper: folder.upper, work: folder.work, storage };
@@ -102,6 +158,7 @@ async function mountAll(
     }),
   ]);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return (results[0] as PromiseFulfilledResult<string>).value;
 }
 
 /** The files of /etc that say what the container is called and how it finds others. */
@@ -138,22 +195,23 @@ async function writeBundle(
   system: ContainerSystem,
   folder: ContainerFolder,
   id: number,
-  order: ContainerOrder,
-  network: PreparedNetwork,
+  made: { order: ContainerOrder; network: PreparedNetwork; process: FirstProcess },
 ): Promise<void> {
-  const { arguments: args, command, cwd, terminal, limits = {} } = order;
+  const { order, network, process: first } = made;
+  const { arguments: args, terminal } = order;
   const config = ociConfig({
     id,
     rootfs: folder.root,
     hostname: args.hostname,
     privileged: args.privileged,
-    env: args.env ?? {},
-    ...(command === undefined ? {} : { command }),
-    ...(cwd === undefined ? {} : { cwd }),
+    env: first.env,
+    user: first.user,
+    ...(first.command === undefined ? {} : { command: first.command }),
+    cwd: first.cwd,
     ...(terminal === undefined ? {} : { terminal }),
     network: network.namespace,
     cgroupPath: cgroupOf(system, id),
-    limits,
+    limits: { ...system.limits, ...order.limits },
     binds: bindsOf(system, folder, args),
     initProgram: system.initProgram,
     status: readFileSync('/proc/self/status', 'utf8'),

@@ -3,12 +3,13 @@
  * connection is kept while it is needed, because its end says that the daemon has died and its mounts with it.
  */
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { G8Error, isG8Error } from '../../base/errors.ts';
 import { connectOrStartDaemon, type DaemonCommand } from '../../fs/client.ts';
 import type { ControlClient } from '../../fs/control.ts';
 import { findMount, readMountinfo } from '../../fs/mountinfo.ts';
-import type { MountRequest } from '../../fs/mounts.ts';
+import type { MountRecord, MountRequest } from '../../fs/mounts.ts';
 import { unmount } from '../../fs/unmount.ts';
 
 const execute = promisify(execFile);
@@ -83,9 +84,10 @@ export class RootMounts {
   }
 
   /**
+   * @returns folder of the unpacked image
    * @throws what the mount daemon throws: ERR_NO_INPUT, ERR_FLIST_FORMAT, ERR_STORE_UNAVAILABLE, ERR_MOUNT and others
    */
-  async mount({ source, mountPoint, upper, work, storage }: RootMount): Promise<void> {
+  async mount({ source, mountPoint, upper, work, storage }: RootMount): Promise<string> {
     const { stores, deadlineMs, tier } = this.#options;
     const request: MountRequest = {
       source,
@@ -103,8 +105,8 @@ export class RootMounts {
     for (let attempt = 1; ; attempt++) {
       const client = await this.connect();
       try {
-        await client.request('mount', request, MOUNT_TIMEOUT_MS);
-        return;
+        const { image } = await client.request<MountRecord>('mount', request, MOUNT_TIMEOUT_MS);
+        return join(this.cacheDir, 'flists', image);
       } catch (error) {
         const isLeaving = isG8Error(error, 'ERR_ABORTED') || client.isClosed;
         if (!isLeaving || attempt === ATTEMPTS_MAX) throw error;

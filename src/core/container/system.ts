@@ -4,6 +4,7 @@ import type { Logger } from '../../fs/log.ts';
 import type { NamedCgroups } from '../cgroup/named-cgroups.ts';
 import { ContainerFolder } from './container-folder.ts';
 import type { ContainerNetwork } from './container-network.ts';
+import type { ContainerLimits } from './oci.ts';
 import type { RootMounts } from './root-mounts.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -16,6 +17,8 @@ export interface ContainerSystem {
   readonly cgroupParent: string;
   /** Groups by name that containers may join; absent: there are none. */
   readonly namedCgroups?: Pick<NamedCgroups, 'has' | 'addTask'>;
+  /** Of every container, unless it says others. */
+  readonly limits?: ContainerLimits;
   /** Static program that reaps orphans and passes signals on. */
   readonly initProgram: string;
   /** Programs of ours that are seen in every container: path of the host by name inside. */

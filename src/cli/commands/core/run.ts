@@ -3,7 +3,9 @@ import { isAbsolute, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { G8Error } from '../../../base/errors.ts';
 import type { ContainerArguments } from '../../../core/container/arguments.ts';
+import type { Foreground } from '../../../core/container/containers.ts';
 import type { ContainerLimits } from '../../../core/container/oci.ts';
+import { parseRestartPolicy, type RestartPolicy } from '../../../core/container/restart.ts';
 import { takesCommand } from '../../command-words.ts';
 import type { Context } from '../../context.ts';
 import type { StateFlags } from '../../core-access.ts';
@@ -13,6 +15,10 @@ interface Flags extends StateFlags {
   readonly tty?: boolean;
   readonly env: readonly string[];
   readonly workdir?: string;
+  readonly user?: string;
+  readonly entrypoint?: string;
+  readonly detach?: boolean;
+  readonly restart?: RestartPolicy;
   readonly volume: readonly string[];
   readonly publish: readonly string[];
   readonly network: readonly string[];
@@ -30,11 +36,15 @@ export function command(context: Context): Command {
   const run = new Command('run')
     .description('run a command in a new container whose root is a flist')
     .argument('<flist>', 'flist file, its URL on a hub, or a name on the configured hub')
-    .argument('[program...]', 'program and arguments (default: /bin/sh)')
+    .argument('[program...]', 'program and arguments (default: those of the image, or /bin/sh)')
+    .option('-d, --detach', 'in the background; prints the number of the container')
     .option('-t, --tty', 'with a terminal (default: when stdin and stdout are one)')
     .option('--no-tty', 'without a terminal')
     .option('-e, --env <name=value>', 'set a variable (repeatable)', collect, [])
-    .option('-w, --workdir <dir>', 'where it starts (default: /)')
+    .option('-w, --workdir <dir>', 'where it starts (default: where the image says, or /)')
+    .option('-u, --user <user>', 'whom it runs as, user[:group] (default: as the image says)')
+    .option('--entrypoint <program>', "instead of the image's; empty: none")
+    .option('--restart <when>', 'no, on-failure[:COUNT] or always (default: no)', restartPolicy)
     .option(
       '--volume <source:dir>',
       'show a path or flist of yours inside (repeatable)',
@@ -51,24 +61,30 @@ export function command(context: Context): Command {
     .option('--name <name>', 'for other commands')
     .option('--hostname <name>', 'of the container (default: core-<number>)')
     .option('--privileged', 'with all capabilities and devices')
-    .option('--memory <size>', 'memory that it may use', size)
+    .option('--memory <size>', 'memory that it may use, or none (default: see config show)', size)
     .option('--cpus <number>', 'processors that it may use, such as 0.5', fraction)
-    .option('--pids <number>', 'processes that it may have', count)
+    .option('--pids <number>', 'processes it may have, or none (default: see config show)', count)
     .option('-s, --store <url>', 'where chunks are, asked in this order (repeatable)', collect, [])
     .option('--cache <dir>', 'folder of the content cache (default: see config show)')
     .option('--state <dir>', 'state folder of the core daemon (default: see config show)')
-    .action((flist: string, words: string[], flags: Flags) => start(context, flist, words, flags));
+    .action((flist: string, words: string[], flags: Flags, self: Command) =>
+      start(context, flist, words, flags, self),
+    );
   return addHelpSections(takesCommand(run), {
     notes: [
       'Everything of the container is gone when the command has ended. It needs neither a Redis nor the core daemon; the mount daemon is started when it does not run.',
       'The exit status is that of the command, 128 and the number of the signal that ended it.',
+      'What the image says of its program, environment, folder and user is the default, also when it was converted from an OCI image; a program that is given follows the entrypoint of the image, if it has one.',
+      'A command that is started again keeps its container with all it has written. It waits half a second first, and twice as long each time up to a minute, unless it ran for ten seconds.',
+      'In the background, a process looks after the container: it keeps its output (core logs), starts it again, and takes it away at its end.',
     ],
     examples: [
       ['core run debian.flist', 'a shell in it'],
       ['core run http://hub:8080/demo/python.flist python3 -c "print(1)"', 'one command'],
       ['core run -p 8080:80 --volume /srv/www:/var/www web.flist', 'a server that the host shows'],
+      ['core run -d --restart always --name web web.flist', 'one that stays'],
     ],
-    settings: ['coreState', 'coreRuntime', 'cacheDir', 'stores'],
+    settings: ['coreState', 'coreRuntime', 'coreMemory', 'corePids', 'cacheDir', 'stores'],
     failures: [
       ...(['ERR_NO_INPUT', 'ERR_FLIST_FORMAT', 'ERR_STORE_UNAVAILABLE', 'ERR_MOUNT'] as const),
       ...(['ERR_CREATE', 'ERR_CONFIG', 'ERR_PERMISSION', 'ERR_IO', 'ERR_TIMEOUT'] as const),
@@ -81,9 +97,15 @@ async function start(
   flist: string,
   words: readonly string[],
   flags: Flags,
+  self: Command,
 ): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new G8Error('ERR_PERMISSION', 'Containers need root');
+  }
+  const supervisor = flags.detach === true ? await import('../../supervisor.ts') : undefined;
+  if (supervisor?.isSupervisor(context.env) === false) {
+    await startDetached(context, argvOf(self));
+    return;
   }
   const [{ loadConfig }, { openContainers }, { createLogger }, attached] = await Promise.all([
     import('../../../config/config.ts'),
@@ -98,19 +120,60 @@ async function start(
     log,
     ...(flags.store.length > 0 && { stores: flags.store }),
   });
+  let isOver = false;
+  const onSignal = (): void => {
+    isOver = true;
+  };
+  const attach: Foreground['attach'] = async (argv, id) => {
+    if (supervisor === undefined) return await attached.runAttached(argv, { onSignal });
+    const { folderOf } = await import('../../../core/container/system.ts');
+    const folder = folderOf({ stateDir: config.get('coreState') }, id);
+    return await supervisor.runLogged(argv, folder, log, { onSignal });
+  };
   try {
-    const args = await argumentsOf(context, flist, flags, config.get('coreBridge'));
     const order = {
-      arguments: args,
-      command: words.length > 0 ? words : ['/bin/sh'],
-      cwd: flags.workdir ?? '/',
-      terminal: attached.isTerminalWanted(flags.tty),
+      arguments: await argumentsOf(context, flist, flags, config.get('coreBridge')),
+      fromImage: true,
+      ...(words.length > 0 && { command: words }),
+      ...(flags.entrypoint !== undefined && {
+        entrypoint: flags.entrypoint === '' ? [] : [flags.entrypoint],
+      }),
+      ...(flags.user !== undefined && { user: flags.user }),
+      ...(flags.workdir !== undefined && { cwd: flags.workdir }),
+      terminal: supervisor === undefined && attached.isTerminalWanted(flags.tty),
       limits: limitsOf(flags),
     };
-    context.setExitCode(await containers.run(order, (command) => attached.runAttached(command)));
+    const exitCode = await containers.run(order, {
+      attach,
+      ...(flags.restart !== undefined && { restart: flags.restart }),
+      ...(supervisor !== undefined && { onRunning: supervisor.tellRunning }),
+      isOver: () => isOver,
+      signal: context.signal,
+    });
+    context.setExitCode(exitCode);
   } finally {
     await containers.close();
   }
+}
+
+/** What the program was called with. */
+function argvOf(command: Command): string[] {
+  let program: Command = command;
+  while (program.parent !== null) program = program.parent;
+  return (program as Command & { readonly rawArgs: string[] }).rawArgs;
+}
+
+async function startDetached(context: Context, argv: readonly string[]): Promise<void> {
+  const { startInBackground } = await import('../../supervisor.ts');
+  const started = await startInBackground(argv, context.env);
+  if ('id' in started) {
+    const { printJson } = await import('../../ui/json.ts');
+    if (context.json) await printJson(context, { id: started.id });
+    else context.stdout.write(`${started.id}\n`);
+    return;
+  }
+  context.stderr.write(started.words);
+  context.setExitCode(started.exitCode);
 }
 
 async function argumentsOf(
@@ -174,7 +237,9 @@ function limitsOf({ memory, cpus, pids }: Flags): ContainerLimits {
   };
 }
 
+/** 0: no bound. */
 function size(text: string): number {
+  if (text === 'none') return 0;
   const match = /^(\d{1,12})(|[KMGT])(?:i?B)?$/i.exec(text);
   const power = ['', 'K', 'M', 'G', 'T'].indexOf((match?.[2] ?? '').toUpperCase());
   if (match !== null && Number(match[1]) > 0) return Number(match[1]) * 1024 ** power;
@@ -186,7 +251,17 @@ function fraction(text: string): number {
   throw new InvalidArgumentError('Not a number above 0.');
 }
 
+function restartPolicy(text: string): RestartPolicy {
+  try {
+    return parseRestartPolicy(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+/** 0: no bound. */
 function count(text: string): number {
+  if (text === 'none') return 0;
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('Not a whole number above 0.');
 }
