@@ -71,6 +71,10 @@ export async function startDaemon(
     freeFloorBytes: config.get('cacheFree'),
     slowReadMs: config.get('slowRead'),
     ...(metrics === undefined ? {} : { metrics }),
+    policy: {
+      path: config.get('policy'),
+      mustExist: config.effective('policy').origin !== 'default',
+    },
     version: packageVersion(),
     log: createLogger(context.debug ? 'debug' : (options.logLevel ?? 'info')),
     onEmpty: () => (lingerMs === 0 ? end() : endUnlessUsed(lingerMs)),

@@ -108,6 +108,14 @@ export const SETTINGS = {
     parse: (text) => text.split(/\s+/).filter((path) => path !== ''),
     fallback: (): string[] => [],
   },
+  policy: {
+    env: 'G8UFS_POLICY',
+    unit: 'path',
+    description: 'rules of what may be mounted, and signed by whom',
+    expected: 'a path',
+    parse: parsePath,
+    fallback: () => '/etc/g8ufs/policy.json',
+  },
   blockSize: {
     env: 'G8UFS_BLOCK_SIZE',
     unit: 'bytes',

@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CODES, type ErrorCode, G8Error, toG8Error } from '../base/errors.ts';
 import { makeFolderSync } from '../base/make-folder.ts';
+import { confined } from './confine.ts';
 import { ControlClient } from './control.ts';
 
 /** A daemon that starts answers within this: opening a large cache takes a fraction of it. */
@@ -94,7 +95,8 @@ function takeExpected(cacheDir: string): Promise<G8Error | undefined> | undefine
 /** @throws ERR_IO when its log cannot be opened */
 function startDaemon({ cacheDir, program, args }: DaemonCommand): StartingDaemon {
   const log = openLog(cacheDir);
-  const child = spawn(program, [...args, '--notify-fd', '3'], {
+  const [file, words] = confined(program, [...args, '--notify-fd', '3']);
+  const child = spawn(file, words, {
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log, 'pipe'],

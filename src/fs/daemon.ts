@@ -10,12 +10,16 @@ import type { MetricsServer } from '../base/metrics-server.ts';
 import { ContentCache } from '../cache/cache.ts';
 import type { Profile } from '../format/profile.ts';
 import { addon } from '../native/load.ts';
+import { HealthTable } from '../store/health.ts';
+import { shownSource } from '../store/http-url.ts';
+import type { Policy } from './admission.ts';
 import { controlSocket } from './client.ts';
 import { serveControl } from './control.ts';
 import { Demand } from './demand.ts';
 import { Explainer } from './explain.ts';
 import { ImageStore } from './images.ts';
 import { KernelTier } from './kernel/tier.ts';
+import { withinKernelTimeout } from './kernel-timeout.ts';
 import type { Logger } from './log.ts';
 import { MountMetrics } from './metrics.ts';
 import { LazyStore, openMountStore } from './mount-store.ts';
@@ -43,6 +47,8 @@ export interface DaemonOptions {
   readonly version: string;
   /** A read that waits this long is told of in the log; default {@link SLOW_READ_MS}. */
   readonly slowReadMs?: number;
+  /** The administrator's rules for what may be mounted. */
+  readonly policy?: Policy;
   /** Where to serve metrics over HTTP; default nowhere. */
   readonly metrics?: { readonly host: string; readonly port: number };
   /** Called when the last mount is gone. */
@@ -57,6 +63,7 @@ export class Daemon {
   readonly #log: Logger;
   readonly #explainer: Explainer;
   readonly #metrics = new MountMetrics();
+  readonly #health = new HealthTable();
   readonly #version: string;
   #metricsServer: MetricsServer | undefined;
   readonly #abort = new AbortController();
@@ -74,7 +81,7 @@ export class Daemon {
       tmp: join(cacheDir, 'tmp'),
       onStale: (url, error) =>
         log.warn(
-          { url: withoutUser(url), code: error.code },
+          { url: shownSource(url), code: error.code },
           'hub is away, its last image is used',
         ),
       // The HTTP client is loaded only for images that come from a server.
@@ -96,7 +103,8 @@ export class Daemon {
       lowerDir: join(cacheDir, 'run', 'lower'),
       cacheDir,
       log,
-      openStore: (request, image) => openMountStore({ ...request, image }),
+      policy: options.policy,
+      openStore: (request, image) => openMountStore({ ...request, image, health: this.#health }),
       // The first miss should not wait for the HTTP client. What fails here fails again there.
       onMounted: (store) => {
         if (store instanceof LazyStore) store.warmUp().catch(() => {});
@@ -179,7 +187,10 @@ export class Daemon {
   async handle(method: string, params: unknown): Promise<unknown> {
     switch (method) {
       case 'mount':
-        return this.mounts.mount(parseMountRequest(params), this.#abort.signal);
+        return this.mounts.mount(
+          withinKernelTimeout(parseMountRequest(params), this.#log),
+          this.#abort.signal,
+        );
       case 'unmount': {
         const { mountPoint, lazy } = parseUnmountRequest(params);
         return this.mounts.unmount(mountPoint, lazy);
@@ -212,7 +223,7 @@ export class Daemon {
 
   async #metricsText(): Promise<string> {
     const status = await this.#cache.status();
-    return this.#metrics.text(this.#version, this.mounts.served(), status);
+    return this.#metrics.text(this.#version, this.mounts.served(), status, this.#health.reports());
   }
 
   async #serveMetrics(address: DaemonOptions['metrics']): Promise<void> {
@@ -239,9 +250,4 @@ export class Daemon {
     await this.#cache.close();
     this.#log.info({}, 'stopped');
   }
-}
-
-/** A URL for the log: never with the credentials in it. */
-function withoutUser(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//');
 }

@@ -5,6 +5,7 @@
 import { isG8Error } from '../base/errors.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import type { Survey } from '../cache/survey.ts';
+import { healthOf, type StoreReport } from '../store/health.ts';
 import type { MissReport } from './miss.ts';
 import type { MissLog, MissTotals } from './miss-log.ts';
 import { type MountRecord, type MountTable, recordOf, type ServedMount } from './mounts.ts';
@@ -49,6 +50,8 @@ export interface MountFigures extends Omit<MountRecord, 'stats'> {
 export interface MountStats extends MountFigures {
   /** A wait of this length is slow. */
   readonly slowReadMs: number;
+  /** Where its chunks come from, and how that does. */
+  readonly stores: readonly StoreReport[];
   readonly waiting: readonly NamedMiss[];
   readonly slowest: readonly NamedMiss[];
 }
@@ -109,6 +112,7 @@ export class Explainer {
     return {
       ...(await this.#figures(mount)),
       slowReadMs: this.#slowReadMs,
+      stores: healthOf(mount.store),
       waiting: await namedMisses(misses, waiting),
       slowest: await namedMisses(misses, misses.slowest()),
     };

@@ -7,6 +7,7 @@
 import { escapeLabel, MetricsText } from '../base/metrics-text.ts';
 import { STAGES } from '../base/trail.ts';
 import type { CacheStatus } from '../cache/cache.ts';
+import { CIRCUITS, type StoreReport } from '../store/health.ts';
 import { addMissTotals, type MissTotals, noMissTotals, WAIT_BUCKETS_S } from './miss-log.ts';
 import type { ServedMount } from './mounts.ts';
 
@@ -38,7 +39,12 @@ export class MountMetrics {
   }
 
   /** @param version of the program */
-  text(version: string, mounts: readonly ServedMount[], cache: CacheStatus): string {
+  text(
+    version: string,
+    mounts: readonly ServedMount[],
+    cache: CacheStatus,
+    stores: readonly StoreReport[],
+  ): string {
     const sums = noSums();
     addSums(sums, this.#gone);
     for (const mount of mounts) addMount(sums, mount);
@@ -47,6 +53,7 @@ export class MountMetrics {
     writeProcess(text);
     writeMounts(text, mounts, sums);
     writeMisses(text, sums.misses);
+    writeStores(text, stores);
     writeCache(text, cache);
     return text.toString();
   }
@@ -132,6 +139,24 @@ function writeMisses(text: MetricsText, { waits, demand, ahead, prefetch }: Miss
   family('g8ufs_store_calls_total', 'Calls to stores, of one chunk or many', 'calls');
   family('g8ufs_fetched_chunks_total', 'Chunks that came from stores', 'chunks');
   family('g8ufs_fetched_bytes_total', 'Bytes that came from stores, as they are stored', 'bytes');
+}
+
+/** By kind and not by name: a flist may name any number of stores. */
+function writeStores(text: MetricsText, stores: readonly StoreReport[]): void {
+  const total = (key: 'failures' | 'opened' | 'refused' | 'hedges' | 'hedgesWon' | 'corrupt') =>
+    stores.reduce((sum, store) => sum + store[key], 0);
+  text.family('gauge', 'g8ufs_stores', 'Stores by the state of their circuit', () =>
+    CIRCUITS.map((circuit) => [
+      `circuit="${circuit}"`,
+      stores.filter((store) => store.circuit === circuit).length,
+    ]),
+  );
+  text.counter('g8ufs_store_failures_total', 'Calls to stores that failed', total('failures'));
+  text.counter('g8ufs_store_opens_total', 'Times that a circuit opened', total('opened'));
+  text.counter('g8ufs_store_refused_total', 'Calls not made for that', total('refused'));
+  text.counter('g8ufs_store_hedges_total', 'Calls because another was slow', total('hedges'));
+  text.counter('g8ufs_store_hedges_won_total', 'Those that answered first', total('hedgesWon'));
+  text.counter('g8ufs_store_corrupt_total', 'Corrupt chunks traced to a store', total('corrupt'));
 }
 
 function writeCache(text: MetricsText, cache: CacheStatus): void {

@@ -14,6 +14,7 @@ import {
   type StoreReport,
 } from '../store/health.ts';
 import type { HttpOptions } from '../store/http-client.ts';
+import { shownSource } from '../store/http-url.ts';
 import type { ChunkId, ChunkResult, ChunkStore, StoreCallOptions } from '../store/store.ts';
 import type { Image } from './images.ts';
 
@@ -42,7 +43,8 @@ export function openMountStore(options: MountStoreOptions): LazyStore {
     const hub = hubBase(options.source);
     return openRoutedStore({
       localRouter: await bundleRouter([options.source]),
-      routers: router === undefined ? [] : [parseRouter(router, `of ${options.source}`)],
+      routers:
+        router === undefined ? [] : [parseRouter(router, `of ${shownSource(options.source)}`)],
       urls: [...options.stores, ...(hub === undefined ? [] : [hub])],
       http: timesWithin(deadlineMs),
       retry: retryUntil(deadlineMs),

@@ -10,7 +10,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createAbortController } from '../base/abort.ts';
 import { G8Error } from '../base/errors.ts';
 import type { OpenMode } from '../native/addon.ts';
+import { shownSource } from '../store/http-url.ts';
 import type { ChunkStore } from '../store/store.ts';
+import { admitImage, type Policy } from './admission.ts';
 import type { ExplainedSession } from './driver.ts';
 import type { Image, ImageStore } from './images.ts';
 import { type MadeMount, type MountMakers, makeMount } from './make-mount.ts';
@@ -74,6 +76,7 @@ export interface MountTableOptions extends MountMakers {
   /** Folder for the hidden lower mounts of read-write mounts. */
   readonly lowerDir: string;
   readonly cacheDir: string;
+  readonly policy?: Policy | undefined;
   readonly openStore: (request: MountRequest, image: Image) => ChunkStore;
   /** Called with the store of a mount that answers now. */
   readonly onMounted?: (store: ChunkStore) => void;
@@ -92,6 +95,7 @@ export interface ServedMount {
   readonly request: MountRequest;
   readonly image: Image;
   readonly session: ExplainedSession;
+  readonly store: ChunkStore;
   readonly since: Date;
   readonly prefetch: Prefetch | undefined;
   /** Why the kernel tier was not taken although it was preferred. */
@@ -99,7 +103,6 @@ export interface ServedMount {
 }
 
 interface Mounted extends ServedMount, MadeMount {
-  readonly store: ChunkStore;
   /** Settles when the kernel has let go: after a lazy unmount that is when the last file is closed. */
   readonly ended: Promise<void>;
   closing: Promise<void> | undefined;
@@ -198,14 +201,11 @@ export class MountTable {
       const startPrefetch =
         prefetch === undefined ? undefined : this.#options.preparePrefetch?.(request, prefetch);
       const image = await this.#options.images.open(request.source, signal);
-      if (request.requireSignature !== undefined) {
-        // Its code takes time to load, which other mounts need not wait for.
-        const { requireSignedImage } = await import('./signed-image.ts');
-        await requireSignedImage(image, request.source, request.requireSignature, signal);
-      }
+      await admitImage(request, image, this.#options.policy, signal);
       this.#requireOpen();
       await this.#start(request, image, startPrefetch);
-      this.#options.log.info({ mountPoint, source: request.source }, 'mounted');
+      const source = shownSource(request.source);
+      this.#options.log.info({ mountPoint, source }, 'mounted');
     } finally {
       this.#reserved.delete(mountPoint);
       this.#checkEmpty();
@@ -402,7 +402,7 @@ export function recordOf(mount: ServedMount): MountRecord {
   const { request, image, session, since, prefetch, fallback } = mount;
   return {
     mountPoint: request.mountPoint,
-    source: request.source,
+    source: shownSource(request.source),
     image: image.digest,
     driver: session.driver,
     tier: session.tier,

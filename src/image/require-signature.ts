@@ -7,6 +7,7 @@ import {
   requireSignature,
   type Signature,
 } from '../format/signature.ts';
+import { shownSource } from '../store/http-url.ts';
 import { placeBeside } from './beside.ts';
 import { readSignatures, SIGNATURE_SUFFIX } from './signature-files.ts';
 
@@ -67,8 +68,9 @@ export function signaturePlace(source: string): string {
 }
 
 function refused(source: string, reason: string, cause?: unknown): G8Error {
-  const name = source.replace(/\/\/[^/@]*@/, '//');
-  return new G8Error('ERR_PERMISSION', `${name} is refused: ${lowerFirst(reason)}`, { cause });
+  return new G8Error('ERR_PERMISSION', `${shownSource(source)} is refused: ${lowerFirst(reason)}`, {
+    cause,
+  });
 }
 
 function lowerFirst(text: string): string {

@@ -39,7 +39,8 @@ export function isTrouble(error: unknown): error is G8Error {
   return isG8Error(error) && TROUBLE.includes(error.code);
 }
 
-export type Circuit = 'closed' | 'open' | 'half-open';
+export const CIRCUITS = ['closed', 'open', 'half-open'] as const;
+export type Circuit = (typeof CIRCUITS)[number];
 
 /** A store in figures. Counters only grow. */
 export interface StoreReport {
@@ -80,6 +81,7 @@ export class StoreHealth {
   #nextSilence = 0;
   #p95: number | undefined;
   #failuresInRow = 0;
+  #workedAt = Number.NEGATIVE_INFINITY;
   #corruptSince = 0;
   #suspectUntil = Number.NEGATIVE_INFINITY;
   #openUntil: number | undefined;
@@ -133,6 +135,7 @@ export class StoreHealth {
       this.#probing = true;
     }
     this.#calls++;
+    const beganAt = this.#now();
     let ended = false;
     const end = (then: () => void) => () => {
       if (ended) return;
@@ -142,8 +145,8 @@ export class StoreHealth {
     };
     return {
       answered: (silenceMs) => end(() => this.#answered(silenceMs))(),
-      failed: (error) => end(() => this.#failed(error))(),
-      overdue: end(() => this.#failed(silent(this.name))),
+      failed: (error) => end(() => this.#failed(error, beganAt))(),
+      overdue: end(() => this.#failed(silent(this.name), beganAt)),
       dropped: end(() => {}),
     };
   }
@@ -196,6 +199,7 @@ export class StoreHealth {
   }
 
   #works(): void {
+    this.#workedAt = this.#now();
     this.#failuresInRow = 0;
     if (this.#openUntil !== undefined) this.#corruptSince = 0;
     this.#openUntil = undefined;
@@ -204,7 +208,7 @@ export class StoreHealth {
     if (this.#corruptSince === 0) this.#suspectUntil = Number.NEGATIVE_INFINITY;
   }
 
-  #failed(error: unknown): void {
+  #failed(error: unknown, beganAt: number): void {
     if (!isTrouble(error)) {
       // It has answered, whatever it said.
       if (isG8Error(error) && error.code !== 'ERR_ABORTED') this.#works();
@@ -212,6 +216,8 @@ export class StoreHealth {
     }
     this.#failures++;
     this.#lastError = error;
+    // It has worked since: what began before says nothing new.
+    if (beganAt < this.#workedAt) return;
     this.#suspectUntil = this.#now() + SUSPECT_MS;
     const asked = error.details['retryAfterMs'];
     const askedMs = typeof asked === 'number' ? Math.min(asked, ASKED_MS_MAX) : undefined;
@@ -274,5 +280,9 @@ export class HealthTable {
     const [oldest] = this.#stores.keys();
     if (this.#stores.size > TABLE_COUNT_MAX && oldest !== undefined) this.#stores.delete(oldest);
     return health;
+  }
+
+  reports(): StoreReport[] {
+    return [...this.#stores.values()].map((health) => health.report());
   }
 }

@@ -10,6 +10,11 @@ export function parseHttpUrl(url: string): URL {
   return parsed;
 }
 
+/** A path as it is, a URL as it may be shown. */
+export function shownSource(source: string): string {
+  return /^https?:/i.test(source) ? withoutCredentials(source) : source;
+}
+
 /** The text with whatever stands between `//` and `@` removed, and without its query. */
 export function withoutCredentials(url: string): string {
   return safeText(url.replace(/\/\/[^/]*@/, '//').replace(/[?#].*$/s, ''));

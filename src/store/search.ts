@@ -88,7 +88,10 @@ export class ChunkSearch<C extends Candidate> {
     } finally {
       signal?.removeEventListener('abort', onAbort);
       this.#wanted.clear();
-      for (const ask of [...this.#asks]) this.#giveUp(ask);
+      for (const ask of [...this.#asks]) {
+        if (ask.owed.size === 0) this.#complete(ask);
+        else this.#giveUp(ask);
+      }
     }
   }
 
@@ -215,9 +218,7 @@ export class ChunkSearch<C extends Candidate> {
       ask.failed.push(id);
     }
     ask.owed.clear();
-    // A store that gave something makes progress, however it ended.
-    if (ask.answers === 0 && ask.trouble !== undefined) ask.call.failed(ask.trouble);
-    else ask.call.answered(ask.silenceMs);
+    this.#settle(ask);
     this.#moveOn(ask);
   }
 
@@ -273,6 +274,19 @@ export class ChunkSearch<C extends Candidate> {
     }
     ask.isHedged = true;
     this.#askNext(ids, ask);
+  }
+
+  /** A call that gave all it could ends by itself: its connection is used again. */
+  #complete(ask: Ask<C>): void {
+    this.#asks.delete(ask);
+    this.#unwatch(ask);
+    this.#settle(ask);
+  }
+
+  #settle({ answers, trouble, call, silenceMs }: Ask<C>): void {
+    // A store that gave something makes progress, however it ended.
+    if (answers === 0 && trouble !== undefined) call.failed(trouble);
+    else call.answered(silenceMs);
   }
 
   /** Stops a call that nobody waits for. */

@@ -8,6 +8,7 @@ import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { collectFlist, packFlist } from '../../src/format/flist/package.ts';
 import { MountWorld, run } from '../support/mount-world.ts';
+import { runChild } from '../support/run-cli.ts';
 
 async function signedWorld(context: TestContext) {
   const world = new MountWorld(context);
@@ -158,4 +159,30 @@ test('mount takes the wanted keys from the configuration too', async (context) =
     ...[process.execPath, program, 'mount', flist, mnt, '--cache', world.cache],
   );
   assert.equal(result.code, 77, result.stderr);
+});
+
+test('a policy holds for whoever mounts, and the daemon has no more rights than it needs', async (context) => {
+  const { world, flist, key } = await signedWorld(context);
+  const policy = world.path('policy.json');
+  const rule = { sources: [flist], demand: { signedBy: [`${key}.pub`] } };
+  writeFileSync(policy, JSON.stringify({ version: 1, rules: [rule], otherwise: 'refuse' }));
+  const env = { G8UFS_RUN_DIR: world.path('run'), G8UFS_POLICY: policy };
+  const mount = async (source: string, mnt: string) =>
+    await runChild(['mount', source, mnt, '--cache', world.cache], env);
+  const mnt = world.folder('mnt');
+  assert.equal((await mount(flist, mnt)).code, 0);
+  assert.equal((await run('cat', join(mnt, 'file'))).stdout, 'signed content\n');
+  assert.match(readFileSync(`/proc/${world.daemonPid()}/status`, 'utf8'), /^NoNewPrivs:\t1$/m);
+
+  const copy = world.path('copy.flist');
+  copyFileSync(flist, copy);
+  copyFileSync(`${flist}.sig`, `${copy}.sig`);
+  const other = await mount(copy, world.folder('other'));
+  assert.equal(other.code, 77);
+  assert.match(other.stderr, /Policy .* does not allow .*copy\.flist at .*\(ERR_PERMISSION\)\n$/);
+  rmSync(`${flist}.sig`);
+  const unsigned = await mount(flist, world.folder('unsigned'));
+  assert.equal(unsigned.code, 77);
+  assert.match(unsigned.stderr, /image\.flist is refused: it is not signed/);
+  await world.unmount(mnt);
 });

@@ -25,7 +25,15 @@ export function command(context: Context): Command {
       ['daemon --cache /var/cache/g8ufs', 'for a service manager; logs to stderr'],
       ['daemon --metrics 127.0.0.1:9469', 'metrics at http://127.0.0.1:9469/metrics'],
     ],
-    settings: ['cacheDir', 'cacheSize', 'cacheFree', 'slowRead', 'linger', 'metricsListen'],
+    settings: [
+      'cacheDir',
+      'cacheSize',
+      'cacheFree',
+      'slowRead',
+      'linger',
+      'metricsListen',
+      'policy',
+    ],
     failures: ['ERR_CACHE_LOCKED', 'ERR_PERMISSION', 'ERR_IO', 'ERR_CONFIG'],
   });
 }

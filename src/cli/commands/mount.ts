@@ -105,6 +105,7 @@ export function command(context: Context): Command {
       'slowRead',
       'metricsListen',
       'requireSignature',
+      'policy',
     ],
     failures: [
       'ERR_FLIST_FORMAT',

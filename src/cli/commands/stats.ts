@@ -37,6 +37,7 @@ async function run(context: Context, dir: string): Promise<void> {
   const mode = { header: false, color: context.color };
   const columns = [{ title: '' }, { title: '' }];
   let text = await formatTable(columns, await summaryOf(stats), mode);
+  if (stats.stores.length > 0) text += await storeTable(context, stats.stores);
   if (stats.waiting.length > 0) text += await missTable(context, 'Waiting now', stats.waiting);
   if (stats.slowest.length > 0) text += await missTable(context, 'Slowest', stats.slowest);
   await writeAll(context.stdout, text, context.signal);
@@ -105,6 +106,31 @@ function troubleOf(counters: Readonly<Record<string, number>>): string {
     .filter(([key]) => (counters[key] ?? 0) > 0)
     .map(([key, word]) => `${counters[key]} ${word}`)
     .join(', ');
+}
+
+async function storeTable(context: Context, stores: MountStats['stores']): Promise<string> {
+  const { formatMs } = await import('../ui/miss.ts');
+  const { formatTable } = await import('../ui/table.ts');
+  const { paint } = await import('../ui/color.ts');
+  const right = { align: 'right' } as const;
+  const columns = [
+    { title: 'STORE' },
+    { title: 'CIRCUIT' },
+    { title: 'P95', ...right },
+    { title: 'CALLS', ...right },
+    { title: 'FAILED', ...right },
+    { title: 'LAST ERROR' },
+  ];
+  const rows = stores.map(({ store, circuit, p95Ms, calls, failures, lastError }) => [
+    store,
+    circuit,
+    p95Ms === null ? '-' : formatMs(p95Ms),
+    String(calls),
+    String(failures),
+    lastError ?? '-',
+  ]);
+  const table = await formatTable(columns, rows, { header: true, color: context.color });
+  return `\n${paint('bold', 'Stores', context.color)}\n${table}`;
 }
 
 async function missTable(

@@ -11,6 +11,7 @@ import { type FileSource, openFileSource } from '../../image/file-source.ts';
 import type { SessionBinding } from '../../native/addon.ts';
 import type { ChunkStore } from '../../store/store.ts';
 import type { Demand, DemandSource } from '../demand.ts';
+import { deadlineWithin } from '../kernel-timeout.ts';
 import { MissLog } from '../miss-log.ts';
 import { PathNames, type Place } from '../path-names.ts';
 
@@ -144,7 +145,7 @@ export class ObjectMount {
         allowOther: true,
         openMode: 'none',
         workers: WORKERS,
-        deadlineMs: DEADLINE_MS,
+        deadlineMs: deadlineWithin(DEADLINE_MS),
         readaheadBytes: READAHEAD_BYTES,
         wholeBlocksMax: 0,
         recordTouches: false,

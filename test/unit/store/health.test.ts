@@ -159,3 +159,13 @@ test('HealthTable remembers stores by name, and not without end', () => {
   for (let i = 0; i < 1024; i++) table.of(`store ${i}`);
   assert.notEqual(table.of('first'), first);
 });
+
+test('calls that began before the store worked again do not open its circuit', () => {
+  const { clock, store } = health();
+  const old = [store.begin(), store.begin(), store.begin()];
+  clock.now += 1;
+  store.begin().answered(1);
+  for (const call of old) call.failed(ERROR);
+  assert.equal(store.circuit, 'closed');
+  assert.equal(store.report().failures, 3);
+});

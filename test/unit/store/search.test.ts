@@ -128,6 +128,20 @@ test('an only store whose circuit is open fails at once with its last error', as
   assert.equal(down.calls, 3);
 });
 
+test('what a store answers counts, to the last chunk', async () => {
+  const { route, health } = routeOf(await full('only'));
+  for (let i = 0; i < 10; i++) {
+    await route.get(FIRST.id);
+    await getAll(route, IDS);
+  }
+  assert.notEqual(health.of('only').p95Ms, undefined);
+  for (let i = 0; i < 3; i++) health.of('only').begin().failed(unavailable());
+  await assert.rejects(route.get(FIRST.id));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await route.get(FIRST.id);
+  assert.equal(health.of('only').circuit, 'closed');
+});
+
 test('HedgeBudget allows a twentieth, and some in a row', () => {
   const budget = new HedgeBudget();
   let extra = 0;
