@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CacheStatus } from '../../src/cache/cache.ts';
+import type { CacheStatus } from '../../src/cache/status.ts';
 import { daemonCommand } from '../../src/cli/early-daemon.ts';
 import { connectOrStartDaemon } from '../../src/fs/client.ts';
 import { readMountinfo } from '../../src/fs/mountinfo.ts';

@@ -237,6 +237,7 @@ Napi::Value SessionStatsCall(const Napi::CallbackInfo& info) {
   object.Set("oldestWaitMs", static_cast<double>(stats.misses.oldest_wait_ms));
   object.Set("deadlinesMissed", static_cast<double>(stats.misses.deadlines_missed));
   object.Set("interrupts", static_cast<double>(stats.interrupts));
+  object.Set("readFailures", static_cast<double>(stats.read_failures));
   return object;
 }
 
@@ -302,6 +303,23 @@ void ContentFail(const Napi::CallbackInfo& info) {
   }
 }
 
+void ContentLend(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!Contents().Lend(ToDigest(env, info[0]), ToBlock(env, info[1], "block"),
+                       ToBytes(env, info[2], "bytes"))) {
+    throw Napi::RangeError::New(env, "The content has no such block");
+  }
+}
+
+void TrustDisk(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string name = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+  if (name == "all") return Contents().TrustDisk(DiskTrust::kAll);
+  if (name == "reading") return Contents().TrustDisk(DiskTrust::kReading);
+  if (name == "nothing") return Contents().TrustDisk(DiskTrust::kNothing);
+  throw Napi::TypeError::New(env, "trust must be all, reading or nothing");
+}
+
 Napi::Value ContentDrop(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Napi::Boolean::New(env, Contents().Drop(ToDigest(env, info[0])));
@@ -326,6 +344,8 @@ void RegisterSession(Napi::Env env, Napi::Object exports) {
   exports.Set("contentPresent", Napi::Function::New(env, ContentPresent, "contentPresent"));
   exports.Set("contentComplete", Napi::Function::New(env, ContentComplete, "contentComplete"));
   exports.Set("contentFail", Napi::Function::New(env, ContentFail, "contentFail"));
+  exports.Set("contentLend", Napi::Function::New(env, ContentLend, "contentLend"));
+  exports.Set("trustDisk", Napi::Function::New(env, TrustDisk, "trustDisk"));
   exports.Set("contentDrop", Napi::Function::New(env, ContentDrop, "contentDrop"));
   exports.Set("contentTouched", Napi::Function::New(env, ContentTouched, "contentTouched"));
 }

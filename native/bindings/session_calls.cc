@@ -88,6 +88,7 @@ void SessionCalls::OnNeed(napi_env env, napi_value callback, void* context, void
   object.Set("size", need->size);
   object.Set("waitedMs", need->nid == 0 ? 0 : ToMilliseconds(std::chrono::steady_clock::now() - need->since));
   object.Set("image", need->image);
+  object.Set("broken", need->broken);
   const napi_value argument = object;
   CallJs(env, callback, 1, &argument);
 }

@@ -14,6 +14,9 @@ namespace {
 // touched so many that the order among them means nothing.
 constexpr size_t kTouchedCountMax = 64 * 1024;
 
+// Bytes lent at a time: the largest blocks (4 MiB) for eight readers, each at the border of two.
+constexpr size_t kLentSizeMax = size_t{64} << 20;
+
 bool IsSameFile(int fd, const struct stat& attributes) {
   struct stat other {};
   return ::fstat(fd, &other) == 0 && other.st_dev == attributes.st_dev &&
@@ -51,6 +54,35 @@ void Content::SetBlocks(uint32_t block, uint32_t count) {
   for (uint64_t i = block; i < end; ++i) {
     present_[i >> 6].fetch_or(uint64_t{1} << (i & 63), std::memory_order_release);
   }
+}
+
+bool Content::CanServe(uint32_t block, uint32_t count) const {
+  const bool in_file = !broken();
+  if (in_file && HasBlocks(block, count)) return true;
+  if (!has_lent_.load(std::memory_order_acquire)) return false;
+  MutexLock lock(lent_mutex_);
+  for (uint32_t i = block; i < block + count; ++i) {
+    if (!(in_file && HasBlock(i)) && !lent_.contains(i)) return false;
+  }
+  return true;
+}
+
+LentBytes Content::Lent(uint32_t block) const {
+  if (!has_lent_.load(std::memory_order_acquire)) return nullptr;
+  MutexLock lock(lent_mutex_);
+  const auto found = lent_.find(block);
+  return found == lent_.end() ? nullptr : found->second;
+}
+
+bool Content::AddLent(uint32_t block, LentBytes bytes) {
+  MutexLock lock(lent_mutex_);
+  has_lent_.store(true, std::memory_order_release);
+  return lent_.emplace(block, std::move(bytes)).second;
+}
+
+void Content::RemoveLent(uint32_t block) {
+  MutexLock lock(lent_mutex_);
+  lent_.erase(block);
 }
 
 void ContentRegistry::Subscribe(ContentListener* listener) {
@@ -94,7 +126,7 @@ void ContentRegistry::Release(const std::shared_ptr<Content>& content) {
   MutexLock lock(mutex_);
   if (--content->users_ > 0 || content->dropped()) return;
   // What JS has attached stays for the next open, unless a complete file will serve that.
-  if (content->fd() >= 0 && !content->complete()) return;
+  if (content->fd() >= 0 && !content->complete() && !content->broken()) return;
   content->dropped_.store(true, std::memory_order_release);
   contents_.erase(content->digest());
 }
@@ -108,6 +140,30 @@ void ContentRegistry::AdoptComplete(Content& content, UniqueFd file) {
 
 void ContentRegistry::RevokeComplete(Content& content) {
   content.complete_.store(false, std::memory_order_release);
+}
+
+void ContentRegistry::Break(Content& content) {
+  if (!content.broken_.exchange(true, std::memory_order_acq_rel)) NotifyChanged(content);
+}
+
+void ContentRegistry::TrustDisk(DiskTrust trust) {
+  trust_.store(trust, std::memory_order_relaxed);
+  if (trust != DiskTrust::kNothing) return;
+  std::vector<std::shared_ptr<Content>> contents;
+  {
+    MutexLock lock(mutex_);
+    for (auto entry = contents_.begin(); entry != contents_.end();) {
+      // What nobody uses is forgotten, or a later open would find it broken.
+      if (entry->second->users_ == 0) {
+        entry->second->dropped_.store(true, std::memory_order_release);
+        entry = contents_.erase(entry);
+        continue;
+      }
+      contents.push_back(entry->second);
+      ++entry;
+    }
+  }
+  for (const auto& content : contents) Break(*content);
 }
 
 void ContentRegistry::Touch(const Digest& digest) {
@@ -186,6 +242,41 @@ bool ContentRegistry::Fail(const Digest& digest, uint32_t block, uint32_t count,
   for (ContentListener* listener : listeners_) {
     listener->OnContentFailed(*content, block, count, error);
   }
+  return true;
+}
+
+bool ContentRegistry::Lend(const Digest& digest, uint32_t block, ByteSpan bytes) {
+  std::shared_ptr<Content> content;
+  std::vector<std::shared_ptr<Content>> cut;
+  {
+    MutexLock lock(mutex_);
+    const auto found = contents_.find(digest);
+    // Its last reader may just have gone.
+    if (found == contents_.end() || found->second->users_ == 0) return true;
+    content = found->second;
+    const ContentShape& shape = content->shape();
+    if (block >= shape.block_count()) return false;
+    const uint64_t start = uint64_t{block} << shape.block_size_bits;
+    const uint64_t size = std::min(uint64_t{1} << shape.block_size_bits, shape.size - start);
+    if (bytes.size() != size) return false;
+    auto lent = std::make_shared<const std::vector<uint8_t>>(bytes.begin(), bytes.end());
+    if (content->AddLent(block, std::move(lent))) {
+      lent_.push_back({content, block, bytes.size()});
+      lent_size_ += bytes.size();
+    }
+    while (lent_size_ > kLentSizeMax && lent_.size() > 1) {
+      const LentBlock& oldest = lent_.front();
+      if (auto owner = oldest.content.lock(); owner != nullptr) {
+        owner->RemoveLent(oldest.block);
+        cut.push_back(std::move(owner));
+      }
+      lent_size_ -= oldest.size;
+      lent_.pop_front();
+    }
+  }
+  NotifyChanged(*content);
+  // Whoever waited for such a block and another one asks for it again.
+  for (const auto& owner : cut) NotifyChanged(*owner);
   return true;
 }
 

@@ -4,10 +4,15 @@
 // blocks are in it. JS attaches the file, fills it and says which blocks are there; readers look at
 // the presence bits without a lock. A block's bit is set after its bytes are in the file and is
 // never cleared, so a reader that sees the bit may read the file at once.
+//
+// Where the disk does not take a block, or does not give it back, JS lends its bytes: they are held
+// in memory for whoever reads now, within a limit for all contents together. A content whose file
+// failed to be read is broken: it is served from lent blocks alone until its last user has gone.
 #ifndef G8UFS_NATIVE_DRIVER_CONTENT_H_
 #define G8UFS_NATIVE_DRIVER_CONTENT_H_
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,6 +41,9 @@ struct ContentShape {
   bool operator==(const ContentShape&) const = default;
 };
 
+// Plain bytes of one block. Whoever holds them may read them for as long as they like.
+using LentBytes = std::shared_ptr<const std::vector<uint8_t>>;
+
 class Content {
  public:
   Content(const Digest& digest, const ContentShape& shape);
@@ -57,10 +65,19 @@ class Content {
   bool HasBlocks(uint32_t block, uint32_t count) const;
   bool HasBlock(uint32_t block) const { return HasBlocks(block, 1); }
 
+  // Its file cannot be read.
+  bool broken() const { return broken_.load(std::memory_order_acquire); }
+  // Every block is lent, or in a file that can be read. Lent ones may be gone a moment later.
+  bool CanServe(uint32_t block, uint32_t count) const EXCLUDES_LOCK(lent_mutex_);
+  // The bytes of a lent block, nullptr when it is not lent.
+  LentBytes Lent(uint32_t block) const EXCLUDES_LOCK(lent_mutex_);
+
  private:
   friend class ContentRegistry;
 
   void SetBlocks(uint32_t block, uint32_t count);
+  bool AddLent(uint32_t block, LentBytes bytes) EXCLUDES_LOCK(lent_mutex_);
+  void RemoveLent(uint32_t block) EXCLUDES_LOCK(lent_mutex_);
 
   const Digest digest_;
   const ContentShape shape_;
@@ -68,8 +85,13 @@ class Content {
   std::atomic<int> complete_fd_{-1};
   std::atomic<bool> complete_{false};
   std::atomic<bool> dropped_{false};
+  std::atomic<bool> broken_{false};
   // Bit i & 63 of word i >> 6: block i is in the file, or is a hole.
   std::vector<std::atomic<uint64_t>> present_;
+
+  std::atomic<bool> has_lent_{false};  // ever: spares the others the lock
+  mutable Mutex lent_mutex_;           // no other is taken while it is held
+  std::unordered_map<uint32_t, LentBytes> lent_ GUARDED_BY(lent_mutex_);
 
   // The rest is guarded by the registry's mutex.
   // Owners of the two descriptors; never replaced, for readers use them without a lock.
@@ -77,6 +99,13 @@ class Content {
   UniqueFd complete_file_;
   uint32_t users_ = 0;      // open inodes and waiting requests
   bool holes_set_ = false;  // presence bits of holes are set
+};
+
+// What files of the cache may be used for.
+enum class DiskTrust {
+  kNothing,  // writes fail: what the kernel could not write may read as zeros, without an error
+  kReading,  // reads fail now and then: by us, who can help the reader, and not by the kernel
+  kAll,
 };
 
 // Is told what happens to contents. Called on JS threads; must return soon.
@@ -113,6 +142,9 @@ class ContentRegistry {
   void AdoptComplete(Content& content, UniqueFd file) EXCLUDES_LOCK(mutex_);
   // The complete file is not where it should be: evicted since it was announced.
   void RevokeComplete(Content& content);
+  // Its file failed to be read: what comes next is served from lent blocks.
+  void Break(Content& content) EXCLUDES_LOCK(listeners_mutex_);
+  DiskTrust trust() const { return trust_.load(std::memory_order_relaxed); }
   // Notes an opened digest for TakeTouched().
   void Touch(const Digest& digest) EXCLUDES_LOCK(mutex_);
 
@@ -125,6 +157,11 @@ class ContentRegistry {
   bool Present(const Digest& digest, uint32_t block, uint32_t count);
   void Complete(const Digest& digest);
   bool Fail(const Digest& digest, uint32_t block, uint32_t count, int error);
+  // Verified bytes of a block that is not on disk. False when the content has no such block or it
+  // has another size. What is lent longest goes when there is too much.
+  bool Lend(const Digest& digest, uint32_t block, ByteSpan bytes) EXCLUDES_LOCK(mutex_);
+  // With kNothing every content that is here is broken from then on.
+  void TrustDisk(DiskTrust trust) EXCLUDES_LOCK(mutex_);
   bool Drop(const Digest& digest);
   std::string TakeTouched();
 
@@ -142,6 +179,17 @@ class ContentRegistry {
   Mutex mutex_;
   std::unordered_map<Digest, std::shared_ptr<Content>, DigestHash> contents_ GUARDED_BY(mutex_);
   std::unordered_set<Digest, DigestHash> touched_ GUARDED_BY(mutex_);
+  // What was lent, the longest ago first. A content that is gone took its blocks along; its entries
+  // count until they come up.
+  struct LentBlock {
+    std::weak_ptr<Content> content;
+    uint32_t block;
+    size_t size;
+  };
+  std::deque<LentBlock> lent_ GUARDED_BY(mutex_);
+  size_t lent_size_ GUARDED_BY(mutex_) = 0;
+
+  std::atomic<DiskTrust> trust_{DiskTrust::kAll};
 };
 
 }  // namespace g8ufs

@@ -14,6 +14,27 @@ namespace {
 constexpr uint32_t kSeekData = 3;
 constexpr uint32_t kSeekHole = 4;
 
+// Fills `out`, 0 or an errno. EIO for a file that ends early: it has been tampered with, and zeros in
+// place of its bytes would be a lie.
+int ReadFully(int fd, uint64_t offset, MutableByteSpan out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    const iovec rest{out.data() + done, out.size() - done};
+    const auto place = static_cast<off_t>(offset + done);
+    // What is in memory needs no waiting; not all file systems can tell.
+    ssize_t count = ::preadv2(fd, &rest, 1, place, RWF_NOWAIT);
+    if (count < 0 && (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS)) {
+      fuse::BeforeWait();
+      count = ::pread(fd, rest.iov_base, rest.iov_len, place);
+    }
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno != EAGAIN) return errno;
+    if (count <= 0) return EIO;
+    done += static_cast<size_t>(count);
+  }
+  return 0;
+}
+
 // Answers that are part of the protocol or the user's doing are no failures.
 bool IsFailure(int error) {
   switch (error) {
@@ -99,6 +120,7 @@ void ContentServer::Fail(Waiter waiter, int error) {
 
 int ContentServer::FindComplete(const Digest& digest, uint64_t size, uint32_t row, uint32_t image,
                                 UniqueFd* file, FileIdentity* identity) {
+  if (registry_.trust() == DiskTrust::kNothing) return 0;
   ContentFiles::Found found{};
   if (const int error = files_.Find(digest, size, &found, file, identity); error != 0) return error;
   if (found == ContentFiles::Found::kUnsealed) misses_.Ask({.content = row, .image = image});
@@ -118,16 +140,13 @@ void ContentServer::ReadFile(const Call& call, const Describer& image, const Ser
   if (offset >= file.record.size) return Answer(call, {});
   size = static_cast<uint32_t>(std::min<uint64_t>(size, file.record.size - offset));
   if (size == 0) return Answer(call, {});
-  if (file.file.ok()) return ReadFrom(call, file.file.get(), offset, size);
-  const Content& content = *file.content;
-  if (content.complete_fd() >= 0) return ReadFrom(call, content.complete_fd(), offset, size);
+  Content& content = *file.content;
   const BlockRange blocks = BlocksOf(file.record, offset, size);
-  if (content.HasBlocks(blocks.first, blocks.count)) {
-    const int fd = content.fd();
-    if (fd >= 0) return ReadFrom(call, fd, offset, size);
-    // Without a file only holes are present.
-    std::memset(call.buffer.data(), 0, size);
-    return Answer(call, call.buffer.first(size));
+  const int complete = file.file.ok() ? file.file.get() : content.complete_fd();
+  const bool is_whole = complete >= 0 && !content.broken();
+  if (is_whole || content.CanServe(blocks.first, blocks.count)) {
+    const Source source{is_whole ? complete : content.fd(), is_whole};
+    if (AnswerRange(call, content, source, offset, size)) return;
   }
   if (HasLostBlock(image, file.record, content, blocks.first, blocks.count)) {
     return AnswerError(call, EIO);
@@ -135,24 +154,60 @@ void ContentServer::ReadFile(const Call& call, const Describer& image, const Ser
   ParkRead(call, image, file, offset, size);
 }
 
-void ContentServer::ReadFrom(const Call& call, int fd, uint64_t offset, uint32_t size) {
-  size_t done = 0;
-  while (done < size) {
-    const iovec rest{call.buffer.data() + done, size - done};
-    const auto place = static_cast<off_t>(offset + done);
-    // What is in memory needs no waiting; not all file systems can tell.
-    ssize_t count = ::preadv2(fd, &rest, 1, place, RWF_NOWAIT);
-    if (count < 0 && (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS)) {
-      fuse::BeforeWait();
-      count = ::pread(fd, rest.iov_base, rest.iov_len, place);
-    }
-    if (count < 0 && errno == EINTR) continue;
-    // A file that ends early has been tampered with; zeros in its place would be a lie.
-    if (count <= 0) return AnswerError(call, EIO);
-    done += static_cast<size_t>(count);
+bool ContentServer::AnswerRange(const Call& call, Content& content, Source source,
+                                uint64_t offset, uint32_t size) {
+  const MutableByteSpan out = call.buffer.first(size);
+  switch (ReadRange(content, source, offset, out)) {
+    case 0:
+      call.counters.bytes_read.Add(size);
+      Answer(call, out);
+      return true;
+    case EAGAIN:
+      return false;
+    case ENOMEM:
+      AnswerError(call, EIO);  // says nothing about the file
+      return true;
+    default:
+      // The disk is failing, or a file was cut: neither is the reader's business. The cache is
+      // asked, and lends what it fetches.
+      call.counters.read_failures.Add();
+      registry_.Break(content);
+      return false;
   }
-  call.counters.bytes_read.Add(size);
-  Answer(call, call.buffer.first(size));
+}
+
+int ContentServer::ReadRange(const Content& content, Source source, uint64_t offset,
+                             MutableByteSpan out) {
+  const uint32_t bits = content.shape().block_size_bits;
+  size_t done = 0;
+  while (done < out.size()) {
+    const uint64_t at = offset + done;
+    const auto block = static_cast<uint32_t>(at >> bits);
+    const uint64_t in_block = at - (uint64_t{block} << bits);
+    if (const LentBytes lent = content.Lent(block); lent != nullptr) {
+      const size_t count = std::min<size_t>(out.size() - done, lent->size() - in_block);
+      std::memcpy(out.data() + done, lent->data() + in_block, count);
+      done += count;
+      continue;
+    }
+    if (content.broken()) return EAGAIN;
+    // As far as the next lent block; nearly always all of it.
+    size_t end = std::min<size_t>(out.size(), done + ((uint64_t{1} << bits) - in_block));
+    while (end < out.size() && content.Lent(static_cast<uint32_t>((offset + end) >> bits)) == nullptr) {
+      end = std::min<size_t>(out.size(), end + (size_t{1} << bits));
+    }
+    const MutableByteSpan part = out.subspan(done, end - done);
+    const auto last = static_cast<uint32_t>((offset + end - 1) >> bits);
+    // What was lent a moment ago is not in the file.
+    if (!source.is_whole && !content.HasBlocks(block, last - block + 1)) return EAGAIN;
+    if (source.fd < 0) {
+      std::memset(part.data(), 0, part.size());  // without a file only holes are present
+    } else if (const int error = ReadFully(source.fd, at, part); error != 0) {
+      return error;
+    }
+    done = end;
+  }
+  return 0;
 }
 
 void ContentServer::ParkRead(const Call& call, const Describer& image, const ServedFile& file,
@@ -183,8 +238,8 @@ void ContentServer::Park(const Call& call, Waiter waiter) {
 void ContentServer::ResumeRead(Waiter waiter) {
   const Call call = ResumeCall(waiter);
   Content& content = *waiter.content;
-  int fd = content.fd();
-  if (fd < 0 || !content.HasBlocks(waiter.block, waiter.block_count)) {
+  Source source{content.fd(), false};
+  if (!content.broken() && !content.CanServe(waiter.block, waiter.block_count)) {
     // Resumed because the content is complete: its bytes are in the other file.
     if (content.complete_fd() < 0) {
       UniqueFd file;
@@ -200,9 +255,11 @@ void ContentServer::ResumeRead(Waiter waiter) {
       if (error != 0) return Fail(std::move(waiter), error);
       registry_.AdoptComplete(content, std::move(file));
     }
-    fd = content.complete_fd();
+    source = {content.complete_fd(), true};
   }
-  ReadFrom(call, fd, waiter.offset, waiter.size);
+  if (!AnswerRange(call, content, source, waiter.offset, waiter.size)) {
+    return Park(call, std::move(waiter));
+  }
   registry_.Release(waiter.content);
 }
 

@@ -90,7 +90,17 @@ class ContentServer : public fuse::Handler, public WaiterHandler {
   MissTable& misses_;
 
  private:
-  void ReadFrom(const Call& call, int fd, uint64_t offset, uint32_t size);
+  // What a content is read from. Without `is_whole` only its present blocks count.
+  struct Source {
+    int fd = -1;
+    bool is_whole = false;
+  };
+  // Reads a range: lent blocks from memory, the others from the file. 0, EAGAIN when a block is not
+  // to be had now, or the errno of a file that cannot be read.
+  static int ReadRange(const Content& content, Source source, uint64_t offset, MutableByteSpan out);
+  // Answers from a file, or from what is lent; false when the request has to wait instead.
+  bool AnswerRange(const Call& call, Content& content, Source source, uint64_t offset,
+                   uint32_t size);
   void ParkRead(const Call& call, const Describer& image, const ServedFile& file, uint64_t offset,
                 uint32_t size);
 

@@ -30,6 +30,7 @@ struct alignas(64) Counters {
   Counter cached_opens;
   Counter bytes_read;
   Counter interrupts;
+  Counter read_failures;  // files of the cache that could not be read
 };
 
 }  // namespace g8ufs

@@ -80,7 +80,7 @@ int ImageServer::Choose(uint64_t nid, const ContentRecord& record, bool accept_p
                         std::unique_ptr<ServedFile>* file) {
   registry_.Touch(record.digest);
   std::unique_ptr<ServedFile> idle = idle_files_.Take(nid, record.digest);
-  if (idle != nullptr && files_.IsCurrent(record.digest, record.size, idle->identity)) {
+  if (idle != nullptr && registry_.trust() == DiskTrust::kAll && files_.IsCurrent(record.digest, record.size, idle->identity)) {
     *file = std::move(idle);
     return 0;
   }
@@ -107,7 +107,7 @@ int ImageServer::Choose(uint64_t nid, const ContentRecord& record, bool accept_p
   // worth the wait; without passthrough there is nothing to wait for.
   const bool worth_waiting = passthrough_.load(std::memory_order_relaxed) && !accept_partial &&
                              record.block_count <= options_.whole_blocks_max;
-  if (worth_waiting && !served->content->HasBlocks(0, record.block_count) &&
+  if (worth_waiting && !served->content->CanServe(0, record.block_count) &&
       !HasLostBlock(describer(), record, *served->content, 0, record.block_count)) {
     return kMustWait;
   }
@@ -117,7 +117,10 @@ int ImageServer::Choose(uint64_t nid, const ContentRecord& record, bool accept_p
 
 // Hands the file to the kernel; leaves the descriptor where the kernel will not have it.
 int ImageServer::Register(UniqueFd* file, fuse::BackingId* backing) {
-  if (!passthrough_.load(std::memory_order_relaxed)) return 0;
+  if (!passthrough_.load(std::memory_order_relaxed) ||
+      registry_.trust() != DiskTrust::kAll) {
+    return 0;
+  }
   switch (const int error = fuse::BackingId::Open(*device_, file->get(), backing)) {
     case 0:
       file->Reset();

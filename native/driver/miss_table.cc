@@ -122,10 +122,22 @@ void MissTable::OnContentChanged(const Content& content) {
   MutexLock lock(mutex_);
   const auto found = by_content_.find(&content);
   if (found == by_content_.end()) return;
-  std::erase_if(found->second.asked, [&](uint32_t block) { return content.HasBlock(block); });
-  const std::vector<uint64_t> uniques(found->second.waiters.begin(), found->second.waiters.end());
+  Waits& waits = found->second;
+  if (content.broken() && !waits.broken) {
+    // What was asked for before would come into the file.
+    waits.broken = true;
+    waits.asked.clear();
+  }
+  std::erase_if(waits.asked, [&](uint32_t block) { return content.CanServe(block, 1); });
+  const std::vector<uint64_t> uniques(waits.waiters.begin(), waits.waiters.end());
   for (const uint64_t unique : uniques) {
-    if (IsReady(waiters_.at(unique))) ready_.push_back(Remove(unique));
+    Waiter& waiter = waiters_.at(unique);
+    // A lent block may have gone before the others came.
+    if (!IsReady(waiter)) {
+      QueueNeeds(waiter, waits);
+    } else {
+      ready_.push_back(Remove(unique));
+    }
   }
   changed_.NotifyAll();
 }
@@ -233,10 +245,10 @@ void MissTable::QueueNeeds(const Waiter& waiter, Waits& waits) {
   // JS takes nothing: the deadline ends the wait, and then the next reader asks.
   while (block < end && needs_.size() < kWaitersMax) {
     const uint32_t first = block;
-    while (block < end && !content.HasBlock(block) && waits.asked.insert(block).second) ++block;
+    while (block < end && !content.CanServe(block, 1) && waits.asked.insert(block).second) ++block;
     if (block > first) {
       needs_.push_back({waiter.content_row, first, block - first, nid, waiter.offset,
-                        waiter.size, waiter.since, waiter.image});
+                        waiter.size, waiter.since, waiter.image, content.broken()});
     }
     if (block < end) ++block;  // present, or asked for already
   }
@@ -261,9 +273,14 @@ void MissTable::SetTimer(Waiter& waiter, Clock::time_point time) {
 
 bool MissTable::IsReady(Waiter& waiter) {
   const Content& content = *waiter.content;
-  if (content.complete()) return true;
-  if (!content.HasBlocks(waiter.block, waiter.block_count)) return false;
+  if (content.complete() && !content.broken()) return true;
+  if (!content.CanServe(waiter.block, waiter.block_count)) return false;
   if (waiter.kind == Waiter::Kind::kRead || waiter.accept_partial) return true;
+  // Lent: there will be no file.
+  if (content.broken() || !content.HasBlocks(waiter.block, waiter.block_count)) {
+    waiter.accept_partial = true;
+    return true;
+  }
   const Clock::time_point grace = Clock::now() + kCompleteGrace;
   if (grace < waiter.timer) SetTimer(waiter, grace);
   return false;

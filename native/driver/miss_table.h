@@ -42,6 +42,7 @@ struct Need {
   uint32_t size = 0;
   std::chrono::steady_clock::time_point since{};
   uint32_t image = 0;  // whose content table; only where a session has several
+  bool broken = false;  // the content's file cannot be read
 };
 
 // A request that waits. Holds one user of its content.
@@ -130,6 +131,7 @@ class MissTable : public ContentListener {
     std::unordered_set<uint64_t> waiters;  // by unique
     std::unordered_set<uint32_t> asked;    // blocks JS has been asked for and has not resolved
     // Both end with the last waiter: whoever comes then asks anew.
+    bool broken = false;  // JS has been asked to lend
   };
   // What the thread does next, outside the lock.
   struct Batch {

@@ -288,6 +288,7 @@ SessionStats MountSession::CountStats() {
     stats.cached_opens += counters.cached_opens.Get();
     stats.bytes_read += counters.bytes_read.Get();
     stats.interrupts += counters.interrupts.Get();
+    stats.read_failures += counters.read_failures.Get();
   }
   stats.open_files = server_->open_files();
   if (misses_ != nullptr) stats.misses = misses_->Stats();

@@ -64,6 +64,7 @@ struct SessionStats {
   uint64_t cached_opens = 0;
   uint64_t bytes_read = 0;
   uint64_t interrupts = 0;
+  uint64_t read_failures = 0;
   MissStats misses;
 };
 

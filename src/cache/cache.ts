@@ -7,35 +7,34 @@
  *
  * Concurrency: all methods may be called at the same time; one process owns a cache directory.
  */
-import { randomBytes } from 'node:crypto';
-import { readFile, rm, writeFile } from 'node:fs/promises';
-import { createAbortController } from '../base/abort.ts';
+import { rm } from 'node:fs/promises';
 import { toHex } from '../base/bytes.ts';
-import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
-import { KeyedLock } from '../base/keyed-lock.ts';
+import { G8Error, toG8Error } from '../base/errors.ts';
 import type { CodecBinding } from '../native/addon.ts';
-import { Catalog } from './catalog.ts';
 import { Checkpoint } from './checkpoint.ts';
 import type { ContentRef } from './content.ts';
 import { Contents } from './contents.ts';
+import { dropCorrupt } from './corrupt.ts';
 import { Evictor } from './evict.ts';
 import { ChunkFetcher } from './fetch.ts';
 import { Filler, type FillOptions } from './fill.ts';
+import { DiskHealth, type HealthEvent, probeFolder, type Trouble } from './health.ts';
 import { Lander } from './land.ts';
-import { CacheLayout } from './layout.ts';
-import { Partials } from './partials.ts';
-import { type CacheParts, type Counters, createCounters } from './parts.ts';
-import { DIGEST_SIZE } from './records.ts';
-import { emptyTmp, Recovery, readBootId, setFilesAside } from './recover.ts';
-import { NO_RESIDENCY, type Residency } from './residency.ts';
-import { State } from './state.ts';
+import type { CacheLayout } from './layout.ts';
+import { Lender } from './lend.ts';
+import { type FillSpan, Loader } from './load.ts';
+import { type OpenedCache, openCache } from './open-cache.ts';
+import type { CacheParts } from './parts.ts';
+import type { Recovery } from './recover.ts';
+import type { Residency } from './residency.ts';
+import { type CacheStatus, statusOf } from './status.ts';
 import { type Survey, type SurveyedContent, surveyContents } from './survey.ts';
+import { discardUnsynced } from './unsynced.ts';
+import { Upkeep } from './upkeep.ts';
 import { Verifier, type VerifyOptions, type VerifyProgress } from './verify.ts';
 
-/** Between two looks at what was opened and whether the limits hold. */
-const UPKEEP_INTERVAL_MS = 10_000;
-/** Partial contents kept in memory; what nobody uses beyond that is loaded again when needed. */
-const PARTIAL_COUNT_MAX = 4096;
+/** Room that a cache without room has to find to count as well again: a block of the usual size. */
+const PROBE_BYTES = 512 * 1024;
 
 export interface CacheOptions {
   readonly dir: string;
@@ -46,34 +45,12 @@ export interface CacheOptions {
   readonly freeFloorBytes?: number | undefined;
   /** Default: {@link NO_RESIDENCY}. */
   readonly residency?: Residency | undefined;
+  /** Told when the disk stops to take or give bytes, and when it does again. */
+  readonly onHealth?: ((event: HealthEvent) => void) | undefined;
   /** Identity of this boot; default: what the kernel says. */
   readonly bootId?: string | undefined;
   /** Milliseconds since 1970; default: the system clock. */
   readonly now?: (() => number) | undefined;
-}
-
-export interface CacheStatus extends Readonly<Counters> {
-  readonly dir: string;
-  readonly files: number;
-  readonly partialFiles: number;
-  /** Bytes allocated for contents. */
-  readonly bytes: number;
-  readonly sizeMaxBytes: number;
-  readonly freeBytes: number;
-  readonly freeFloorBytes: number;
-  /** Blocks and chunks being loaded now. */
-  readonly loading: number;
-  /** State batches that failed (the disk was full or broken). */
-  readonly stateFailures: number;
-  /** Files set aside after a power loss are still being sorted out. */
-  readonly recovering: boolean;
-}
-
-/** Blocks `first` to `first + count` (exclusive) of a content. */
-export interface FillSpan {
-  readonly ref: ContentRef;
-  readonly first: number;
-  readonly count: number;
 }
 
 export class ContentCache {
@@ -84,27 +61,27 @@ export class ContentCache {
   readonly #filler: Filler;
   readonly #lander: Lander;
   readonly #evictor: Evictor;
+  readonly #health: DiskHealth;
+  readonly #loader: Loader;
   readonly #checkpoint: Checkpoint;
   readonly #recovery: Recovery;
   readonly #closing: AbortController;
   readonly #bootId: string;
   readonly #background: Promise<void>;
-  readonly #timer: NodeJS.Timeout;
-  #upkeep: Promise<void> | undefined;
+  readonly #upkeep: Upkeep;
   #closed: Promise<void> | undefined;
 
-  private constructor(
-    options: CacheOptions,
-    parts: CacheParts,
-    recovery: Recovery,
-    boot: { readonly id: string; readonly crashed: boolean; readonly closing: AbortController },
-  ) {
+  private constructor(options: CacheOptions, opened: OpenedCache) {
+    const { parts, recovery } = opened;
     this.layout = parts.layout;
     this.#parts = parts;
     this.#recovery = recovery;
-    this.#closing = boot.closing;
-    this.#bootId = boot.id;
-    this.#checkpoint = new Checkpoint(parts);
+    this.#closing = opened.closing;
+    this.#bootId = opened.bootId;
+    this.#checkpoint = new Checkpoint(parts, async (key, digest, error) => {
+      this.#health.writeFailed(error);
+      await this.#contents.discard(key, digest);
+    });
     const onComplete = (): void => this.#checkpoint.due();
     this.#contents = new Contents({ parts, recovery, onComplete });
     this.#evictor = new Evictor({
@@ -114,8 +91,18 @@ export class ContentCache {
       counters: parts.counters,
       sizeMaxBytes: options.sizeMaxBytes,
       freeFloorBytes: options.freeFloorBytes,
-      refresh: () => this.#collectTouched(),
+      refresh: () => this.#upkeep.collectTouched(),
       evict: (digest) => this.#contents.evict(digest),
+      dropSpare: () => dropCorrupt(parts.layout),
+    });
+    this.#health = new DiskHealth({
+      now: parts.now,
+      probe: () => this.#probe(),
+      restore: () => discardUnsynced(parts),
+      onEvent: (event) => {
+        parts.residency.trust(this.#health.trust);
+        options.onHealth?.(event);
+      },
     });
     this.#fetcher = new ChunkFetcher(parts.counters);
     const fetcher = this.#fetcher;
@@ -125,12 +112,25 @@ export class ContentCache {
       // Counted a bit late when it fails; the next batch or the completion makes up for it.
       await this.#contents.measure(content).catch(() => {});
     });
-    this.#timer = setInterval(() => this.#startUpkeep(), UPKEEP_INTERVAL_MS);
-    this.#timer.unref();
-    if (boot.crashed) this.#checkpoint.due();
+    this.#loader = new Loader({
+      parts,
+      contents: this.#contents,
+      evictor: this.#evictor,
+      lander: this.#lander,
+      lender: new Lender(parts, fetcher),
+      health: this.#health,
+      filler: this.#filler,
+    });
+    this.#upkeep = new Upkeep({
+      parts,
+      contents: this.#contents,
+      evictor: this.#evictor,
+      health: this.#health,
+    });
+    if (opened.crashed) this.#checkpoint.due();
     // What fails here is found again, content by content, when it is used.
     this.#background = recovery
-      .run({ crashed: boot.crashed, signal: parts.closing })
+      .run({ crashed: opened.crashed, signal: parts.closing })
       .catch(() => {});
   }
 
@@ -140,58 +140,7 @@ export class ContentCache {
    * @throws ERR_CACHE_LOCKED, ERR_CACHE_FULL, ERR_PERMISSION, ERR_IO
    */
   static async open(options: CacheOptions): Promise<ContentCache> {
-    const layout = new CacheLayout(options.dir);
-    try {
-      const isNew = await layout.createFolders();
-      const { state } = await openState(layout);
-      try {
-        return await ContentCache.#openParts(options, layout, state, isNew);
-      } catch (error) {
-        await state.close();
-        throw error;
-      }
-    } catch (error) {
-      throw toG8Error(error, 'ERR_IO', `Cannot open the cache ${options.dir}`);
-    }
-  }
-
-  static async #openParts(
-    options: CacheOptions,
-    layout: CacheLayout,
-    state: State,
-    isNew: boolean,
-  ): Promise<ContentCache> {
-    const [bootId, { catalog, meta }] = await Promise.all([
-      options.bootId ?? readBootId(),
-      Catalog.open(state),
-      writeFile(layout.lock, `${process.pid}\n`),
-      emptyTmp(layout),
-    ]);
-    const isSameBoot = bootId !== '' && bootId === meta.bootId;
-    // Before anybody can open a file in it.
-    if (!isNew && !meta.clean && !isSameBoot) await setFilesAside(layout);
-    await catalog.putMeta({ bootId, clean: false });
-    const closing = createAbortController();
-    const parts: CacheParts = {
-      layout,
-      addon: options.addon,
-      state,
-      catalog,
-      partials: new Partials(layout),
-      residency: options.residency ?? NO_RESIDENCY,
-      counters: createCounters(),
-      lock: new KeyedLock(),
-      dirty: new Set(),
-      lifeId: randomBytes(16),
-      closing: closing.signal,
-      now: options.now ?? Date.now,
-    };
-    const recovery = await Recovery.open(parts);
-    return new ContentCache(options, parts, recovery, {
-      id: bootId,
-      crashed: !meta.clean,
-      closing,
-    });
+    return new ContentCache(options, await openCache(options));
   }
 
   /**
@@ -214,17 +163,7 @@ export class ContentCache {
    */
   async fill(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
     this.#requireOpen();
-    const content = await this.#contents.acquire(ref);
-    if (content === 'complete') {
-      this.#parts.residency.complete(ref.digest);
-      return;
-    }
-    try {
-      await this.#filler.fill(content, ref, { first, count }, options);
-      await this.#contents.complete(content);
-    } finally {
-      this.#parts.partials.release(content);
-    }
+    await this.#loader.fill(ref, first, count, options);
   }
 
   /**
@@ -234,11 +173,7 @@ export class ContentCache {
    */
   async fillMany(spans: readonly FillSpan[], options: FillOptions): Promise<void> {
     this.#requireOpen();
-    const landed = this.#lander.land(
-      spans.map(({ ref }) => ref),
-      options,
-    );
-    await this.#fillRest(spans, landed, options);
+    await this.#loader.fillMany(spans, options);
   }
 
   /**
@@ -248,28 +183,36 @@ export class ContentCache {
    */
   async missing(ref: ContentRef, first: number, count: number): Promise<number[]> {
     this.#requireOpen();
-    if (await this.#lander.fits(ref)) return first === 0 && count > 0 ? [0] : [];
-    const content = await this.#contents.acquire(ref);
-    if (content === 'complete') return [];
-    try {
-      const blocks = Array.from({ length: count }, (_, i) => first + i);
-      return blocks.filter((block) => block < content.chunkCount && !content.isPresent(block));
-    } finally {
-      this.#parts.partials.release(content);
-    }
+    return await this.#loader.missing(ref, first, count);
   }
 
   /**
    * {@link attach} and {@link fill} in one, for a reader that waits: the shortest way for a content that fits in
-   * one chunk and of which nothing is here.
+   * one chunk and of which nothing is here. A reader on demand is served from memory when the disk does not take
+   * the blocks.
    *
-   * @throws as both
+   * @throws as both; ERR_CACHE_FULL and ERR_IO of the disk only for other priorities
    */
   async load(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
     this.#requireOpen();
-    if (count > 0 && (await this.#lander.land([ref], options)[0]) === true) return;
-    const attached = await this.#contents.attach(ref);
-    if (attached === 'partial' && count > 0) await this.fill(ref, first, count, options);
+    await this.#loader.load(ref, first, count, options);
+  }
+
+  /**
+   * The driver could not read a content's file: it is taken out of service and kept aside, and the blocks are
+   * served from memory.
+   *
+   * @throws as {@link fill}, but for failures of the disk
+   */
+  async rescue(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
+    this.#requireOpen();
+    await this.#loader.rescue(ref, first, count, options);
+  }
+
+  /** Evicts so that this much more fits; bytes freed. For files of other layers below the cache's folder. */
+  async makeRoom(bytes: number): Promise<number> {
+    this.#requireOpen();
+    return await this.#evictor.makeRoom(bytes);
   }
 
   /**
@@ -335,21 +278,25 @@ export class ContentCache {
     await this.#checkpoint.run();
   }
 
+  /** Somebody else has seen the disk fail. What was written lately is synced, or it is dropped. */
+  noteDiskError(error: 'read' | 'write'): void {
+    if (error === 'read') this.#health.readFailed();
+    else void this.#health.probe().then(() => this.#checkpoint.run().catch(() => {}));
+  }
+
+  /** What is wrong with the disk; undefined when nothing is. */
+  get trouble(): Trouble | undefined {
+    return this.#health.trouble;
+  }
+
   async status(): Promise<CacheStatus> {
-    const { catalog, counters, state } = this.#parts;
-    const { files, partialFiles, bytes } = catalog.totals;
-    return {
-      dir: this.layout.dir,
-      files,
-      partialFiles,
-      bytes,
-      ...(await this.#evictor.limits()),
-      freeBytes: await this.#evictor.freeBytes(),
-      ...counters,
+    return await statusOf({
+      parts: this.#parts,
+      evictor: this.#evictor,
+      health: this.#health,
+      recovery: this.#recovery,
       loading: this.#filler.flightCount + this.#fetcher.flightCount,
-      stateFailures: state.failures,
-      recovering: this.#recovery.active,
-    };
+    });
   }
 
   /** How much of these contents is local. Takes as long as there are contents. */
@@ -370,13 +317,14 @@ export class ContentCache {
 
   async #close(): Promise<void> {
     const { catalog, partials, state } = this.#parts;
-    clearInterval(this.#timer);
+    this.#upkeep.stop();
+    this.#health.close();
     this.#closing.abort(new G8Error('ERR_ABORTED', 'The cache is being closed'));
-    await Promise.all([this.#filler.idle(), this.#lander.idle()]);
-    await Promise.allSettled([this.#upkeep, this.#background, this.#evictor.idle()]);
+    await Promise.all([this.#filler.idle(), this.#lander.idle(), this.#loader.idle()]);
+    await Promise.allSettled([this.#upkeep.idle(), this.#background, this.#evictor.idle()]);
     await this.#checkpoint.close();
     try {
-      await this.#collectTouched();
+      await this.#upkeep.collectTouched();
       await this.#checkpoint.run();
       // While files are set aside, only their records say which of them are good.
       await catalog.putMeta({ bootId: this.#bootId, clean: true });
@@ -387,20 +335,6 @@ export class ContentCache {
       await rm(this.layout.lock, { force: true });
       await state.close();
     }
-  }
-
-  // What did not land is filled as soon as that is known for it, beside the landings of the others.
-  async #fillRest(
-    spans: readonly FillSpan[],
-    landings: readonly Promise<boolean>[],
-    options: FillOptions,
-  ): Promise<void> {
-    const fills = spans.map(async ({ ref, first, count }, index) => {
-      if (await landings[index]) return;
-      await this.fill(ref, first, count, options);
-    });
-    const results = await Promise.allSettled(fills);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
   #requireOpen(): void {
@@ -414,42 +348,14 @@ export class ContentCache {
     throw new G8Error('ERR_NO_INPUT', `Content ${toHex(digest)} is not in the cache`);
   }
 
-  async #collectTouched(): Promise<void> {
-    const touched = this.#parts.residency.touched();
-    const digests: Uint8Array[] = [];
-    for (let at = 0; at + DIGEST_SIZE <= touched.length; at += DIGEST_SIZE) {
-      digests.push(touched.slice(at, at + DIGEST_SIZE));
+  /** What the next write would meet. */
+  async #probe(): Promise<void> {
+    const giveBack = await this.#evictor.admit(PROBE_BYTES, 'demand');
+    try {
+      await probeFolder(this.layout.tmp);
+      await this.#parts.state.flush();
+    } finally {
+      giveBack();
     }
-    this.#parts.counters.hits += digests.length;
-    await this.#contents.touch(digests);
-  }
-
-  #startUpkeep(): void {
-    this.#upkeep ??= this.#runUpkeep()
-      // Nothing here is needed for a read to be right, and the next turn tries again.
-      .catch(() => {})
-      .finally(() => {
-        this.#upkeep = undefined;
-      });
-  }
-
-  async #runUpkeep(): Promise<void> {
-    await this.#collectTouched();
-    await this.#contents.forgetIdle(PARTIAL_COUNT_MAX);
-    this.#evictor.check();
-  }
-}
-
-async function openState(layout: CacheLayout): Promise<{ state: State }> {
-  try {
-    return await State.open(layout.state);
-  } catch (error) {
-    if (!isG8Error(error, 'ERR_CACHE_LOCKED')) throw error;
-    const pid = (await readFile(layout.lock, 'latin1').catch(() => '')).trim();
-    const owner = /^\d+$/.test(pid) ? ` by process ${pid}` : '';
-    throw new G8Error('ERR_CACHE_LOCKED', `The cache ${layout.dir} is in use${owner}`, {
-      cause: error,
-      details: { dir: layout.dir, pid },
-    });
   }
 }

@@ -29,6 +29,7 @@ import {
   sourceKey,
   TOTALS_KEY,
   type Totals,
+  timeOfUseKey,
   useKey,
 } from './records.ts';
 import type { State } from './state.ts';
@@ -216,6 +217,14 @@ export class Catalog {
   async *byLastUse(): AsyncGenerator<Uint8Array> {
     for await (const [key] of this.#state.entries(...rangeOf(PREFIX.use)))
       yield digestOfUseKey(key);
+  }
+
+  /** The last use of all contents that are not pinned, milliseconds since 1970; 0 without any. */
+  async newestUse(): Promise<number> {
+    for await (const [key] of this.#state.entries(...rangeOf(PREFIX.use), { isReverse: true })) {
+      return timeOfUseKey(key);
+    }
+    return 0;
   }
 
   /** Digests of complete contents that are not durable, as of the last batch. */

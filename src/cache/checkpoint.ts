@@ -15,11 +15,20 @@ const SYNC_COUNT_MAX = 4;
 
 export class Checkpoint {
   readonly #parts: CacheParts;
+  readonly #onUnsynced: (key: string, digest: Uint8Array, error: unknown) => Promise<void>;
   #timer: NodeJS.Timeout | undefined;
   #pass: Promise<void> | undefined;
 
-  constructor(parts: CacheParts) {
+  /**
+   * @param onUnsynced called under the content's lock when the disk did not take a file: takes it out of
+   *   service. The kernel tells of a failure once, and the next fsync would succeed without a byte written.
+   */
+  constructor(
+    parts: CacheParts,
+    onUnsynced: (key: string, digest: Uint8Array, error: unknown) => Promise<void>,
+  ) {
     this.#parts = parts;
+    this.#onUnsynced = onUnsynced;
   }
 
   /** Something is not durable: a pass is due. */
@@ -70,8 +79,13 @@ export class Checkpoint {
     await lock.run(key, async () => {
       await using file = await openExisting(layout.filePath(key));
       if (file === undefined) return;
-      // Not fdatasync: the seal is a time stamp.
-      await file.sync();
+      try {
+        // Not fdatasync: the seal is a time stamp.
+        await file.sync();
+      } catch (error) {
+        await this.#onUnsynced(key, digest, error);
+        return;
+      }
       await catalog.update(digest, (record) =>
         record?.complete === true ? { ...record, durable: true } : record,
       );

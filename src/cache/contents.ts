@@ -8,21 +8,19 @@
 import { rm, unlink } from 'node:fs/promises';
 import { equalBytes, toHex } from '../base/bytes.ts';
 import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
-import { plural } from '../base/plural.ts';
 import { createBitmap, hasBit } from './bitmap.ts';
 import { type ContentRef, PartialContent, readRows } from './content.ts';
+import { setCorruptAside } from './corrupt.ts';
 import type { CacheParts } from './parts.ts';
 import type { ContentRecord } from './records.ts';
 import { moveIntoPlace, type Recovery, verifyAndSeal } from './recover.ts';
 import { findStats, isSealed, seal } from './seal.ts';
+import { allocated, isSameShape, requireShape, shapeError } from './shape.ts';
 
 /** Last use is kept to the minute: one state write per content and minute, not one per open. */
 const TOUCH_RESOLUTION_MS = 60_000;
 /** Times an attach meets a content that just became complete or was evicted. */
 const ATTACH_TURNS_MAX = 4;
-/** `st_blocks` counts in these. */
-const STAT_BLOCK_BYTES = 512;
-
 export interface ContentsOptions {
   readonly parts: CacheParts;
   readonly recovery: Recovery;
@@ -174,11 +172,37 @@ export class Contents {
     }
   }
 
-  /** Takes a content whose bytes are wrong out of service. Open files of it stay as they are. */
+  /**
+   * Takes a content whose bytes are wrong out of service and keeps the file aside. Open files of it stay as
+   * they are. Under the content's lock.
+   */
   async discard(key: string, digest: Uint8Array): Promise<void> {
-    this.#parts.counters.corruptFiles++;
-    await rm(this.#parts.layout.filePath(key), { force: true });
-    await this.#parts.catalog.remove(digest);
+    const { catalog, counters, layout } = this.#parts;
+    counters.corruptFiles++;
+    // The record first: what is not known is verified before it is used.
+    await catalog.remove(digest);
+    await setCorruptAside(layout, layout.filePath(key), key);
+  }
+
+  /**
+   * The content's file could not be read: verifies a complete one, and sets it aside when it is bad. A partial
+   * one goes anyway. Open files stay as they are.
+   */
+  async recheck(ref: ContentRef): Promise<void> {
+    const { catalog, counters, layout, lock, partials } = this.#parts;
+    const key = toHex(ref.digest);
+    const rows = await readRows(ref);
+    await lock.run(key, async () => {
+      const content = partials.find(key);
+      if (content !== undefined) {
+        counters.corruptFiles++;
+        await partials.remove(content);
+        await catalog.remove(ref.digest);
+        await setCorruptAside(layout, layout.partialPath(key), key);
+      }
+      const stats = await findStats(layout.filePath(key)).catch(() => null);
+      if (stats !== undefined) await this.#judge(key, ref, rows);
+    });
   }
 
   async #setLastUse(digest: Uint8Array): Promise<void> {
@@ -366,32 +390,4 @@ export class Contents {
 
 function isFull(content: PartialContent): boolean {
   return content.absentCount === 0 && content.operations === 0 && !content.gone;
-}
-
-type Shape = Pick<ContentRecord, 'size' | 'blockSize' | 'algorithm'>;
-
-// A content of one chunk is the same whatever the block size around it.
-function isSameShape(known: Shape, ref: ContentRef): boolean {
-  const isOneChunk = ref.chunkCount === 1 && known.size <= known.blockSize;
-  return (
-    known.size === ref.size &&
-    known.algorithm === ref.algorithm &&
-    (isOneChunk || known.blockSize === ref.blockSize)
-  );
-}
-
-function requireShape(record: ContentRecord, ref: ContentRef): void {
-  if (!isSameShape(record, ref)) throw shapeError(ref);
-}
-
-function shapeError(ref: ContentRef): G8Error {
-  const key = toHex(ref.digest);
-  return new G8Error(
-    'ERR_FLIST_FORMAT',
-    `Content ${key} does not have ${plural(ref.size, 'byte')}`,
-  );
-}
-
-function allocated(stats: { readonly blocks: bigint } | undefined): number {
-  return stats === undefined ? 0 : Number(stats.blocks) * STAT_BLOCK_BYTES;
 }

@@ -53,6 +53,8 @@ export interface EvictorOptions {
   readonly refresh: () => Promise<void>;
   /** Evicts one content; returns the bytes freed, `undefined` when it has to stay. */
   readonly evict: (digest: Uint8Array) => Promise<number | undefined>;
+  /** Deletes what is only kept to be looked at. */
+  readonly dropSpare: () => Promise<void>;
 }
 
 export class Evictor {
@@ -171,6 +173,7 @@ export class Evictor {
 
   async #runRound(bytes: number): Promise<number> {
     const limits = await this.limits();
+    await this.#options.dropSpare();
     await this.#measure();
     // A full disk says so by its errors, whatever statfs counted: free at least what was asked for.
     return await this.#evictBytes(Math.max(bytes, this.#excess(bytes, limits)));

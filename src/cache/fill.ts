@@ -8,14 +8,14 @@
 import type { FileHandle } from 'node:fs/promises';
 import { createAbortController, linkSignals, throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
-import { CODEC, type Codec, DIGEST, type DigestAlgorithm } from '../base/codec.ts';
-import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
+import { isG8Error } from '../base/errors.ts';
 import { Limiter } from '../base/limit.ts';
 import { type Flight, SingleFlight } from '../base/singleflight.ts';
 import type { Chunk } from '../format/content.ts';
 import type { ChunkId, ChunkStore } from '../store/store.ts';
-import { type ContentRef, isZero, type PartialContent } from './content.ts';
-import { clearBlock, LocalCopier, verifyBlocks } from './copy.ts';
+import { chunkProblem } from './chunk-problem.ts';
+import type { ContentRef, PartialContent } from './content.ts';
+import { LocalCopier, verifyBlocks } from './copy.ts';
 import { type Evictor, isBeyondLimit } from './evict.ts';
 import {
   type ChunkFetcher,
@@ -25,6 +25,7 @@ import {
   PRIORITY,
 } from './fetch.ts';
 import type { CacheParts } from './parts.ts';
+import { writeBlock } from './write-block.ts';
 
 /** Blocks and plain bytes of one batch: one store call, and what a busy slot may hold in memory. */
 const BATCH_COUNT_MAX = 32;
@@ -265,7 +266,7 @@ export class Filler {
     const wants = new Map<ChunkId, { chunk: Chunk; jobs: Job[] }>();
     for (const job of jobs) {
       const chunk = ref.chunk(job.block);
-      const problem = problemOf(chunk, content, job.block);
+      const problem = chunkProblem(chunk, content, job.block);
       if (problem !== undefined) {
         job.flight.reject(problem);
         continue;
@@ -320,7 +321,12 @@ export class Filler {
       trail.enter('queue');
       return this.#operate(content, options.priority, () => {
         trail.enter('decode');
-        return this.#decode(content, job.block, chunk, stored, file);
+        return writeBlock(
+          this.#parts,
+          this.#evictor,
+          { content, file, block: job.block, chunk },
+          stored,
+        );
       });
     };
     try {
@@ -341,34 +347,6 @@ export class Filler {
       this.#arrived(content, job.block, job.flight);
     } catch (error) {
       job.flight.reject(error);
-    }
-  }
-
-  async #decode(
-    content: PartialContent,
-    block: number,
-    chunk: Chunk,
-    stored: Uint8Array,
-    file: FileHandle,
-  ): Promise<void> {
-    if (content.isPresent(block)) return;
-    if (content.reused) await clearBlock(content, file, block);
-    const request = {
-      fd: file.fd,
-      offset: content.offset(block),
-      stored,
-      codec: chunk.codec,
-      id: chunk.id,
-      plainDigest: content.plainDigest(block),
-      plainSize: content.plainSize(block),
-    };
-    try {
-      await this.#parts.addon.decodeToFile(request);
-    } catch (error) {
-      const failure = toG8Error(error, 'ERR_IO', `Cannot write block ${block} of ${content.key}`);
-      if (failure.code !== 'ERR_CACHE_FULL') throw failure;
-      if ((await this.#evictor.makeRoom(request.plainSize)) === 0) throw failure;
-      await this.#parts.addon.decodeToFile(request);
     }
   }
 
@@ -406,24 +384,4 @@ export class Filler {
 
 function wanted(jobs: readonly Job[]): Job[] {
   return jobs.filter(({ flight }) => !flight.ended);
-}
-
-const ALGORITHM_OF_CODEC: Readonly<Record<Codec, DigestAlgorithm | undefined>> = {
-  [CODEC.hole]: undefined,
-  [CODEC.zstd]: DIGEST.blake2b256,
-  [CODEC.legacyG1]: DIGEST.sha256,
-  [CODEC.legacyG2]: DIGEST.blake2b128,
-  [CODEC.lost]: undefined,
-};
-
-// The decoder checks by the codec's algorithm, the content by its own: they have to agree.
-function problemOf(chunk: Chunk, content: PartialContent, block: number): G8Error | undefined {
-  const { codec, id } = chunk;
-  const name = `Chunk ${block} of ${content.key}`;
-  if (codec === CODEC.lost) return new G8Error('ERR_CHUNK_MISSING', `${name} is lost`);
-  const isIdSize = id.length === 16 || id.length === 32;
-  const isFit = ALGORITHM_OF_CODEC[codec] === content.algorithm && isIdSize && !isZero(id);
-  if (isFit) return undefined;
-  const what = `codec ${codec} and an id of ${id.length} bytes`;
-  return new G8Error('ERR_FLIST_FORMAT', `${name} cannot have ${what}`);
 }

@@ -23,6 +23,8 @@ export class CacheLayout {
   readonly run: string;
   /** Content folders set aside after a power loss: `<n>/aa/bb/<digest>`. */
   readonly quarantine: string;
+  /** The last few files whose bytes were wrong or unreadable: `<digest>`. */
+  readonly corrupt: string;
   /** What waits to be deleted in the background. */
   readonly trash: string;
 
@@ -36,6 +38,7 @@ export class CacheLayout {
     this.lock = join(dir, 'lock');
     this.run = join(dir, 'run');
     this.quarantine = join(dir, 'quarantine');
+    this.corrupt = join(dir, 'corrupt');
     this.trash = join(dir, 'trash');
   }
 
@@ -53,7 +56,8 @@ export class CacheLayout {
     // 0700: what an image contains is not for every user of the machine to read.
     await makeFolder(this.dir, { mode: 0o700 });
     const isNew = await makeFolder(this.files);
-    const folders = [this.partial, this.flists, this.tmp, this.run, this.quarantine, this.trash];
+    const { partial, flists, tmp, run, quarantine, corrupt, trash } = this;
+    const folders = [partial, flists, tmp, run, quarantine, corrupt, trash];
     await Promise.all(folders.map((folder) => makeFolder(folder)));
     return isNew;
   }

@@ -129,9 +129,11 @@ export class Partials {
       if (stats.size !== BigInt(content.size)) await handle.truncate(content.size);
     } catch (error) {
       await handle?.close();
-      // Absence is this machine's failure, not a wrong name given by the user.
       if (isErrno(error, 'ENOENT')) throw goneError(content);
-      throw toG8Error(error, 'ERR_IO', `Cannot open the partial file of ${content.key}`);
+      const failure = toG8Error(error, 'ERR_IO', `Cannot open the partial file of ${content.key}`);
+      if (failure.code === 'ERR_CACHE_FULL') throw failure;
+      // Whatever it is, it is this machine's failure, not a wrong name or right of the user.
+      throw new G8Error('ERR_IO', failure.message, { cause: error });
     }
     slot.handle = handle;
     return handle;

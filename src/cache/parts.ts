@@ -22,7 +22,10 @@ export interface Counters {
   copiedBytes: number;
   /** Chunks that did not match their digest as they came from a store. */
   corruptChunks: number;
-  /** Content files whose bytes did not match their digest. */
+  /** Blocks served from memory because the disk did not take them or give them back. */
+  lentBlocks: number;
+  lentBytes: number;
+  /** Content files whose bytes did not match their digest, or could not be read. */
   corruptFiles: number;
   /** Blocks of partial files that an earlier process left and that did not match. */
   rejectedBlocks: number;
@@ -41,6 +44,8 @@ export function createCounters(): Counters {
     copiedBlocks: 0,
     copiedBytes: 0,
     corruptChunks: 0,
+    lentBlocks: 0,
+    lentBytes: 0,
     corruptFiles: 0,
     rejectedBlocks: 0,
     rejectedFiles: 0,
@@ -65,6 +70,8 @@ export interface CacheParts {
   readonly lifeId: Uint8Array;
   /** Aborted when the cache closes. */
   readonly closing: AbortSignal;
-  /** Milliseconds since 1970. */
+  /** Name of the file system that the cache lies on. */
+  readonly fileSystem: string;
+  /** Milliseconds since 1970, by which last uses are ordered; see `clock.ts`. */
   readonly now: () => number;
 }

@@ -108,6 +108,11 @@ export function digestOfUseKey(key: Uint8Array): Uint8Array {
   return new Uint8Array(key.subarray(9, 9 + DIGEST_SIZE));
 }
 
+/** Milliseconds since 1970 of a {@link useKey}. */
+export function timeOfUseKey(key: Uint8Array): number {
+  return Number(new DataView(key.buffer, key.byteOffset, key.byteLength).getBigUint64(1));
+}
+
 export function encodeRecord(record: ContentRecord): Uint8Array {
   const value = Buffer.alloc(RECORD_SIZE);
   value[0] = RECORD_VERSION;

@@ -141,11 +141,12 @@ export class State {
   async *entries(
     from: Uint8Array,
     to: Uint8Array,
+    { isReverse = false }: { readonly isReverse?: boolean } = {},
   ): AsyncGenerator<[key: Uint8Array, value: Uint8Array]> {
     await this.#renewal?.catch(() => {});
     this.#readers++;
     try {
-      yield* this.#db.iterator({ gte: from, lt: to });
+      yield* this.#db.iterator({ gte: from, lt: to, reverse: isReverse });
     } finally {
       this.#readers--;
     }

@@ -68,7 +68,10 @@ export async function startDaemon(
     cacheDir: config.get('cacheDir'),
     registryDir: registryDir(context.env, process.getuid?.() ?? 0),
     sizeMaxBytes: config.get('cacheSize'),
-    freeFloorBytes: config.get('cacheFree'),
+    // The usual floor would leave nothing of a small disk: by default it is cut to a share of it.
+    ...(config.effective('cacheFree').origin === 'default'
+      ? {}
+      : { freeFloorBytes: config.get('cacheFree') }),
     slowReadMs: config.get('slowRead'),
     ...(metrics === undefined ? {} : { metrics }),
     policy: {

@@ -55,7 +55,8 @@ export const SETTINGS = {
   cacheFree: {
     env: 'G8UFS_CACHE_FREE',
     unit: 'bytes',
-    description: 'space that the cache leaves free on its file system',
+    description:
+      'space that the cache leaves free on its file system, by default a twentieth at most',
     expected: 'a size such as 1GiB',
     parse: parseSize,
     fallback: () => 1024 ** 3,

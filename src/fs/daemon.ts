@@ -8,6 +8,7 @@ import { G8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import type { MetricsServer } from '../base/metrics-server.ts';
 import { ContentCache } from '../cache/cache.ts';
+import type { DegradedReason } from '../cache/health.ts';
 import type { Profile } from '../format/profile.ts';
 import { addon } from '../native/load.ts';
 import { HealthTable } from '../store/health.ts';
@@ -17,13 +18,15 @@ import { controlSocket } from './client.ts';
 import { serveControl } from './control.ts';
 import { Demand } from './demand.ts';
 import { Explainer } from './explain.ts';
+import { logHealth } from './health-log.ts';
 import { ImageStore } from './images.ts';
 import { KernelTier } from './kernel/tier.ts';
 import { withinKernelTimeout } from './kernel-timeout.ts';
+import { KernelLog } from './kernel-log.ts';
 import type { Logger } from './log.ts';
 import { MountMetrics } from './metrics.ts';
 import { LazyStore, openMountStore } from './mount-store.ts';
-import { MountTable } from './mounts.ts';
+import { type MountRecord, MountTable } from './mounts.ts';
 import { openDriver } from './open-driver.ts';
 import { Pacer } from './pacer.ts';
 import { Prefetch } from './prefetch.ts';
@@ -55,12 +58,21 @@ export interface DaemonOptions {
   readonly onEmpty: () => void;
 }
 
+/** A mount, and how the disk of its cache is. */
+export interface ListedMount extends MountRecord {
+  /** Why its readers are served from memory; null: they are not. */
+  readonly degraded: DegradedReason | null;
+  /** What the system said then. */
+  readonly degradedBy: string | null;
+}
+
 export class Daemon {
   readonly mounts: MountTable;
   readonly #cache: ContentCache;
   readonly #images: ImageStore;
   readonly #kernel: KernelTier;
   readonly #log: Logger;
+  readonly #kernelLog: KernelLog;
   readonly #explainer: Explainer;
   readonly #metrics = new MountMetrics();
   readonly #health = new HealthTable();
@@ -84,6 +96,7 @@ export class Daemon {
           { url: shownSource(url), code: error.code },
           'hub is away, its last image is used',
         ),
+      makeRoom: (bytes) => cache.makeRoom(bytes),
       // The HTTP client is loaded only for images that come from a server.
       fetchFlist: async (url, fetchOptions) =>
         (await import('./fetch-flist.ts')).fetchFlist(url, fetchOptions),
@@ -126,6 +139,7 @@ export class Daemon {
       onUnmount: (mount) => this.#metrics.onUnmount(mount),
       onEmpty: options.onEmpty,
     });
+    this.#kernelLog = new KernelLog(cacheDir, (error) => cache.noteDiskError(error));
     this.#explainer = new Explainer(this.mounts, cache, slowReadMs);
   }
 
@@ -155,7 +169,10 @@ export class Daemon {
         touched: () => binding.contentTouched(),
         present: (digest, block, count) => binding.contentPresent(digest, block, count),
         complete: (digest) => binding.contentComplete(digest),
+        lend: (digest, block, bytes) => binding.contentLend(digest, block, bytes),
+        trust: (trust) => binding.trustDisk(trust),
       },
+      onHealth: (event) => logHealth(options.log, cacheDir, event),
     });
     const daemon = new Daemon(options, cache);
     try {
@@ -198,7 +215,7 @@ export class Daemon {
       case 'prefetch':
         return this.mounts.prefetchStatus(parseMountPoint(params));
       case 'list':
-        return this.mounts.list();
+        return this.#list();
       case 'figures':
         return this.#explainer.figures();
       case 'stats':
@@ -219,6 +236,11 @@ export class Daemon {
       default:
         throw new G8Error('ERR_PROTOCOL', `The mount daemon does not know the request ${method}`);
     }
+  }
+
+  #list(): ListedMount[] {
+    const { reason = null, message = null } = this.#cache.trouble ?? {};
+    return this.mounts.list().map((mount) => ({ ...mount, degraded: reason, degradedBy: message }));
   }
 
   async #metricsText(): Promise<string> {
@@ -245,6 +267,7 @@ export class Daemon {
     await this.#metricsServer?.close();
     await this.#unregister?.();
     await this.mounts.close();
+    this.#kernelLog.close();
     await this.#kernel.close();
     await this.#images.collect(new Set());
     await this.#cache.close();

@@ -82,7 +82,10 @@ export class Demand {
       ref = contentRef(source.contents, need.content);
       if (miss !== undefined) miss.fileSize = ref.size;
       // Tells the driver what it finds: a complete file, or a partial one and its blocks.
-      const loaded = this.fill(source, ref, need.block, need.count, miss);
+      const loaded =
+        need.broken === true
+          ? this.#rescue(source, ref, need, miss)
+          : this.fill(source, ref, need.block, need.count, miss);
       if (need.block === 0 && need.count > 0) this.#followSweep(source, need.content);
       await loaded;
     } catch (error) {
@@ -140,6 +143,24 @@ export class Demand {
       endRead?.();
     }
     if (count > 0 && ref.chunkCount > 1) this.#readAhead(source, ref, block, count);
+  }
+
+  /** The driver cannot read the content's file. */
+  async #rescue(source: DemandSource, ref: ContentRef, need: Need, miss?: Miss): Promise<void> {
+    const { store, deadlineMs, mountPoint } = source;
+    this.#failures.write(
+      'error',
+      { mountPoint, content: toHex(ref.digest) },
+      'a file of the cache cannot be read and is set aside',
+    );
+    const deadline = startDeadline({ timeoutMs: deadlineMs, what: `Read at ${mountPoint}` });
+    const watcher = source.misses.watcher('demand', miss);
+    const options = { store, priority: 'demand', signal: deadline.signal, watcher } as const;
+    try {
+      await this.#cache.rescue(ref, need.block, need.count, options);
+    } finally {
+      deadline.clear();
+    }
   }
 
   async #load(

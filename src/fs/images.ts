@@ -13,13 +13,16 @@ import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
-import { G8Error, toG8Error } from '../base/errors.ts';
+import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import { INDEX_FILES, ROUTER_FILE } from '../image/index-files.ts';
 import { addon } from '../native/load.ts';
 
 /** Unpacked indexes of images nobody mounts are kept up to this size, least recently used first out. */
 const UNUSED_SIZE_MAX = 4 * 1024 * 1024 * 1024;
+
+/** Room that is made for an index which does not fit: that of an image with 200 000 entries, or so. */
+const INDEX_ROOM_BYTES = 64 * 1024 * 1024;
 
 /** A mount follows the opening of its image within this time. */
 const RECENT_MS = 600_000;
@@ -52,18 +55,24 @@ export class ImageStore {
   readonly #tmp: string;
   readonly #fetchFlist: FetchFlist;
   readonly #onStale: (url: string, error: G8Error) => void;
+  readonly #makeRoom: (bytes: number) => Promise<number>;
   readonly #opening = new Map<string, Promise<Image>>();
 
-  /** @param options.onStale told when a hub is away and the image of its last answer is used */
+  /**
+   * @param options.onStale told when a hub is away and the image of its last answer is used
+   * @param options.makeRoom frees room on the disk when an index does not fit; gives the bytes freed
+   */
   constructor(options: {
     dir: string;
     tmp: string;
     fetchFlist: FetchFlist;
     onStale?: (url: string, error: G8Error) => void;
+    makeRoom?: (bytes: number) => Promise<number>;
   }) {
     this.#dir = options.dir;
     this.#tmp = options.tmp;
     this.#fetchFlist = options.fetchFlist;
+    this.#makeRoom = options.makeRoom ?? (() => Promise.resolve(0));
     this.#onStale = options.onStale ?? (() => {});
   }
 
@@ -161,9 +170,29 @@ export class ImageStore {
     const digest = toHex(await addon().digestFile(path));
     const present = await this.#load(digest);
     if (present !== undefined) return present;
-    const staging = join(this.#tmp, randomUUID());
-    await makeFolder(staging);
     try {
+      await this.#unpack(path, digest, signal, check);
+    } catch (error) {
+      const isFull = isG8Error(error, 'ERR_CACHE_FULL');
+      if (!isFull || (await this.#makeRoom(INDEX_ROOM_BYTES)) === 0) throw error;
+      await this.#unpack(path, digest, signal, check);
+    }
+    const image = await this.#load(digest);
+    if (image === undefined) {
+      throw new G8Error('ERR_INTERNAL', `Mount index of ${path} is incomplete after unpacking`);
+    }
+    return image;
+  }
+
+  async #unpack(
+    path: string,
+    digest: string,
+    signal: AbortSignal,
+    check: () => Promise<void>,
+  ): Promise<void> {
+    const staging = join(this.#tmp, randomUUID());
+    try {
+      await makeFolder(staging);
       // An image that was unpacked before must not wait for the tar and RocksDB code to load.
       const { unpackIndex } = await import('../image/unpack.ts');
       const { decodeStream } = await import('../image/decompress.ts');
@@ -179,11 +208,6 @@ export class ImageStore {
     } finally {
       await rm(staging, { recursive: true, force: true });
     }
-    const image = await this.#load(digest);
-    if (image === undefined) {
-      throw new G8Error('ERR_INTERNAL', `Mount index of ${path} is incomplete after unpacking`);
-    }
-    return image;
   }
 
   async #place(staging: string, digest: string): Promise<void> {
@@ -213,7 +237,8 @@ export class ImageStore {
       return undefined;
     }
     const now = new Date();
-    await utimes(dir, now, now);
+    // Only the order of removal depends on it: an image is as good on a disk that takes no more writes.
+    await utimes(dir, now, now).catch(() => {});
     const router = await readFile(join(dir, ROUTER_FILE), 'utf8').catch(absent);
     return { digest, dir, router };
   }
@@ -232,7 +257,13 @@ export class ImageStore {
   }
 
   async #remember(record: SourceRecord): Promise<void> {
-    await writeFile(this.#sourceFile(record.source), JSON.stringify(record));
+    try {
+      await writeFile(this.#sourceFile(record.source), JSON.stringify(record));
+    } catch (error) {
+      // Without it the source is looked at again next time, and that is all.
+      const { code } = toG8Error(error, 'ERR_IO', 'Cannot remember a source');
+      if (code !== 'ERR_CACHE_FULL' && code !== 'ERR_IO') throw error;
+    }
   }
 
   #sourceFile(source: string): string {
@@ -258,7 +289,8 @@ export class ImageStore {
       const dir = join(this.#dir, digest);
       const usedMs = (await stat(dir)).mtimeMs;
       // Opened a moment ago and perhaps about to be mounted.
-      if (Date.now() - usedMs < recentMs) continue;
+      // A time that lies ahead is that of a clock which has been set back since.
+      if (Math.abs(Date.now() - usedMs) < recentMs) continue;
       let size = 0;
       for (const name of await readdir(dir)) size += (await stat(join(dir, name))).size;
       found.push({ digest, usedMs, size });

@@ -15,6 +15,8 @@ export type LeveledLogger = Logger & { setLevel(level: LogLevel): void };
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 /** Events kept while the library is still being loaded; a start has two or three. */
 const EARLY_MAX = 100;
+/** Lines kept while the disk of the log does not take them; what exceeds it is dropped. */
+const UNWRITTEN_BYTES_MAX = 256 * 1024;
 
 /**
  * Lines are written synchronously, so that the last words before a crash are in the file. The library is
@@ -27,7 +29,9 @@ export function createLogger(level: LogLevel): LeveledLogger {
   const early: [LogLevel, LogFields, string][] = [];
   const load = async (): Promise<void> => {
     const { default: create } = await import('pino');
-    const destination = create.destination({ dest: 2, sync: true });
+    const destination = create.destination({ dest: 2, sync: true, maxLength: UNWRITTEN_BYTES_MAX });
+    // A disk that takes no more lines must not end the daemon: reads go on without them.
+    destination.on('error', () => {});
     const loaded = create({ level: threshold, base: { pid: process.pid } }, destination);
     pino = loaded;
     for (const [severity, fields, message] of early) loaded[severity](fields, message);

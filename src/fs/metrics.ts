@@ -6,7 +6,7 @@
 
 import { escapeLabel, MetricsText } from '../base/metrics-text.ts';
 import { STAGES } from '../base/trail.ts';
-import type { CacheStatus } from '../cache/cache.ts';
+import type { CacheStatus } from '../cache/status.ts';
 import { CIRCUITS, type StoreReport } from '../store/health.ts';
 import { addMissTotals, type MissTotals, noMissTotals, WAIT_BUCKETS_S } from './miss-log.ts';
 import type { ServedMount } from './mounts.ts';
@@ -179,6 +179,14 @@ function writeCache(text: MetricsText, cache: CacheStatus): void {
     ['what="file"', cache.corruptFiles + cache.rejectedFiles],
     ['what="block"', cache.rejectedBlocks],
   ]);
+  text.family('gauge', 'g8ufs_cache_degraded', 'Reads are served from memory, by reason', () =>
+    (['full', 'broken'] as const).map((reason) => [
+      `reason="${reason}"`,
+      cache.degraded === reason ? 1 : 0,
+    ]),
+  );
+  text.gauge('g8ufs_cache_suspect', 'A file could not be read lately', cache.suspect ? 1 : 0);
+  text.counter('g8ufs_cache_lent_bytes_total', 'Bytes served from memory', cache.lentBytes);
   text.counter(
     'g8ufs_cache_state_failures_total',
     'Writes of its state failed',

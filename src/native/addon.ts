@@ -334,6 +334,9 @@ export interface StreamBinding {
   openStream(kind: StreamKind, level?: number): NativeStream;
 }
 
+/** What files of the cache may be used for; see {@link SessionBinding.trustDisk}. */
+export type DiskTrust = 'all' | 'reading' | 'nothing';
+
 /** What a mount needs from JS: blocks of a content that are not in its partial file yet. */
 export interface Need {
   /** Number of the session that asks. */
@@ -352,6 +355,8 @@ export interface Need {
   readonly waitedMs: number;
   /** Number of {@link SessionBinding.addImage} whose table it is; nothing in the session of one image. */
   readonly image?: number;
+  /** The content's file could not be read: its blocks have to be lent ({@link SessionBinding.contentLend}). */
+  readonly broken?: boolean;
 }
 
 /** A file that was opened while somebody watches. */
@@ -419,6 +424,8 @@ export interface SessionStats {
   readonly bytesRead: number;
   /** Requests that had to wait for data so far. */
   readonly waits: number;
+  /** Reads of the cache's files that failed; the readers were served all the same. */
+  readonly readFailures: number;
   /** Requests that now wait for data, and the age of the oldest. */
   readonly waiting: number;
   readonly oldestWaitMs: number;
@@ -529,6 +536,19 @@ export interface SessionBinding {
    * EACCES or EINTR; any other name counts as EIO. The next reader asks again.
    */
   contentFail(digest: Uint8Array, block: number, count: number, errno: string): void;
+  /**
+   * Serves a block from memory that is not on disk: verified plain bytes, all of the block. Nothing
+   * happens when nobody has the content open. What is lent longest goes beyond 64 MiB of all
+   * contents, and is asked for again.
+   *
+   * @throws RangeError when the content has no such block, or one of another size
+   */
+  contentLend(digest: Uint8Array, block: number, bytes: Uint8Array): void;
+  /**
+   * What files of the cache are used for: `all` (the default); `reading`: by the driver and not by the kernel, where
+   * a read that fails fails for the reader; `nothing`: all has to be lent.
+   */
+  trustDisk(trust: DiskTrust): void;
   /** Forgets a content unless it is open or waited for; false when it is in use. */
   contentDrop(digest: Uint8Array): boolean;
   /** Digests (32 bytes each, concatenated) opened since the last call, for the cache's LRU. */

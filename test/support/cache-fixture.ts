@@ -12,6 +12,7 @@ import type { ContentRef } from '../../src/cache/content.ts';
 import type { Residency } from '../../src/cache/residency.ts';
 import type { Chunk } from '../../src/format/content.ts';
 import { contentDigest } from '../../src/format/index/content-digest.ts';
+import type { DiskTrust } from '../../src/native/addon.ts';
 import type { ChunkId, ChunkResult, ChunkStore, StoreCallOptions } from '../../src/store/store.ts';
 import { FakeCodec } from './fake-codec.ts';
 
@@ -166,6 +167,9 @@ export class RecordingResidency implements Residency {
   readonly blocks = new Map<string, Set<number>>();
   readonly completed = new Set<string>();
   readonly dropped: string[] = [];
+  /** Bytes lent, by `<key>:<block>`. */
+  readonly lent = new Map<string, Uint8Array>();
+  trusted: DiskTrust = 'all';
   readonly open = new Set<string>();
   opened: Uint8Array[] = [];
 
@@ -180,6 +184,12 @@ export class RecordingResidency implements Residency {
   }
   complete(digest: Uint8Array): void {
     this.completed.add(toHex(digest));
+  }
+  lend(digest: Uint8Array, block: number, bytes: Uint8Array): void {
+    this.lent.set(`${toHex(digest)}:${block}`, bytes);
+  }
+  trust(trust: DiskTrust): void {
+    this.trusted = trust;
   }
   drop(digest: Uint8Array): boolean {
     const key = toHex(digest);

@@ -33,9 +33,9 @@ export class MountWorld {
   #mountCount = 0;
 
   /** Below /var/tmp: a cache on overlayfs or tmpfs would not show what users see. */
-  constructor(context: TestContext) {
+  constructor(context: TestContext, options: { readonly cache?: string } = {}) {
     this.dir = mkdtempSync('/var/tmp/g8ufs-test-');
-    this.cache = join(this.dir, 'cache');
+    this.cache = options.cache ?? join(this.dir, 'cache');
     this.hubData = join(this.dir, 'hub');
     this.credentials = join(this.dir, 'credentials.json');
     context.after(() => this.#end());

@@ -1,6 +1,6 @@
 /** `g8ufs ps`: what is mounted. */
 import { Command } from 'commander';
-import type { MountRecord } from '../../fs/mounts.ts';
+import type { ListedMount } from '../../fs/daemon.ts';
 import type { Context } from '../context.ts';
 import { addHelpSections } from '../help.ts';
 
@@ -16,11 +16,11 @@ export function command(context: Context): Command {
   });
 }
 
-type Row = MountRecord & { readonly pid: number; readonly cacheDir: string };
+type Row = ListedMount & { readonly pid: number; readonly cacheDir: string };
 
 async function run(context: Context): Promise<void> {
   const { listOfAll } = await import('../daemons.ts');
-  const rows = (await listOfAll<MountRecord>(context, 'list')).flatMap(({ pid, cacheDir, items }) =>
+  const rows = (await listOfAll<ListedMount>(context, 'list')).flatMap(({ pid, cacheDir, items }) =>
     items.map((mount): Row => ({ ...mount, pid, cacheDir })),
   );
   if (context.json) {
@@ -43,4 +43,10 @@ async function run(context: Context): Promise<void> {
       row.since,
     ]),
   );
+  const degraded = new Map(rows.map((row) => [row.cacheDir, row]));
+  for (const [cacheDir, row] of degraded) {
+    if (row.degraded === null) continue;
+    const what = `is degraded (${row.degraded}): reads are served from memory`;
+    context.stderr.write(`The cache ${cacheDir} ${what}. ${row.degradedBy ?? ''}\n`);
+  }
 }
