@@ -56,7 +56,7 @@ export const SETTINGS = {
     env: 'G8UFS_CACHE_FREE',
     unit: 'bytes',
     description:
-      'space that the cache leaves free on its file system, by default a twentieth at most',
+      'space that the cache leaves free on its file system',
     expected: 'a size such as 1GiB',
     parse: parseSize,
     fallback: () => 1024 ** 3,
