@@ -55,8 +55,7 @@ export const SETTINGS = {
   cacheFree: {
     env: 'G8UFS_CACHE_FREE',
     unit: 'bytes',
-    description:
-      'space that the cache leaves free on its file system',
+    description: 'space that the cache leaves free on its file system',
     expected: 'a size such as 1GiB',
     parse: parseSize,
     fallback: () => 1024 ** 3,

@@ -13,7 +13,7 @@ const PROGRAM = join(process.cwd(), 'build/bench/faulty-disk');
 /** Far longer than anything takes that is answered at all. */
 const WAIT_MS = 20_000;
 
-type FileSystem = 'ext4' | 'xfs' | 'btrfs';
+export type FileSystem = 'ext4' | 'xfs' | 'btrfs';
 
 interface DiskCounts {
   readonly reads: number;
@@ -31,30 +31,26 @@ const MAKERS: Readonly<Record<FileSystem, readonly [program: string, ...args: st
 };
 
 /** Makes a file system on a file or device. */
-function makeFileSystem(
-  kind: FileSystem,
-  device: string,
-  more: readonly string[] = [],
-): void {
+function makeFileSystem(kind: FileSystem, device: string): void {
   const [program, ...args] = MAKERS[kind];
-  run(program, [...args, ...more, device]);
+  run(program, [...args, device]);
 }
 
 /** A loop device on a file. */
-function attachLoop(file: string): string {
+export function attachLoop(file: string): string {
   return run('losetup', ['-f', '--show', file]).trim();
 }
 
-function detachLoop(device: string): void {
+export function detachLoop(device: string): void {
   run('losetup', ['-d', device]);
 }
 
-function mountDevice(device: string, dir: string, options = 'noatime'): void {
+export function mountDevice(device: string, dir: string, options = 'noatime'): void {
   run('mount', ['-o', options, device, dir]);
 }
 
 /** Takes a mount away; what is busy is detached. */
-function unmountDir(dir: string): void {
+export function unmountDir(dir: string): void {
   try {
     run('umount', [dir]);
   } catch {
@@ -100,12 +96,13 @@ export class FaultyDisk {
    * Makes a disk with a file system, mounted.
    *
    * @param folder an empty folder for its files
-   * @param options.log where to record what is written once the file system is made and mounted
+   * @param options.log where to record what is written, from the first mount on
+   * @param options.keep where to put a copy of the disk as it is before that
    */
   static async make(
     folder: string,
     bytes: number,
-    options: { kind?: FileSystem; log?: string; mountOptions?: string } = {},
+    options: { kind?: FileSystem; log?: string; keep?: string } = {},
   ): Promise<FaultyDisk> {
     build();
     for (const name of ['disk', 'fs']) mkdirSync(join(folder, name), { recursive: true });
@@ -113,13 +110,14 @@ export class FaultyDisk {
     makeSparse(image, bytes);
     // Made without the disk in between, and not in its log: that begins with the first mount.
     makeFileSystem(options.kind ?? 'ext4', image);
+    if (options.keep !== undefined) run('cp', ['--sparse=always', image, options.keep]);
     const args = [join(folder, 'disk'), image, ...(options.log === undefined ? [] : [options.log])];
     const child = spawn(PROGRAM, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     let disk: FaultyDisk | undefined;
     try {
       await until(() => existsSync(join(folder, 'disk', 'disk')));
       disk = new FaultyDisk(child, folder);
-      mountDevice(disk.device, disk.dir, options.mountOptions);
+      mountDevice(disk.device, disk.dir);
       disk.#isMounted = true;
       return disk;
     } catch (error) {
