@@ -59,7 +59,7 @@ export async function unpackIndex(
         shipped.add(name);
       } else if (keptSizeMax !== undefined) {
         if (size > keptSizeMax) throw tooLarge(name, size);
-        await writeFile(join(dir, name), await collect(body, size));
+        await writeFile(join(dir, name), await collect(body, size), { flush: isSynced });
       } else if (complete()) {
         return 'stop';
       } else {
@@ -80,7 +80,7 @@ export async function unpackIndex(
   await writeMember(join(dir, INDEX_FILES[1]), index.contents(), isSynced);
   await writeMember(join(dir, INDEX_FILES[2]), index.chunks(), isSynced);
   if (flist.metadata.size > 0) {
-    await writeFile(join(dir, METADATA_FILE), formatMetadata(flist.metadata));
+    await writeFile(join(dir, METADATA_FILE), formatMetadata(flist.metadata), { flush: isSynced });
   }
   return { generation: flist.generation, built: true };
 }
