@@ -10,6 +10,7 @@
 #include "base/file_io.h"
 #include "bindings/path_worker.h"
 #include "chunk/chunk_directory.h"
+#include "chunk/chunk_sender.h"
 #include "chunk/zstd_codec.h"
 #include "pack/encode_files.h"
 
@@ -255,14 +256,43 @@ class ReadChunksWorker final : public PromiseWorker {
   std::vector<uint32_t> sizes_;
 };
 
+constexpr int64_t kDescriptorMax = INT32_MAX;
+
+Napi::Value CallOpenCachedChunk(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  CachedChunk chunk;
+  const auto size_max = static_cast<size_t>(ToInteger(env, info[2], "sizeMax", 1, kOffsetMax));
+  ThrowIfFailed(env, OpenCachedChunk(ToText(env, info[0], "root"), ToText(env, info[1], "id"),
+                                     size_max, chunk));
+  if (!chunk.fd.ok()) return env.Undefined();
+  Napi::Object opened = Napi::Object::New(env);
+  opened.Set("size", static_cast<double>(chunk.size));
+  opened.Set("modifiedMs", static_cast<double>(chunk.modified_ms));
+  opened.Set("fd", chunk.fd.Release());
+  return opened;
+}
+
+Napi::Value CallSendFile(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto socket = static_cast<int>(ToInteger(env, info[0], "socket", 0, kDescriptorMax));
+  const auto fd = static_cast<int>(ToInteger(env, info[1], "fd", 0, kDescriptorMax));
+  const int64_t offset = ToInteger(env, info[2], "offset", 0, kOffsetMax);
+  const auto count = static_cast<size_t>(ToInteger(env, info[3], "count", 0, kOffsetMax));
+  size_t sent = 0;
+  ThrowIfFailed(env, SendFile(socket, fd, offset, count, sent));
+  return Napi::Number::New(env, static_cast<double>(sent));
+}
+
 }  // namespace
 
-void RegisterPack(Napi::Env /*env*/, Napi::Object exports) {
+void RegisterPack(Napi::Env env, Napi::Object exports) {
   SetAsyncFunction<EncodeFilesWorker>(exports, "encodeFiles");
   SetAsyncFunction<StoreFilesWorker>(exports, "storeFiles");
   SetAsyncFunction<WriteChunksWorker>(exports, "writeChunks");
   SetAsyncFunction<FindChunksWorker>(exports, "findChunks");
   SetAsyncFunction<ReadChunksWorker>(exports, "readChunks");
+  exports.Set("openCachedChunk", Napi::Function::New(env, CallOpenCachedChunk, "openCachedChunk"));
+  exports.Set("sendFile", Napi::Function::New(env, CallSendFile, "sendFile"));
 }
 
 }  // namespace g8ufs

@@ -28,13 +28,6 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
-bool IsId(std::string_view id) {
-  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  return id.size() >= kIdSizeMin && id.size() <= kIdSizeMax && std::ranges::all_of(id, is_digit);
-}
-
-std::string PathOf(const std::string& id) { return id.substr(0, 2) + "/" + id; }
-
 // Chunks lie flat in directories of old. In all others one look at the names saves one at each chunk.
 bool HasFlatChunks(int root) {
   const int fd = ::openat(root, ".", kOpenFolder);
@@ -43,7 +36,7 @@ bool HasFlatChunks(int root) {
   for (size_t i = 0; i < kNamesMax; ++i) {
     const dirent* entry = ::readdir(names.get());
     if (entry == nullptr) return false;
-    if (IsId(entry->d_name)) return true;
+    if (IsChunkId(entry->d_name)) return true;
   }
   return true;
 }
@@ -58,7 +51,7 @@ bool IsFile(int root, const std::string& path, struct stat& found) {
 
 // Nothing, and a size of 0, unless it is a chunk of at most `size_max` bytes.
 UniqueFd OpenChunk(int root, const std::string& id, size_t size_max, size_t& size) {
-  for (const std::string& path : {PathOf(id), id}) {
+  for (const std::string& path : {ChunkPathOf(id), id}) {
     // O_NONBLOCK: a FIFO would wait for its writer.
     UniqueFd fd(::openat(root, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat file;
@@ -73,6 +66,13 @@ UniqueFd OpenChunk(int root, const std::string& id, size_t size_max, size_t& siz
 }
 
 }  // namespace
+
+bool IsChunkId(std::string_view id) {
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  return id.size() >= kIdSizeMin && id.size() <= kIdSizeMax && std::ranges::all_of(id, is_digit);
+}
+
+std::string ChunkPathOf(const std::string& id) { return id.substr(0, 2) + "/" + id; }
 
 Status ChunkDirectoryWriter::Open() {
   root_.Reset(::open(directory_.root.c_str(), kOpenFolder));
@@ -90,8 +90,8 @@ Status ChunkDirectoryWriter::Open() {
 }
 
 Status ChunkDirectoryWriter::Write(const NamedChunk& chunk, bool& written) {
-  if (!IsId(chunk.id)) return BadId();
-  const std::string path = PathOf(chunk.id);
+  if (!IsChunkId(chunk.id)) return BadId();
+  const std::string path = ChunkPathOf(chunk.id);
   written = !IsThere(path, chunk.stored.size()) &&
             !(has_flat_chunks_ && IsThere(chunk.id, chunk.stored.size()));
   if (!written) return {};
@@ -213,13 +213,13 @@ Status WriteChunks(const ChunkDirectory& directory, const std::vector<NamedChunk
 Status FindChunks(const std::string& root, const std::vector<std::string>& ids,
                   std::vector<uint8_t>& found) {
   found.assign(ids.size(), 0);
-  if (!std::ranges::all_of(ids, IsId)) return BadId();
+  if (!std::ranges::all_of(ids, IsChunkId)) return BadId();
   const UniqueFd fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd.ok()) {
     return errno == ENOENT ? Status() : Status::FromErrno(root + " cannot be opened", errno);
   }
   for (size_t i = 0; i < ids.size(); ++i) {
-    for (const std::string& path : {PathOf(ids[i]), ids[i]}) {
+    for (const std::string& path : {ChunkPathOf(ids[i]), ids[i]}) {
       struct stat file;
       errno = 0;
       if (IsFile(fd.get(), path, file)) {
@@ -237,7 +237,7 @@ Status FindChunks(const std::string& root, const std::vector<std::string>& ids,
 
 Status ReadChunks(const std::string& root, const std::vector<std::string>& ids, size_t size_max,
                   size_t chunk_size_max, Buffer& bytes, std::vector<uint32_t>& sizes) {
-  if (!std::ranges::all_of(ids, IsId)) return BadId();
+  if (!std::ranges::all_of(ids, IsChunkId)) return BadId();
   sizes.clear();
   const UniqueFd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   size_t used = 0;

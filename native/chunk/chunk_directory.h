@@ -5,6 +5,7 @@
 
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -12,6 +13,12 @@
 #include "base/unique_fd.h"
 
 namespace g8ufs {
+
+// 32 to 64 lower-case hex digits.
+bool IsChunkId(std::string_view id);
+
+// Where a chunk lies below its directory.
+std::string ChunkPathOf(const std::string& id);
 
 struct NamedChunk {
   // Lower-case hex digits.

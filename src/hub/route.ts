@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { CodecBinding, PackBinding, ScanBinding, StreamBinding } from '../native/addon.ts';
 import type { DigestFunction } from '../store/chunk-id.ts';
-import type { OpenChunk } from '../store/directory.ts';
+import type { CachedChunk, OpenChunk } from '../store/directory.ts';
 import type { ChunkId, PrunableChunkStore } from '../store/store.ts';
 import type { Access } from './access/access.ts';
 import type { Sessions } from './access/session.ts';
@@ -21,10 +21,15 @@ import type { HubStorage } from './storage.ts';
 export interface HubChunkStore extends PrunableChunkStore {
   /** A chunk that is streamed from a file, without passing through memory. */
   openChunk?(id: ChunkId): Promise<OpenChunk>;
+  /** The same at once, for one that is in memory. */
+  openCached?(id: ChunkId): CachedChunk | undefined;
 }
 
-/** What of the native addon makes flists of archives, and reads many chunks in one call. */
-export type HubAddon = CodecBinding & ScanBinding & StreamBinding & Pick<PackBinding, 'readChunks'>;
+/** What of the native addon makes flists of archives, reads many chunks in one call, and sends them as files. */
+export type HubAddon = CodecBinding &
+  ScanBinding &
+  StreamBinding &
+  Pick<PackBinding, 'openCachedChunk' | 'readChunks' | 'sendFile'>;
 
 /** Where clients that speak the 0-db protocol find the hub's chunks. */
 export interface PublicBackend {
@@ -47,6 +52,8 @@ export interface HubContext {
   /** URL of the hub as clients see it; without it what they ask by. */
   readonly publicUrl: string | undefined;
   readonly publicBackend: PublicBackend | undefined;
+  /** Hosts, with their port or for all ports, that images are taken from although their addresses are private. */
+  readonly privateRegistries: readonly string[];
   /** Historical routes refuse their users' repositories. */
   readonly readOnly: boolean;
   /** All of these, and what runs over all chunks need besides. */

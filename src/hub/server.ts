@@ -90,6 +90,8 @@ export interface HubOptions {
   readonly publicUrl?: string;
   /** Where clients that speak the 0-db protocol find its chunks. */
   readonly publicBackend?: PublicBackend;
+  /** Hosts (`registry.lan`, `10.0.0.7:5000`) that images may be taken from although their addresses are private. */
+  readonly privateRegistries?: readonly string[];
   /** Refuses everything below `/api/flist/me`. Default false. */
   readonly readOnly?: boolean;
   /** Loopback address where metrics are served; default nowhere. */
@@ -233,6 +235,7 @@ async function createContext(
     fsync,
     streams: options.addon,
     readChunks: options.addon?.readChunks,
+    openCachedChunk: options.addon?.openCachedChunk,
   });
   const { catalogue, chunks, packages } = storage;
   const sessions = await Sessions.open(catalogue, options.sessionHours ?? SESSION_HOURS);
@@ -265,6 +268,7 @@ async function createContext(
     addon,
     publicUrl: options.publicUrl?.replace(/\/+$/, ''),
     publicBackend: options.publicBackend,
+    privateRegistries: options.privateRegistries ?? [],
     readOnly: options.readOnly ?? false,
     limits,
     digest,

@@ -25,6 +25,8 @@ export interface StorageOptions {
   readonly streams?: StreamBinding | undefined;
   /** Reads many chunks of a directory in one call. */
   readonly readChunks?: DirectoryStoreOptions['readChunks'];
+  /** Opens a chunk of a directory that is in memory. */
+  readonly openCachedChunk?: DirectoryStoreOptions['openCachedChunk'];
 }
 
 export interface HubStorage {
@@ -44,7 +46,8 @@ const TEMPORARY_AGE_MS = 24 * 3_600_000;
 /** @throws ERR_CONFIG, and as `openCatalogue`; ERR_CACHE_LOCKED while another process has the catalogue */
 export async function openStorage(options: StorageOptions): Promise<HubStorage> {
   const { dataDir, digest, fsync = true, streams } = options;
-  const directory = { create: true, fsync, readChunks: options.readChunks };
+  const { readChunks, openCachedChunk } = options;
+  const directory = { create: true, fsync, readChunks, openCachedChunk };
   const backend = await openChunks(options.chunks ?? join(dataDir, 'chunks'), directory);
   const url = options.catalogue ?? `level:${join(dataDir, 'catalogue')}`;
   const catalogue = await openCatalogue(url, { fsync }).catch(async (error: unknown) => {

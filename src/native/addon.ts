@@ -277,6 +277,26 @@ export interface PackBinding {
     options: { readonly sizeMax: number; readonly chunkSizeMax: number },
   ): Promise<{ readonly bytes: Uint8Array; readonly sizes: readonly number[] }>;
   /**
+   * Opens a chunk of a chunk directory if its name and all its bytes are in the kernel's caches; waits for no device.
+   * Whoever gets a descriptor closes it.
+   *
+   * @returns `undefined` as well when there is no such chunk, it is larger than `sizeMax`, or the kernel cannot tell
+   * @throws ERR_USAGE for an id that is none
+   */
+  openCachedChunk(
+    root: string,
+    id: string,
+    sizeMax: number,
+  ): { readonly fd: number; readonly size: number; readonly modifiedMs: number } | undefined;
+  /**
+   * Sends bytes of an open file into a socket, as many as it takes without waiting.
+   *
+   * @param socket descriptor of a non-blocking socket to which nothing else is being written
+   * @returns how many bytes, 0 to `count`
+   * @throws ERR_IO when the peer is gone, or the file is shorter than that
+   */
+  sendFile(socket: number, fd: number, offset: number, count: number): number;
+  /**
    * Writes those of up to 1024 chunks that are not there yet to a chunk directory, each by rename.
    *
    * @param root folder that has a folder `tmp`

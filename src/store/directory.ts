@@ -39,6 +39,8 @@ export interface DirectoryStoreOptions {
   readonly findChunks?: FindChunks | undefined;
   /** Reads many chunks in one call. */
   readonly readChunks?: ReadChunks | undefined;
+  /** Opens a chunk that is in memory, at once. */
+  readonly openCachedChunk?: OpenCachedChunk | undefined;
 }
 
 /**
@@ -62,6 +64,20 @@ export type ReadChunks = (
   ids: readonly ChunkId[],
   options: { readonly sizeMax: number; readonly chunkSizeMax: number },
 ) => Promise<{ readonly bytes: Uint8Array; readonly sizes: readonly number[] }>;
+
+/** Opens a chunk whose name and bytes are in the kernel's caches, without waiting for a device. */
+export type OpenCachedChunk = (
+  root: string,
+  id: ChunkId,
+  sizeMax: number,
+) => CachedChunk | undefined;
+
+/** A chunk that is open and in memory. Whoever gets one closes the descriptor. */
+export interface CachedChunk {
+  readonly fd: number;
+  readonly size: number;
+  readonly modifiedMs: number;
+}
 
 /** A chunk that is open for reading. Whoever gets one closes the handle. */
 export interface OpenChunk {
@@ -90,6 +106,7 @@ export class DirectoryStore implements PrunableChunkStore, DeliveringStore {
   readonly #fsync: boolean;
   readonly #findChunks: FindChunks | undefined;
   readonly #readChunks: ReadChunks | undefined;
+  readonly #openCachedChunk: OpenCachedChunk | undefined;
   readonly putMany?: BulkChunkStore['putMany'];
 
   constructor(options: DirectoryStoreOptions) {
@@ -100,6 +117,7 @@ export class DirectoryStore implements PrunableChunkStore, DeliveringStore {
     const { writeChunks, findChunks } = options;
     this.#findChunks = findChunks;
     this.#readChunks = options.readChunks;
+    this.#openCachedChunk = options.openCachedChunk;
     if (writeChunks === undefined) return;
     this.putMany = (chunks, callOptions) => this.#putMany(chunks, writeChunks, callOptions);
   }
@@ -304,6 +322,11 @@ export class DirectoryStore implements PrunableChunkStore, DeliveringStore {
     }
     await this.#assertRoot();
     throw missingError(id, this.name);
+  }
+
+  /** Opens a chunk that is in memory; `undefined` when it is not, or cannot be had that way: then `openChunk` says more. */
+  openCached(id: ChunkId): CachedChunk | undefined {
+    return this.#openCachedChunk?.(this.#root, id, CHUNK_SIZE_MAX);
   }
 
   /** Size and time of a chunk, `undefined` when it is absent. */

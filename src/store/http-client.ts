@@ -9,6 +9,7 @@ import { type Dispatcher, Pool } from 'undici';
 import { raceAbort, throwIfAborted } from '../base/abort.ts';
 import { type Deadline, startDeadline } from '../base/deadline.ts';
 import { G8Error } from '../base/errors.ts';
+import { assertAddress, guardedLookup, type MayConnect } from './guarded-connect.ts';
 import { HeldToken } from './held-token.ts';
 import type { HttpResponse } from './http-answer.ts';
 import { errorOfStatus, isRefusal, problemText, transportError } from './http-failure.ts';
@@ -29,6 +30,8 @@ export interface HttpOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** Whole time of a request for one chunk or one JSON document, default 20 000. */
   readonly requestTimeoutMs?: number | undefined;
+  /** Which addresses may be connected to; default all. */
+  readonly mayConnect?: MayConnect | undefined;
   /** What the body of a failure says, for its message; default: the sentence of a problem document. */
   readonly failureText?: (response: HttpResponse) => Promise<string>;
 }
@@ -80,9 +83,11 @@ export class HttpClient {
   readonly #failureText: (response: HttpResponse) => Promise<string>;
   readonly #closing = new AbortController();
 
-  /** @throws ERR_CONFIG when the URL is not http or https */
+  /** @throws ERR_CONFIG when the URL is not http or https; ERR_PERMISSION when its address is not allowed */
   constructor(url: string, options: HttpOptions = {}) {
     const parsed = parseHttpUrl(url);
+    const { mayConnect } = options;
+    if (mayConnect !== undefined) assertAddress(parsed.hostname, mayConnect);
     const idleTimeoutMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
     this.#basePath = parsed.pathname.replace(/\/+$/, '');
     this.#query = parsed.search;
@@ -96,7 +101,10 @@ export class HttpClient {
     this.#pool = new Pool(parsed.origin, {
       connections: options.connectionsMax ?? CONNECTIONS_MAX,
       pipelining: 1,
-      connect: { timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, lookup: lookUpName },
+      connect: {
+        timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+        lookup: mayConnect === undefined ? lookUpName : guardedLookup(mayConnect),
+      },
       headersTimeout: idleTimeoutMs,
       bodyTimeout: idleTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,

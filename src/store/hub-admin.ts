@@ -1,6 +1,6 @@
 /**
  * What a hub keeps of its users: who asks, users, tokens, repositories with their members, the audit log. Each call is
- * one request, or one per page, and repeats nothing.
+ * one request, or one per page, and repeats only what the hub had no time to look at (429).
  */
 import { z } from 'zod';
 import { G8Error } from '../base/errors.ts';
@@ -21,6 +21,7 @@ import {
 } from './hub-access-protocol.ts';
 import { parseAnswer } from './hub-chunks.ts';
 import type { StoreCallOptions } from './store.ts';
+import { whenAllowed } from './when-allowed.ts';
 
 const ANSWER_SIZE_MAX = 4 * 1024 * 1024;
 // More than any hub has users or repositories.
@@ -170,13 +171,13 @@ export class HubAdmin {
     body?: unknown,
     query = '',
   ): Promise<T> {
-    return await this.#client.request(
-      { ...requestOf(method, path, body, query), signal: options.signal, accept: [409] },
-      async (response) => {
+    const request = { ...requestOf(method, path, body, query), ...options, accept: [409] };
+    return await whenAllowed(options, () =>
+      this.#client.request(request, async (response) => {
         const document = await readJson(response, ANSWER_SIZE_MAX, `Answer of ${this.name}`);
         if (response.status === 409) throw conflict(document);
         return parseAnswer(this.#client, answer, document);
-      },
+      }),
     );
   }
 
@@ -186,12 +187,12 @@ export class HubAdmin {
     options: StoreCallOptions,
     body?: unknown,
   ): Promise<void> {
-    await this.#client.request(
-      { ...requestOf(method, path, body, ''), signal: options.signal, accept: [409] },
-      async (response) => {
+    const request = { ...requestOf(method, path, body, ''), ...options, accept: [409] };
+    await whenAllowed(options, () =>
+      this.#client.request(request, async (response) => {
         if (response.status !== 409) return;
         throw conflict(await readJson(response, ANSWER_SIZE_MAX, `Answer of ${this.name}`));
-      },
+      }),
     );
   }
 }

@@ -28,6 +28,7 @@ import {
 import { TRANSFER_RETRY, withRetry } from './retry.ts';
 import type { StoreCallOptions, WritableChunkStore } from './store.ts';
 import { type UploadResult, uploadChunks } from './upload-chunks.ts';
+import { whenAllowed } from './when-allowed.ts';
 
 export interface HubClientOptions {
   readonly http?: HttpOptions;
@@ -147,16 +148,7 @@ export class HubClient {
   async removeTag(link: TagLink, options: StoreCallOptions = {}): Promise<void> {
     const { repository, tag, name } = link;
     const message = `Tag ${repository}/${tag} of ${this.name} has no ${name}`;
-    // Not retried, as `deleteFlist`.
-    await this.#client.request(
-      {
-        method: 'DELETE',
-        path: tagPath(link),
-        signal: options.signal,
-        absent: () => new G8Error('ERR_NO_INPUT', message),
-      },
-      () => undefined,
-    );
+    await this.#delete(tagPath(link), options, () => new G8Error('ERR_NO_INPUT', message));
   }
 
   /** Puts the text of a signature beside its flist. @throws ERR_NO_INPUT when the hub has no such flist */
@@ -236,16 +228,15 @@ export class HubClient {
 
   /** @throws ERR_NO_INPUT when the hub does not have it */
   async deleteFlist(flist: FlistName, options: StoreCallOptions = {}): Promise<void> {
-    // Not retried: the second attempt could not tell its own success from a flist that never was.
-    await this.#client.request(
-      {
-        method: 'DELETE',
-        path: `/api/v1/flists/${pathOf(flist, '')}`,
-        signal: options.signal,
-        absent: () => this.#absentFlist(flist),
-      },
-      () => undefined,
+    await this.#delete(`/api/v1/flists/${pathOf(flist, '')}`, options, () =>
+      this.#absentFlist(flist),
     );
+  }
+
+  // Not retried but where nothing was done: the second attempt could not tell its own success from what never was.
+  async #delete(path: string, options: StoreCallOptions, absent: () => G8Error): Promise<void> {
+    const request = { method: 'DELETE', path, signal: options.signal, absent } as const;
+    await whenAllowed(options, () => this.#client.request(request, () => undefined));
   }
 
   /**

@@ -7,6 +7,7 @@ import { throwIfAborted } from '../base/abort.ts';
 import { CODES, type ErrorCode, G8Error } from '../base/errors.ts';
 import type { HttpClient } from './http-client.ts';
 import type { StoreCallOptions } from './store.ts';
+import { whenAllowed } from './when-allowed.ts';
 
 const count = z.number().int().nonnegative();
 const digest = z.string().max(64);
@@ -101,6 +102,16 @@ export const RUN_LINE_MS = 1_000;
 const LINE_SIZE_MAX = 64 * 1024 * 1024;
 const RUN_MS_MAX = 7 * 24 * 3_600_000;
 
+interface HubRun<T> {
+  readonly path: string;
+  readonly body: unknown;
+  readonly result: z.ZodType<T>;
+}
+
+interface RunOptions extends StoreCallOptions {
+  readonly onProgress?: (progress: RunProgress) => void;
+}
+
 /**
  * Asks a hub for a run and waits for its end.
  *
@@ -109,9 +120,13 @@ const RUN_MS_MAX = 7 * 24 * 3_600_000;
  */
 export async function runAtHub<T>(
   client: HttpClient,
-  run: { readonly path: string; readonly body: unknown; readonly result: z.ZodType<T> },
-  options: StoreCallOptions & { readonly onProgress?: (progress: RunProgress) => void } = {},
+  run: HubRun<T>,
+  options: RunOptions = {},
 ): Promise<T> {
+  return await whenAllowed(options, () => runOnce(client, run, options));
+}
+
+async function runOnce<T>(client: HttpClient, run: HubRun<T>, options: RunOptions): Promise<T> {
   const request = {
     method: 'POST',
     path: run.path,

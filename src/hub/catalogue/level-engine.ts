@@ -27,6 +27,8 @@ interface Waiting {
 const BATCH_COUNT_MAX = 256;
 /** Commits that may wait: each belongs to a request, whose number is bounded, too. */
 const WAITING_COUNT_MAX = 16_384;
+/** Keys that are looked up on this thread: less than a turn of the pool takes. */
+const SYNC_COUNT_MAX = 8;
 const OPTIONS = { keyEncoding: 'view', valueEncoding: 'view', cacheSize: 32 << 20 } as const;
 
 export class LevelEngine implements CatalogueEngine {
@@ -74,6 +76,7 @@ export class LevelEngine implements CatalogueEngine {
   }
 
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    if (keys.length <= SYNC_COUNT_MAX) return await Promise.all(keys.map((key) => this.get(key)));
     const values: (Uint8Array | undefined)[] = [];
     for (let start = 0; start < keys.length; start += PAGE_COUNT) {
       const page = keys.slice(start, start + PAGE_COUNT);

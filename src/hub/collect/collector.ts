@@ -13,6 +13,7 @@ import type { CollectResult, RunProgress } from '../../store/hub-runs.ts';
 import type { ChunkId, PrunableChunkStore } from '../../store/store.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { CHUNK_ACCESS, ENTRY, FILE, GARBAGE, type Garbage, PACKAGE } from '../catalogue/records.ts';
+import { PROMISE_AGAIN_MS } from './guarded-store.ts';
 import { BUCKET_COUNT, IdBuckets } from './id-buckets.ts';
 import { type Collected, eachReference } from './references.ts';
 import { LEASE_MS, type Run, withRun } from './run.ts';
@@ -46,7 +47,9 @@ export async function collectGarbage(
 ): Promise<CollectResult> {
   return await withRun(hub.catalogue, options, async (run) => {
     const { now = Date.now } = options;
-    const before = now() - options.graceMs;
+    // Without a grace period nobody is promised anything.
+    const promised = options.graceMs > 0 ? PROMISE_AGAIN_MS : 0;
+    const before = now() - options.graceMs - promised;
     const report = (phase: RunProgress['phase'], count: number) =>
       options.onProgress?.({ phase, count });
     report('packages', 0);

@@ -8,14 +8,17 @@
  */
 import { sleep } from '../../base/deadline.ts';
 import { type DeliveringStore, deliver, type OnChunk } from '../../store/deliver.ts';
-import type { OpenChunk } from '../../store/directory.ts';
+import type { CachedChunk, OpenChunk } from '../../store/directory.ts';
 import type { ChunkId, ChunkResult, StoreCallOptions } from '../../store/store.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { GARBAGE } from '../catalogue/records.ts';
 import type { HubChunkStore } from '../route.ts';
 
-/** A promise that was made this lately is not made again: one upload asks for a chunk several times. */
-const PROMISE_AGAIN_MS = 60_000;
+/**
+ * A promise that was made this lately is not made again: one upload asks for a chunk several times. So a note may be this
+ * much older than the last promise, which the collector takes into account.
+ */
+export const PROMISE_AGAIN_MS = 1_000;
 const POLL_MS = 50;
 /** Chunks whose records are written in one commit. */
 const PAGE_COUNT = 256;
@@ -23,6 +26,7 @@ const PAGE_COUNT = 256;
 export class GuardedStore implements HubChunkStore, DeliveringStore {
   readonly name: string;
   readonly openChunk?: (id: ChunkId) => Promise<OpenChunk>;
+  readonly openCached?: (id: ChunkId) => CachedChunk | undefined;
   readonly #inner: HubChunkStore;
   readonly #catalogue: Catalogue;
 
@@ -31,6 +35,7 @@ export class GuardedStore implements HubChunkStore, DeliveringStore {
     this.#inner = inner;
     this.#catalogue = catalogue;
     if (inner.openChunk !== undefined) this.openChunk = inner.openChunk.bind(inner);
+    if (inner.openCached !== undefined) this.openCached = inner.openCached.bind(inner);
   }
 
   async get(id: ChunkId, options?: StoreCallOptions): Promise<Uint8Array> {

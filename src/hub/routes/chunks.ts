@@ -25,6 +25,7 @@ import { assertStatedSize, bodyStream, bounded, Gate, parseBody } from '../body.
 import { keepChunk } from '../keep-chunk.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter } from '../route.ts';
+import { sendCached } from '../send-cached.ts';
 import { bytesContent, fileContent, sendContent } from '../send-content.ts';
 
 // A chunk never changes under its id: a year, the longest that caches honour.
@@ -116,6 +117,7 @@ export async function sendChunk(
   const headers = visibility === 'public' ? CHUNK_HEADERS : PRIVATE_HEADERS;
   // Pages of other origins get what everybody gets, and no more.
   if (visibility === 'private') reply.removeHeader('access-control-allow-origin');
+  if (sendCached(context, request, reply, { id, headers })) return reply;
   const rest = { etag: id, headers };
   const content =
     chunks.openChunk === undefined

@@ -1,13 +1,15 @@
 /** Images of registries as flists, with what starts them in a file that old tools read. */
 
 import { compareBytes } from '../../base/bytes.ts';
-import { G8Error } from '../../base/errors.ts';
+import { G8Error, isG8Error } from '../../base/errors.ts';
+import { isPrivateAddress } from '../../base/private-address.ts';
 import type { Metadata } from '../../format/flist/metadata.ts';
 import { configOfMetadata } from '../../format/oci/metadata.ts';
 import { platformOfMachine } from '../../format/oci/platform.ts';
 import { parseReference } from '../../format/oci/reference.ts';
 import { type Inode, S_IFREG } from '../../format/tree.ts';
 import type { CreateProgress } from '../../image/create-progress.ts';
+import type { MayReach } from '../../image/oci/registry/registry-client.ts';
 import { openRegistrySource } from '../../image/oci/source.ts';
 import type { ImageSource, SourceRun, SourceTree } from '../../image/source/source.ts';
 import { type IndexedBlock, StreamPacker } from '../../image/source/stream-packer.ts';
@@ -63,8 +65,23 @@ export async function publishRegistryImage(
   },
 ): Promise<Statistics> {
   const { credentials, ...rest } = options;
-  const source = openRegistrySource(image.reference, { tmpDir: rest.folder, credentials });
+  const source = openRegistrySource(image.reference, {
+    tmpDir: rest.folder,
+    credentials,
+    mayReach: mayReach(context.privateRegistries),
+  });
   return await publishImage(context, { source: new StartupSource(source), target, ...rest });
+}
+
+/**
+ * Users name the registry, and with it what the hub talks to: not to what only the hub can reach, unless the operator
+ * has said so.
+ */
+function mayReach(privateRegistries: readonly string[]): MayReach {
+  return (host, address) =>
+    !isPrivateAddress(address) ||
+    privateRegistries.includes(host) ||
+    privateRegistries.includes(host.replace(/:\d+$/, ''));
 }
 
 /** A source with the file that says what to start. */
@@ -78,7 +95,10 @@ class StartupSource implements ImageSource {
   }
 
   async load(run: SourceRun): Promise<SourceTree> {
-    const tree = await this.#source.load(run);
+    const tree = await this.#source.load(run).catch((error: unknown) => {
+      // The registry's refusal, or ours to talk to it: for the user to know.
+      throw isG8Error(error, 'ERR_PERMISSION') ? new Problem(403, error.message) : error;
+    });
     const text = Buffer.from(startupOf(tree.metadata ?? new Map()));
     const { root } = tree;
     const { uid, gid, mtimeSeconds, mtimeNanoseconds } = root;

@@ -18,7 +18,7 @@ import { type OpenImageOptions, openLayoutImage } from './layout.ts';
 import { openImageFiles } from './open-files.ts';
 import { type PathWithName, splitPath } from './path.ts';
 import { findCredentials } from './registry/credentials.ts';
-import { RegistryClient } from './registry/registry-client.ts';
+import { type MayReach, RegistryClient } from './registry/registry-client.ts';
 import { openRegistryImage } from './registry-image.ts';
 
 export interface OciSourceOptions {
@@ -33,6 +33,8 @@ export interface OciSourceOptions {
   /** Where credentials are looked for; default nowhere. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly tmpDir?: string | undefined;
+  /** Whether an address of a host may be connected to; default all. */
+  readonly mayReach?: MayReach | undefined;
 }
 
 /** Opens the image when it is wanted. */
@@ -65,13 +67,14 @@ export async function openArchiveSource(
 /** `oci://host/repository[:tag|@digest]`. @throws ERR_USAGE */
 export function openRegistrySource(text: string, options: OciSourceOptions): ImageSource {
   const reference = parseReference(text);
-  const { credentials, env = {}, insecureRegistry, tmpDir } = options;
+  const { credentials, env = {}, insecureRegistry, mayReach, tmpDir } = options;
   return source(formatReference(reference), options, async (image, run) => {
     const { progress, signal } = run;
     progress.phase = 'fetching';
     const client = new RegistryClient(reference, {
       credentials: async () => credentials ?? (await findCredentials(reference, { env, signal })),
       insecure: insecureRegistry,
+      mayReach,
     });
     try {
       return await openRegistryImage(client, reference, {

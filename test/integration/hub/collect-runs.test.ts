@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { isG8Error } from '../../../src/base/errors.ts';
 import { createHub, type Hub, type HubOptions } from '../../../src/hub/server.ts';
-import { syncHubs } from '../../../src/hub/sync.ts';
+import { type SyncedHub, syncHubs } from '../../../src/hub/sync.ts';
 import { HttpClient } from '../../../src/store/http-client.ts';
+import { HubAdmin } from '../../../src/store/hub-admin.ts';
 import { HubClient } from '../../../src/store/hub-client.ts';
+import { HubLinks } from '../../../src/store/hub-links.ts';
 import { checkResult, collectResult, runAtHub, statsResult } from '../../../src/store/hub-runs.ts';
 import type { ChunkId } from '../../../src/store/store.ts';
 import { flistOf } from '../../support/flist-package.ts';
@@ -55,6 +57,17 @@ function clientOf(t: TestContext, hub: Hub, token = hub.firstAdmin?.token): Http
   const client = new HttpClient(hub.url, { token });
   t.after(() => client.close());
   return client;
+}
+
+function syncedHub(t: TestContext, { url }: Hub, token?: string): SyncedHub {
+  const http = { token };
+  const hub = {
+    client: new HubClient(url, { http }),
+    links: new HubLinks(url, { http }),
+    admin: new HubAdmin(url, http),
+  };
+  t.after(() => Promise.all(Object.values(hub).map((way) => way.close())));
+  return hub;
 }
 
 const GC = { path: '/api/v1/collect/gc', result: collectResult };
@@ -137,9 +150,8 @@ test('hubs over Redis, and a collector that takes what is not in its catalogue f
 test('sync brings what is missing, goes on after an interruption, and brings texts', async (t) => {
   const [from, to] = [await startHub(t), await startHub(t)];
   for (const name of ['a', 'b']) await publish(t, from.url, name);
-  const source = new HubClient(from.url);
-  const target = new HubClient(to.url);
-  t.after(() => Promise.all([source.close(), target.close()]));
+  const source = syncedHub(t, from);
+  const target = syncedHub(t, to);
   const options = { tmpDir: temporaryDirectory(t), streams: undefined };
   const controller = new AbortController();
   const interrupted = syncHubs(source, target, {
@@ -152,7 +164,7 @@ test('sync brings what is missing, goes on after an interruption, and brings tex
   const rest = await syncHubs(source, target, { ...options, signal });
   assert.deepEqual([rest.flists, rest.copied], [2, 1]);
   const again = await syncHubs(source, target, { ...options, signal });
-  assert.deepEqual(again, { flists: 2, copied: 0, chunks: 0, bytes: 0 });
+  assert.deepEqual(again, { flists: 2, copied: 0, chunks: 0, bytes: 0, links: 0, left: [] });
   for (const file of ['a.flist', 'b.flist', 'b.flist.md5']) {
     const [here, there] = await Promise.all(
       [from, to].map(async ({ url }) =>
@@ -169,13 +181,54 @@ test('sync brings what is missing, goes on after an interruption, and brings tex
   assert.deepEqual([checked.chunks, checked.missing, checked.damagedPackages], [4, 0, []]);
 });
 
+test('sync brings links and tags, and private repositories as such', async (t) => {
+  const [from, to] = [await startHub(t), await startHub(t)];
+  const [source, target] = [from, to].map((hub) => syncedHub(t, hub, hub.firstAdmin?.token)) as [
+    SyncedHub,
+    SyncedHub,
+  ];
+  await publish(t, from.url, 'app');
+  const { client, links, admin } = source;
+  const app = { repository: 'repo', name: 'app' };
+  await client.setTag({ repository: 'repo', tag: 'stable', name: 'app' }, app);
+  const latest = { repository: 'repo', name: 'latest' };
+  await links.set({ kind: 'link', ...latest, target: app });
+  // Comes before what it leads to.
+  await links.set({ kind: 'link', repository: 'repo', name: 'first', target: latest });
+  const tag = { repository: 'repo', tag: 'stable' };
+  await links.set({ kind: 'taglink', repository: 'repo', name: 'now', target: tag });
+  await admin.createRepository({ name: 'secret', visibility: 'private' });
+  await client.copyFlist(app, { repository: 'secret', name: 'own' });
+
+  const { signal } = new AbortController();
+  const options = { tmpDir: temporaryDirectory(t), streams: undefined, signal };
+  const result = await syncHubs(source, target, options);
+  assert.deepEqual([result.copied, result.links, result.left], [2, 4, []]);
+  assert.deepEqual(await target.links.list('repo'), await links.list('repo'));
+  assert.equal((await fetch(`${to.url}/repo/first.flist`)).status, 200);
+  assert.equal((await fetch(`${to.url}/secret/own.flist`)).status, 404);
+  assert.equal((await target.admin.getRepository('secret')).visibility, 'private');
+  assert.equal((await syncHubs(source, target, options)).links, 0);
+
+  // A flist has the name there: it is left alone, and said so.
+  await client.setTag({ repository: 'repo', tag: 'old', name: 'app' }, app);
+  await links.set({ kind: 'link', repository: 'repo', name: 'taken', target: app });
+  await target.client.copyFlist(app, { repository: 'repo', name: 'taken' });
+  const rest = await syncHubs(source, target, options);
+  assert.deepEqual([rest.links, rest.left], [1, ['repo/taken']]);
+
+  await target.admin.changeRepository('secret', { visibility: 'public' });
+  await assert.rejects(syncHubs(source, target, options), (error) =>
+    isG8Error(error, 'ERR_PERMISSION'),
+  );
+});
+
 test('sync fails for a flist that lacks chunks, and leaves no flist there', async (t) => {
   const [from, to] = [await startHub(t), await startHub(t)];
   const { output } = await makeImage(t, 'nobody has this');
-  const source = new HubClient(from.url);
-  const target = new HubClient(to.url);
-  t.after(() => Promise.all([source.close(), target.close()]));
-  await source.uploadFlist({ repository: 'repo', name: 'broken', source: output });
+  const source = syncedHub(t, from);
+  const target = syncedHub(t, to);
+  await source.client.uploadFlist({ repository: 'repo', name: 'broken', source: output });
   const { signal } = new AbortController();
   const sync = syncHubs(source, target, {
     tmpDir: temporaryDirectory(t),

@@ -97,6 +97,21 @@ test('whoever is told that a chunk is there has the grace period to refer to it'
   assert.deepEqual(await notes(hub), []);
 });
 
+test('the grace period of a note that is young is begun anew as well', async (t) => {
+  const hub = await StoredHub.open(t);
+  const garbage = await withGarbage(hub);
+  await hub.collect(2);
+  // Due in five seconds. Then somebody is told that the chunks are there.
+  const graceMs = 20_000;
+  await makeOld(hub, garbage, graceMs - 5_000);
+  const [digest, ids] = await hub.upload(B);
+  await hub.collect(10_000 / HOUR, { graceMs });
+  assert.deepEqual(await hub.backend.missing(ids), []);
+  await hub.put('again', digest);
+  await hub.collect(5);
+  await readable(hub, 'again');
+});
+
 /** Sets the notes of chunks to `age` milliseconds ago. */
 async function makeOld(hub: StoredHub, ids: Iterable<ChunkId>, age: number): Promise<void> {
   await hub.catalogue.transaction(async (transaction) => {

@@ -21,6 +21,7 @@ interface Flags extends StorageFlags {
   readonly publicUrl?: string;
   readonly publicBackend?: string;
   readonly readOnly?: boolean;
+  readonly privateRegistry?: string[];
   readonly requests?: string;
   readonly metrics?: string;
 }
@@ -46,6 +47,10 @@ export function command(context: Context): Command {
       'where clients of 0-db find its chunks, /NAMESPACE behind it',
     )
     .option('--read-only', 'refuse what old clients do below /api/flist/me')
+    .option(
+      '--private-registry <host...>',
+      'convert images of these although their addresses are private',
+    )
     .option('--requests <number>', 'a minute, of an address or a user; 0: any (default: 60000)')
     .option('--metrics <host:port>', 'serve metrics at this loopback address')
     .action((flags: Flags) => run(context, flags));
@@ -107,6 +112,7 @@ async function optionsOf(context: Context, flags: Flags): Promise<HubOptions> {
     dataDir,
     logger: pino({ level: logLevel(context), base: null }, pino.destination(2)),
     trustProxy: flags.trustProxy ?? [],
+    privateRegistries: flags.privateRegistry ?? [],
     readOnly: flags.readOnly === true,
     ...(metrics !== undefined && { metrics }),
     ...(publicUrl !== undefined && { publicUrl }),

@@ -41,6 +41,9 @@ export const REGISTRY_RETRY: RetryPolicy = {
 
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 
+/** Also asked for the hosts that a registry redirects to, and those of its token server. */
+export type MayReach = (host: string, address: string) => boolean;
+
 export interface RegistryOptions {
   readonly credentials: (signal: AbortSignal) => Promise<Credentials | undefined>;
   /** Plain http also to other machines, with whatever goes over it. Default false. */
@@ -48,6 +51,8 @@ export interface RegistryOptions {
   /** Default `pull`. */
   readonly actions?: 'pull' | 'pull,push' | undefined;
   readonly http?: HttpOptions | undefined;
+  /** Whether an address of a host (with its port, when it has one) may be connected to; default all. */
+  readonly mayReach?: MayReach | undefined;
   readonly retry?: RetryPolicy | undefined;
 }
 
@@ -195,7 +200,7 @@ export class RegistryClient {
     return new URL(location, from);
   }
 
-  /** @throws ERR_PERMISSION for plain http to another machine, ERR_PROTOCOL for no http at all */
+  /** @throws ERR_PERMISSION for plain http to another machine and for addresses that are not allowed, ERR_PROTOCOL for no http at all */
   #clientOf({ protocol, origin, host }: URL): HttpClient {
     const known = this.#clients.get(origin);
     if (known !== undefined) return known;
@@ -208,7 +213,9 @@ export class RegistryClient {
     if (this.#clients.size >= SERVERS_MAX) {
       throw new G8Error('ERR_PROTOCOL', `${this.name} is spread over too many servers`);
     }
+    const { mayReach } = this.#options;
     const client = new HttpClient(origin, {
+      mayConnect: mayReach && ((address) => mayReach(host, address)),
       idleTimeoutMs: IDLE_TIMEOUT_MS,
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       ...this.#options.http,

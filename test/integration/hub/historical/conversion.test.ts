@@ -54,7 +54,7 @@ async function startImages(t: TestContext) {
 
 test('an image becomes a flist that says what to start', async (t) => {
   const host = await startImages(t);
-  const { client, dataDir, hub } = await startOldHub(t);
+  const { client, dataDir, hub } = await startOldHub(t, { privateRegistries: ['127.0.0.1'] });
   const image = `${host}/tools/app:1`;
   const file = `${image.replaceAll(/[:/]/g, '-')}.flist`;
   const answer = await client.post(
@@ -113,6 +113,16 @@ function eventsOf(text: string): Event[] {
     .filter((part) => part.startsWith('data: '))
     .map((part) => JSON.parse(part.slice('data: '.length)) as Event);
 }
+
+test('an image is not taken from an address that only the hub can reach', async (t) => {
+  const { client, hub } = await startOldHub(t);
+  const port = new URL(hub.url).port;
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, '169.254.169.254']) {
+    const image = encodeURIComponent(`${host}/tools/app:1`);
+    const answer = await client.post('/api/flist/me/docker', `image=${image}`, FORM);
+    assert.match(answer.text, /address that is not allowed/, `${host}: ${answer.text}`);
+  }
+});
 
 test('a job goes on behind its answer and tells one listener how it ends', async (t) => {
   const { client, dataDir } = await startOldHub(t);
