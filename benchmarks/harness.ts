@@ -130,16 +130,32 @@ export async function measured(program: string, args: readonly string[]): Promis
   }
 }
 
+/** CPU seconds that a process and those it has started have used so far. */
+export function treeCpuSeconds(pid: number): number {
+  // Behind the name, which may have blanks in it: user and system time are fields 14 and 15, in hundredths.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  const own = (Number(fields[11]) + Number(fields[12])) / 100;
+  return childrenOf(pid).reduce((sum, child) => sum + treeCpuSeconds(child), own);
+}
+
+/** Every thread lists the processes that it started. */
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number),
+  );
+}
+
 /** Resident memory of a process and all below it; what is gone meanwhile counts nothing. */
 function treeMiB(pid: number): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     const own = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
-    // Every thread lists the processes that it started.
-    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
-    );
-    return children.reduce((sum, child) => sum + treeMiB(Number(child)), own);
+    return childrenOf(pid).reduce((sum, child) => sum + treeMiB(child), own);
   } catch {
     return 0;
   }

@@ -1,7 +1,7 @@
-/** Kills a hub 200 times (`--quick`: 20) during uploads, merges, removals and collections: `support/hub-crash.ts`. */
+/** Kills a hub 200 times (`--quick`: 20) during uploads, merges, removals and collections: `support/hub-crash`. */
 import { join } from 'node:path';
 import { type SuiteOptions, withFolder } from '../harness.ts';
-import { crashHub } from '../support/hub-crash.ts';
+import { crashHub } from '../support/hub-crash/crash.ts';
 
 const ROUNDS = 200;
 const ROUNDS_QUICK = 20;
@@ -13,6 +13,8 @@ export async function runSuite({ quick }: SuiteOptions): Promise<Record<string, 
   );
   const { violations, ...figures } = result;
   if (violations.length > 0)
-    throw new Error(`The hub has lost something: ${violations.join('; ')}`);
+    throw new Error(
+      `The hub has lost something: ${violations.join('; ')} ${JSON.stringify(figures)}`,
+    );
   return { ...figures, violations: 0 };
 }

@@ -19,7 +19,14 @@ import { HubClient } from '../../src/store/hub-client.ts';
 import type { ChunkId } from '../../src/store/store.ts';
 import { freePorts, stopServer, until } from '../../test/support/child-server.ts';
 import { startRedis } from '../../test/support/redis-server.ts';
-import { command, residentMiB, run, type SuiteOptions, withFolder } from '../harness.ts';
+import {
+  command,
+  residentMiB,
+  run,
+  type SuiteOptions,
+  treeCpuSeconds,
+  withFolder,
+} from '../harness.ts';
 import { SlowLink } from '../support/slow-link.ts';
 
 const CHUNK_SIZE = 512 * 1024;
@@ -34,6 +41,13 @@ interface Load {
   readonly chunksPerSecond: number;
   readonly mibPerSecond: number;
   readonly p99Ms: number;
+  /** CPU of the server for a chunk: what others do on the machine changes it least. */
+  readonly cpuMsPerChunk: number;
+}
+
+interface Served {
+  readonly url: string;
+  readonly child: ChildProcess;
 }
 
 export async function runSuite(options: SuiteOptions): Promise<Record<string, unknown>> {
@@ -46,21 +60,20 @@ export async function runSuite(options: SuiteOptions): Promise<Record<string, un
     const ids = await fill(folder, count);
     const paths = join(dir, 'paths.lua');
     await writeFile(paths, script(ids));
-    const load = (url: string, connections: number) => loadBy(url, { connections, seconds, paths });
+    const load = (server: Served, connections: number) =>
+      loadBy(server, { connections, seconds, paths });
     const rows: Record<string, unknown> = {};
-    const serve = async (name: string, url: string) => {
+    const serve = async (name: string, server: Served) => {
       for (const connections of CONNECTIONS) {
-        rows[`${name}, ${connections} connections`] = await load(url, connections);
+        rows[`${name}, ${connections} connections`] = await load(server, connections);
       }
     };
-    if (isWanted('nginx')) await withNginx(dir, folder, (url) => serve('nginx', url));
+    if (isWanted('nginx')) await withNginx(dir, folder, (nginx) => serve('nginx', nginx));
     await withServedHub(['--data', join(dir, 'hub')], async (hub) => {
-      if (isWanted('folder')) await serve('folder', hub.url);
+      if (isWanted('folder')) await serve('folder', hub);
       if (isWanted('batch')) Object.assign(rows, await batches(hub.url, ids.slice(0, BATCH_COUNT)));
       if (isWanted('uploads')) {
-        rows['folder, 16 connections, 20 uploads'] = await whileUploading(hub, () =>
-          load(hub.url, 16),
-        );
+        rows['folder, 16 connections, 20 uploads'] = await whileUploading(hub, () => load(hub, 16));
       }
     });
     if (isWanted('redis')) {
@@ -69,7 +82,7 @@ export async function runSuite(options: SuiteOptions): Promise<Record<string, un
         const url = `redis://${redis.address}`;
         await copy(ids, folder, url);
         const args = ['--data', join(dir, 'redis-hub'), '--chunks', url];
-        await withServedHub(args, (hub) => serve('redis', hub.url));
+        await withServedHub(args, (hub) => serve('redis', hub));
       } finally {
         await redis.stop();
       }
@@ -109,19 +122,23 @@ function request() at = at % #paths + 1 return wrk.format("GET", paths[at]) end
 }
 
 async function loadBy(
-  url: string,
+  { url, child }: Served,
   { connections, seconds, paths }: { connections: number; seconds: number; paths: string },
 ): Promise<Load> {
   const threads = Math.min(2, connections);
   const args = [`-t${threads}`, `-c${connections}`, `-d${seconds}s`, '--latency', '-s', paths, url];
+  const cpuBefore = treeCpuSeconds(child.pid as number);
   const text = await run('wrk', args);
+  const cpuMs = (treeCpuSeconds(child.pid as number) - cpuBefore) * 1000;
   const failed = /Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)/.exec(text);
   if (failed !== null) throw new Error(`wrk at ${url}: ${failed[0]}`);
   const chunksPerSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
+  const count = Number(/(\d+) requests in/.exec(text)?.[1]);
   return {
     chunksPerSecond,
     mibPerSecond: Math.round((chunksPerSecond * CHUNK_SIZE) / 2 ** 20),
     p99Ms: millisecondsOf(/99%\s+([\d.]+)(us|ms|s)/.exec(text)),
+    cpuMsPerChunk: Math.round((cpuMs / count) * 1000) / 1000,
   };
 }
 
@@ -133,7 +150,7 @@ function millisecondsOf(match: RegExpExecArray | null): number {
 async function withNginx(
   dir: string,
   folder: string,
-  work: (url: string) => Promise<void>,
+  work: (nginx: Served) => Promise<void>,
 ): Promise<void> {
   const [port] = (await freePorts(1)) as [number];
   const home = join(dir, 'nginx');
@@ -167,20 +184,15 @@ http {
         () => false,
       ),
     );
-    await work(url);
+    await work({ url, child });
   } finally {
     await stopServer(child);
   }
 }
 
-interface ServedHub {
-  readonly url: string;
-  readonly child: ChildProcess;
-}
-
 async function withServedHub(
   args: readonly string[],
-  work: (hub: ServedHub) => Promise<void>,
+  work: (hub: Served) => Promise<void>,
 ): Promise<void> {
   const serve = ['hub', 'serve', '--listen', '127.0.0.1:0', '--requests', '0', ...args];
   const [program, words] = command(...serve);
@@ -227,7 +239,7 @@ async function batches(url: string, ids: readonly ChunkId[]): Promise<Record<str
 
 /** Measures reads while chunks come in, with the most memory that the hub had. */
 async function whileUploading(
-  { url, child }: ServedHub,
+  { url, child }: Served,
   measure: () => Promise<Load>,
 ): Promise<unknown> {
   let isOver = false;

@@ -30,12 +30,13 @@ struct CacheState {
   uint64_t recently_evicted;
 };
 
-bool IsInMemory(int fd, size_t size) {
-  static const auto page_size = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  CacheRange range = {0, size};
+bool IsInMemory(int fd, int64_t offset, size_t count) {
+  static const auto page_size = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  CacheRange range = {static_cast<uint64_t>(offset), count};
   CacheState state = {};
   if (::syscall(kCacheStat, fd, &range, &state, 0) != 0) return false;
-  return state.cached >= (size + page_size - 1) / page_size;
+  const uint64_t end = range.offset + count;
+  return state.cached >= (end + page_size - 1) / page_size - range.offset / page_size;
 }
 
 }  // namespace
@@ -53,7 +54,7 @@ Status OpenCachedChunk(const std::string& root, const std::string& id, size_t si
   if (!fd.ok() || ::fstat(fd.get(), &file) != 0) return {};
   if (!S_ISREG(file.st_mode) || file.st_size <= 0) return {};
   const auto size = static_cast<size_t>(file.st_size);
-  if (size > size_max || !IsInMemory(fd.get(), size)) return {};
+  if (size > size_max || !IsInMemory(fd.get(), 0, size)) return {};
   chunk.fd = std::move(fd);
   chunk.size = size;
   chunk.modified_ms = int64_t{file.st_mtim.tv_sec} * 1000 + file.st_mtim.tv_nsec / 1000000;
@@ -62,6 +63,7 @@ Status OpenCachedChunk(const std::string& root, const std::string& id, size_t si
 
 Status SendFile(int socket, int fd, int64_t offset, size_t count, size_t& sent) {
   sent = 0;
+  if (count == 0 || !IsInMemory(fd, offset, count)) return {};
   while (sent < count) {
     off_t at = offset + static_cast<off_t>(sent);
     const ssize_t part = ::sendfile(socket, fd, &at, count - sent);

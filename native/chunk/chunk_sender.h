@@ -24,7 +24,8 @@ struct CachedChunk {
 // somebody else's). ERR_USAGE for an id that is none.
 Status OpenCachedChunk(const std::string& root, const std::string& id, size_t size_max, CachedChunk& chunk);
 
-// Sends `count` bytes of a file from `offset` on. `sent` says how many the socket has taken, which is non-blocking.
+// Sends `count` bytes of a file from `offset` on. `sent` says how many the socket has taken, which is non-blocking; none
+// when they are not all in memory (any more).
 Status SendFile(int socket, int fd, int64_t offset, size_t count, size_t& sent);
 
 }  // namespace g8ufs

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { G8Error, isG8Error } from '../base/errors.ts';
 import type { HubClient } from '../store/hub-client.ts';
 import type { CarriedChunks } from './carry-chunks.ts';
@@ -38,12 +39,7 @@ export async function pullFlist(
       if (storeUrl !== undefined) {
         throw new G8Error('ERR_USAGE', 'A bundle has its chunks in it: leave out --store');
       }
-      const { bundleFlist } = await import('./bundle-access.ts');
-      // By the URL that was given, with what credentials it has.
-      const hub = from.hub.replace(/\/+$/, '');
-      const flags = { store: [hub], path: [], base: [] };
-      const { size } = await bundleFlist(context, flistUrl(hub, from), output, flags);
-      return { output, url, size, isUnchanged: false, carried: undefined };
+      return { ...(await pullBundle(context, from, output)), url };
     }
     const dir = await mkdtemp(join(context.env['TMPDIR'] || tmpdir(), 'g8ufs-'));
     try {
@@ -52,6 +48,28 @@ export async function pullFlist(
       await rm(dir, { recursive: true, force: true });
     }
   });
+}
+
+/**
+ * A bundle is written in one go; its chunks wait beside it until all of them are here, so that a pull that was cut goes
+ * on where it was.
+ */
+async function pullBundle(
+  context: Context,
+  from: HubFlist,
+  output: string,
+): Promise<Omit<PullSummary, 'url'>> {
+  const { bundleFlist } = await import('./bundle-access.ts');
+  // By the URL that was given, with what credentials it has.
+  const hub = from.hub.replace(/\/+$/, '');
+  const url = flistUrl(hub, from);
+  const parts = `${resolve(output)}.parts`;
+  const store = pathToFileURL(parts).href;
+  const carried = await carry(context, hub, url, store);
+  const flags = { store: [store, hub], path: [], base: [] };
+  const { size } = await bundleFlist(context, url, output, flags);
+  await rm(parts, { recursive: true, force: true });
+  return { output, size, isUnchanged: false, carried };
 }
 
 async function pullInto(

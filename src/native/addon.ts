@@ -289,7 +289,7 @@ export interface PackBinding {
     sizeMax: number,
   ): { readonly fd: number; readonly size: number; readonly modifiedMs: number } | undefined;
   /**
-   * Sends bytes of an open file into a socket, as many as it takes without waiting.
+   * Sends bytes of an open file into a socket, as many as it takes without waiting; none when they are not in memory.
    *
    * @param socket descriptor of a non-blocking socket to which nothing else is being written
    * @returns how many bytes, 0 to `count`

@@ -1,6 +1,7 @@
 /** A hub with users for a test file, and requests in their names. */
 import assert from 'node:assert/strict';
-import { createHub, type Hub, type HubOptions } from '../../src/hub/server.ts';
+import type { HubOptions } from '../../src/hub/options.ts';
+import { createHub, type Hub } from '../../src/hub/server.ts';
 
 export interface Asked {
   readonly token?: string | undefined;

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
-import { createHub, type Hub, type HubOptions } from '../../src/hub/server.ts';
+import type { HubOptions } from '../../src/hub/options.ts';
+import { createHub, type Hub } from '../../src/hub/server.ts';
 import { addon } from '../../src/native/load.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

@@ -19,6 +19,7 @@ export function command(context: Context): Command {
   return addHelpSections(pull, {
     notes: [
       'Chunks are verified, and those that the store has are not fetched again: one that was cut goes on where it was. The flist appears when all of them are there. One that is here already in the same form is left as it is.',
+      'The chunks of a bundle wait in OUTPUT.parts until all of them are here; a pull that is never repeated leaves that folder.',
     ],
     examples: [
       ['pull https://hub.example/demo/debian', 'debian.flist here; chunks come when they are read'],

@@ -8,17 +8,14 @@ import {
   repositoryChange,
 } from '../../store/hub-access-protocol.ts';
 import { actorOf, writeAudit } from '../access/audit.ts';
+import { changeRepository, type MemberRight, setMember } from '../access/change-repository.ts';
 import { type Identity, mayAccess } from '../access/identity.ts';
 import { parseBody } from '../body.ts';
-import type { Transaction } from '../catalogue/catalogue.ts';
-import { REPOSITORY, type Repository, USER } from '../catalogue/records.ts';
+import { REPOSITORY, type Repository } from '../catalogue/records.ts';
 import { ensureRepository, findRepository, listRepositories } from '../catalogue/repositories.ts';
-import { grantRepository } from '../grant.ts';
-import { isRepositoryName, isUserName } from '../names.ts';
+import { isRepositoryName } from '../names.ts';
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter, queryText } from '../route.ts';
-
-const MEMBER_COUNT_MAX = 1000;
 
 export function repositoryRoutes(app: FastifyInstance, context: HubContext): void {
   const guard = {
@@ -58,11 +55,11 @@ export function repositoryRoutes(app: FastifyInstance, context: HubContext): voi
     {
       put: async (request, reply) => {
         const { right } = parseBody(request, memberRequest);
-        await setMember(context, request, right);
+        await changeMember(context, request, right);
         return reply.code(204).send();
       },
       delete: async (request, reply) => {
-        await setMember(context, request, undefined);
+        await changeMember(context, request, undefined);
         return reply.code(204).send();
       },
     },
@@ -120,78 +117,25 @@ async function patchRepository(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { access, catalogue } = context;
+  const { access } = context;
   const name = repositoryOf(request);
-  const { visibility, owner, official } = parseBody(request, repositoryChange);
+  const change = parseBody(request, repositoryChange);
   const identity = await access.identify(request);
+  const { owner, official } = change;
   if (owner !== undefined || official !== undefined) await access.authorizeAdmin(request);
-  const next = await catalogue.transaction(async (transaction) => {
-    const repository = await presentIn(transaction, identity, name);
-    if (owner !== undefined) await assertUser(transaction, owner);
-    const wanted = {
-      ...repository,
-      visibility: visibility ?? repository.visibility,
-      official: official ?? repository.official,
-      ...(owner !== undefined && { owner }),
-    };
-    if (wanted.visibility === 'private' && wanted.owner === undefined) {
-      throw new Problem(409, 'What is private needs an owner');
-    }
-    transaction.put(REPOSITORY, [name], wanted);
-    const what = Object.entries({ visibility, owner, official })
-      .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => `${key}=${value}`);
-    const target = `${name}: ${what.join(' ')}`;
-    writeAudit(transaction, actorOf(request, identity), 'repository.change', target);
-    return wanted;
-  });
-  // Also when it was public already: a hub that was killed here is asked again.
-  if (visibility === 'public') await grantRepository(context, identity, name);
-  return reply.send(viewOf(identity, name, next));
+  const changed = await changeRepository(context, actorOf(request, identity), name, change);
+  return reply.send(viewOf(identity, name, changed));
 }
 
 /** Gives a user a right, another right, or with `undefined` none. */
-async function setMember(
-  { access, catalogue }: HubContext,
+async function changeMember(
+  context: HubContext,
   request: FastifyRequest,
-  right: 'read' | 'publish' | undefined,
+  right: MemberRight | undefined,
 ): Promise<void> {
-  const name = repositoryOf(request);
+  const actor = actorOf(request, await context.access.identify(request));
   const user = parameter(request, 'user');
-  const identity = await access.identify(request);
-  await catalogue.transaction(async (transaction) => {
-    const repository = await presentIn(transaction, identity, name);
-    const members = repository.members.filter((member) => member.user !== user);
-    if (right === undefined && members.length === repository.members.length) {
-      throw new Problem(404, 'There is no such member');
-    }
-    if (right !== undefined) {
-      await assertUser(transaction, user);
-      if (members.length >= MEMBER_COUNT_MAX) {
-        throw new Problem(409, `A repository has ${MEMBER_COUNT_MAX} members at most`);
-      }
-      members.push({ user, right });
-    }
-    transaction.put(REPOSITORY, [name], { ...repository, members });
-    const target = `${name}: ${user} ${right ?? 'none'}`;
-    writeAudit(transaction, actorOf(request, identity), 'repository.member', target);
-  });
-}
-
-/** The repository, if the identity may manage it still. */
-async function presentIn(
-  transaction: Transaction,
-  identity: Identity,
-  name: string,
-): Promise<Repository> {
-  const repository = await transaction.get(REPOSITORY, name);
-  if (repository === undefined || !mayAccess(identity, name, repository, 'manage')) throw absent();
-  return repository;
-}
-
-async function assertUser(transaction: Transaction, name: string): Promise<void> {
-  const user = isUserName(name) ? await transaction.get(USER, name) : undefined;
-  if (user === undefined) throw new Problem(404, 'There is no such user');
+  await setMember(context, actor, repositoryOf(request), { user, right });
 }
 
 function viewOf(identity: Identity, name: string, repository: Repository): RepositoryView {

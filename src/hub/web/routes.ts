@@ -12,6 +12,7 @@ import { rawFile } from './pages/file.ts';
 import { flistPage } from './pages/flist.ts';
 import { homePage } from './pages/home.ts';
 import { login, loginPage, logout } from './pages/login.ts';
+import { changeMembers } from './pages/members.ts';
 import { repositoryPage, tagPage } from './pages/repository.ts';
 import { searchPage } from './pages/search.ts';
 import { treePage } from './pages/tree.ts';
@@ -32,7 +33,7 @@ export async function webRoutes(app: FastifyInstance, context: HubContext): Prom
     pages.add('/readonly', { get: readOnlyPage });
     pages.add('/account', { get: accountPage, post: changeAccount });
     pages.add('/admin', { get: adminPage, post: changeHub });
-    pages.add('/:repository', { get: repositoryPage });
+    pages.add('/:repository', { get: repositoryPage, post: changeMembers });
     pages.add('/:repository/tags/:tag', { get: tagPage });
     pages.add('/:repository/:file.md', { get: flistPage });
     pages.add('/:repository/:file/tree', { get: treePage });

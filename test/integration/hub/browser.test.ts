@@ -187,6 +187,27 @@ test('a user logs in, publishes, deletes, logs out', async () => {
   await logOut();
 });
 
+test('an owner lets another user in, and takes that back', async () => {
+  await logIn('alice', PASSWORD);
+  await open('/secret');
+  const form = page.getByRole('form', { name: 'New member' });
+  await form.getByLabel('User').fill('bob');
+  await form.getByLabel('May').selectOption('publish');
+  await form.getByRole('button', { name: 'Let them' }).click();
+  await page.getByRole('cell', { name: 'bob', exact: true }).waitFor();
+  await check('members');
+  // Ownership is for administrators to hand over.
+  assert.equal(await page.getByRole('form', { name: 'Owner' }).count(), 0);
+  await logIn('', world.bob);
+  await open('/secret');
+  assert.equal(await page.getByRole('form', { name: 'New member' }).count(), 0);
+  await logIn('alice', PASSWORD);
+  await open('/secret');
+  await page.getByRole('button', { name: 'Remove bob' }).click();
+  await page.getByText('Nobody besides the owner.').waitFor();
+  await logOut();
+});
+
 test('a failed upload says why', async () => {
   await logIn('alice', PASSWORD);
   await open('/upload');
@@ -216,6 +237,14 @@ test('an administrator makes a token and a user', async () => {
   await page.getByRole('button', { name: 'Make a user' }).click();
   await page.getByRole('cell', { name: 'erin', exact: true }).first().waitFor();
   await check('admin');
+  await open('/secret');
+  const form = page.getByRole('form', { name: 'Owner' });
+  await form.getByLabel('Owner').fill('erin');
+  await form.getByRole('button', { name: 'Hand over' }).click();
+  await page.getByText('Owned by erin').waitFor();
+  await form.getByLabel('Owner').fill('alice');
+  await form.getByRole('button', { name: 'Hand over' }).click();
+  await page.getByText('Owned by alice').waitFor();
   await logOut();
 });
 

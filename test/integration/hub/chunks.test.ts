@@ -4,7 +4,8 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { blake2b } from '../../../src/base/blake2b.ts';
-import { createHub, type HubOptions } from '../../../src/hub/server.ts';
+import type { HubOptions } from '../../../src/hub/options.ts';
+import { createHub } from '../../../src/hub/server.ts';
 import {
   CHUNKS_MEDIA_TYPE,
   encodeFrameHeader,

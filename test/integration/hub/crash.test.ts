@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { crashHub } from '../../../benchmarks/support/hub-crash.ts';
+import { crashHub } from '../../../benchmarks/support/hub-crash/crash.ts';
 import { Catalogue } from '../../../src/hub/catalogue/catalogue.ts';
 import { LevelEngine } from '../../../src/hub/catalogue/level-engine.ts';
 import { GARBAGE } from '../../../src/hub/catalogue/records.ts';

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { SignedTokens } from '../../../src/hub/access/signed-token.ts';
-import type { HubOptions } from '../../../src/hub/server.ts';
+import type { HubOptions } from '../../../src/hub/options.ts';
 import { addon } from '../../../src/native/load.ts';
 import { chunkOf } from '../../support/faulty-store.ts';
 import { flistOf } from '../../support/flist-package.ts';

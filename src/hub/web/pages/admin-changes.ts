@@ -2,11 +2,11 @@
 import type { FastifyReply } from 'fastify';
 import { newUser } from '../../../store/hub-access-protocol.ts';
 import { type Actor, actorOf, writeAudit } from '../../access/audit.ts';
+import { changeRepository } from '../../access/change-repository.ts';
 import { changeUser } from '../../access/change-user.ts';
 import { hashPassword } from '../../access/password.ts';
 import { createUser } from '../../access/users.ts';
-import { REPOSITORY, TOKEN } from '../../catalogue/records.ts';
-import { grantRepository } from '../../grant.ts';
+import { TOKEN } from '../../catalogue/records.ts';
 import { isUserName } from '../../names.ts';
 import { Problem } from '../../problem.ts';
 import { formOf } from '../form.ts';
@@ -64,22 +64,12 @@ async function makeUser({ context }: Visit, actor: Actor, field: Field): Promise
 }
 
 async function setVisibility(
-  { context, identity }: Visit,
+  { context }: Visit,
   actor: Actor,
   field: Field,
   visibility: 'public' | 'private',
 ): Promise<void> {
-  const name = field('repository');
-  await context.catalogue.transaction(async (transaction) => {
-    const repository = await transaction.get(REPOSITORY, name);
-    if (repository === undefined) throw new Problem(404, 'There is no such repository');
-    if (visibility === 'private' && repository.owner === undefined) {
-      throw new Problem(409, 'What is private needs an owner');
-    }
-    transaction.put(REPOSITORY, [name], { ...repository, visibility });
-    writeAudit(transaction, actor, 'repository.change', `${name}: visibility`);
-  });
-  if (visibility === 'public') await grantRepository(context, identity, name);
+  await changeRepository(context, actor, field('repository'), { visibility });
 }
 
 async function revokeToken({ context }: Visit, actor: Actor, field: Field): Promise<void> {

@@ -23,6 +23,7 @@ import {
   timeOf,
 } from '../parts.ts';
 import { repositoryOf, type Visit } from '../visit.ts';
+import { membersPart } from './members.ts';
 
 const PAGE_COUNT = 500;
 
@@ -60,7 +61,8 @@ ${
         ${commandOf(`g8ufs push app.flist ${baseUrl(visit.context, visit.request)}/${name}/app`)}`
   }
   ${next !== undefined && html`<p><a class="more" href="${href([name], { after: next })}">Behind <code>${next}</code></a></p>`}
-</section>`;
+</section>
+${membersPart(visit, name, repository)}`;
   return { title: name, body };
 }
 
