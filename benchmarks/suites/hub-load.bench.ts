@@ -126,7 +126,17 @@ async function loadBy(
   { connections, seconds, paths }: { connections: number; seconds: number; paths: string },
 ): Promise<Load> {
   const threads = Math.min(2, connections);
-  const args = [`-t${threads}`, `-c${connections}`, `-d${seconds}s`, '--latency', '-s', paths, url];
+  const args = [
+    `-t${threads}`,
+    `-c${connections}`,
+    `-d${seconds}s`,
+    '--timeout',
+    '10s',
+    '--latency',
+    '-s',
+    paths,
+    url,
+  ];
   const cpuBefore = treeCpuSeconds(child.pid as number);
   const text = await run('wrk', args);
   const cpuMs = (treeCpuSeconds(child.pid as number) - cpuBefore) * 1000;
