@@ -21,7 +21,7 @@ export function guardedLookup(mayConnect: MayConnect): LookupFunction {
       const found = addresses as unknown as LookupAddress[];
       const allowed = found.filter(({ address }) => mayConnect(address));
       const [first] = allowed;
-      if (first === undefined) return done(refused(host), '');
+      if (first === undefined) return done(refused(host) as unknown as NodeJS.ErrnoException, '');
       if (options.all === true) done(null, allowed);
       else done(null, first.address, first.family);
     });

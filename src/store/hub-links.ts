@@ -4,7 +4,8 @@
 import { z } from 'zod';
 import { isG8Error } from '../base/errors.ts';
 import { type RetryPolicy, retry } from '../base/retry.ts';
-import { HttpClient, type HttpOptions, readJson } from './http-client.ts';
+import { readJson } from './http-answer.ts';
+import { HttpClient, type HttpOptions } from './http-client.ts';
 import { parseAnswer } from './hub-chunks.ts';
 import type { FlistName } from './hub-client.ts';
 import { TRANSFER_RETRY } from './retry.ts';
