@@ -1,6 +1,6 @@
 /**
  * `flist create` to a directory store beside `tar | zstd -3`, `mksquashfs -comp zstd` and `casync make`, on
- * one tree in one run: 200 000 files with 2 GiB (benchmarks/create-tree.ts).
+ * one tree in one run: 200 000 files with 2 GiB (src/cli/selftest/sample-tree.ts).
  *
  * Workloads: `create` from nothing; `again` with 1 % of the files changed, to the store that has the rest,
  * with and without `--parent`, beside a second `casync make` to its store. The tree is in the page cache.
@@ -10,7 +10,7 @@
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CreateTree } from '../create-tree.ts';
+import { CreateTree } from '../../src/cli/selftest/sample-tree.ts';
 import {
   command,
   g8ufs,

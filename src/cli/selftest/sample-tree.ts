@@ -1,5 +1,5 @@
 /**
- * A tree for the suite `create`, the same bytes on every machine: many small files, some large ones, half
+ * A tree for tests of a whole machine, the same bytes on every machine: many small files, some large ones, half
  * of the bytes text that compresses, half noise that does not. Files can be given new contents and back.
  */
 import { createCipheriv } from 'node:crypto';
