@@ -8,8 +8,8 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FaultyDisk } from '../../test/support/faulty-disk.ts';
-import { g8ufs, type SuiteOptions, withFolder, withHub } from '../harness.ts';
-import { type Compared, compareTree, makeTree } from '../support/disk-world.ts';
+import { g8ufs, run, type SuiteOptions, withFolder, withHub } from '../harness.ts';
+import { type Compared, compareTree, makeTree, PARTS } from '../support/disk-world.ts';
 
 const MIB = 1024 * 1024;
 const DISK_BYTES = 64 * MIB;
@@ -120,6 +120,9 @@ async function small(dir: string, quick: boolean, note: Note): Promise<void> {
   });
 }
 
+/** The daemon looks into the kernel's log every second. */
+const NOTICE_MS = 1500;
+
 /** Faults of one after the other, each with a disk and a cache of its own: what is broken once stays so. */
 const FAULTS = [
   { name: 'every 50th write fails', write: 50, read: 0 },
@@ -138,13 +141,18 @@ async function failing(dir: string, quick: boolean, note: Note): Promise<void> {
       for (const fault of FAULTS) {
         await withDisk(dir, async (disk) => {
           await withMount(dir, disk, flist, openMode, async (mnt, status) => {
-            // Half of it is in the cache when the disk begins to fail.
-            await compareTree(source, mnt);
+            // Half of it is in the cache, and on the disk, when that begins to fail.
+            await compareTree(source, mnt, PARTS / 2);
+            await run('sync', ['-f', disk.dir]);
             const before = await disk.counts();
             await disk.failWrites(fault.write);
             await disk.failReads(fault.read);
             writeFileSync('/proc/sys/vm/drop_caches', '3');
             const compared = await compareTree(source, mnt);
+            // What was written meanwhile meets the disk, and the kernel's log the daemon.
+            await run('sync', ['-f', disk.dir]).catch(() => {});
+            await new Promise((resolve) => setTimeout(resolve, NOTICE_MS));
+            writeFileSync('/proc/sys/vm/drop_caches', '3');
             const again = await compareTree(source, mnt);
             const counts = await disk.counts();
             const { lentBytes, degraded, suspect, corruptFiles } = await status();

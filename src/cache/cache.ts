@@ -27,6 +27,7 @@ import { type OpenedCache, openCache } from './open-cache.ts';
 import type { CacheParts } from './parts.ts';
 import type { Recovery } from './recover.ts';
 import type { Residency } from './residency.ts';
+import { Scrubber } from './scrub.ts';
 import { type CacheStatus, statusOf } from './status.ts';
 import { type Survey, type SurveyedContent, surveyContents } from './survey.ts';
 import { discardUnsynced } from './unsynced.ts';
@@ -45,6 +46,8 @@ export interface CacheOptions {
   readonly freeFloorBytes?: number | undefined;
   /** Default: {@link NO_RESIDENCY}. */
   readonly residency?: Residency | undefined;
+  /** Verify everything in the background at this rate; default 0, only after a read error. */
+  readonly scrubBytesPerSecond?: number | undefined;
   /** Told when the disk stops to take or give bytes, and when it does again. */
   readonly onHealth?: ((event: HealthEvent) => void) | undefined;
   /** Identity of this boot; default: what the kernel says. */
@@ -69,6 +72,7 @@ export class ContentCache {
   readonly #bootId: string;
   readonly #background: Promise<void>;
   readonly #upkeep: Upkeep;
+  readonly #scrubber: Scrubber;
   #closed: Promise<void> | undefined;
 
   private constructor(options: CacheOptions, opened: OpenedCache) {
@@ -101,6 +105,7 @@ export class ContentCache {
       restore: () => discardUnsynced(parts),
       onEvent: (event) => {
         parts.residency.trust(this.#health.trust);
+        if (event.type === 'suspect') this.#scrubber.onReadError();
         options.onHealth?.(event);
       },
     });
@@ -126,6 +131,11 @@ export class ContentCache {
       contents: this.#contents,
       evictor: this.#evictor,
       health: this.#health,
+    });
+    this.#scrubber = new Scrubber({
+      verify: (verifyOptions) => this.verify(verifyOptions),
+      bytesPerSecond: options.scrubBytesPerSecond ?? 0,
+      signal: parts.closing,
     });
     if (opened.crashed) this.#checkpoint.due();
     // What fails here is found again, content by content, when it is used.
@@ -321,7 +331,12 @@ export class ContentCache {
     this.#health.close();
     this.#closing.abort(new G8Error('ERR_ABORTED', 'The cache is being closed'));
     await Promise.all([this.#filler.idle(), this.#lander.idle(), this.#loader.idle()]);
-    await Promise.allSettled([this.#upkeep.idle(), this.#background, this.#evictor.idle()]);
+    await Promise.allSettled([
+      this.#scrubber.idle(),
+      this.#upkeep.idle(),
+      this.#background,
+      this.#evictor.idle(),
+    ]);
     await this.#checkpoint.close();
     try {
       await this.#upkeep.collectTouched();

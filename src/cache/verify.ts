@@ -4,6 +4,7 @@
  *
  * Concurrency: one content at a time, under its lock; fills and reads of others go on.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import type { DigestAlgorithm } from '../base/codec.ts';
@@ -16,15 +17,23 @@ import { findStats, isSealed, openExisting, seal } from './seal.ts';
 
 /** Plain bytes verified between two looks at the signal and calls of `progress`. */
 const SLICE_BYTES = 256 * 1024 * 1024;
+/** With a limit, so much of a second's bytes at a time. */
+const PACED_SHARE = 0.1;
+/** Corrupt contents that are named. */
+const CORRUPT_LISTED_MAX = 1000;
 
 export interface VerifyProgress {
   readonly contents: number;
   readonly contentsTotal: number;
   readonly bytes: number;
   readonly corruptFiles: number;
+  /** Digests of these in hex, the first {@link CORRUPT_LISTED_MAX}. */
+  readonly corrupt: readonly string[];
 }
 
 export interface VerifyOptions {
+  /** Read at most this much in a second; default as fast as it goes. */
+  readonly bytesPerSecond?: number;
   readonly progress?: (progress: VerifyProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -33,11 +42,13 @@ export class Verifier {
   readonly #parts: CacheParts;
   readonly #contents: Contents;
   readonly #options: VerifyOptions;
-  #done: { contents: number; bytes: number; corruptFiles: number } = {
+  #done: { contents: number; bytes: number; corruptFiles: number; corrupt: string[] } = {
     contents: 0,
     bytes: 0,
     corruptFiles: 0,
+    corrupt: [],
   };
+  readonly #began = performance.now();
 
   constructor(parts: CacheParts, contents: Contents, options: VerifyOptions) {
     this.#parts = parts;
@@ -59,6 +70,7 @@ export class Verifier {
       });
       this.#done.contents++;
       this.#report();
+      await this.#pace();
     }
     return this.#progress();
   }
@@ -76,7 +88,7 @@ export class Verifier {
       if (file !== undefined) await seal(file);
       return;
     }
-    this.#done.corruptFiles++;
+    this.#note(key);
     await this.#contents.discard(key, digest);
   }
 
@@ -85,7 +97,9 @@ export class Verifier {
     if (file === undefined) return true;
     const { blockSize, size } = record;
     const count = Math.ceil(size / blockSize);
-    const perSlice = Math.max(1, Math.floor(SLICE_BYTES / blockSize));
+    const { bytesPerSecond } = this.#options;
+    const sliceBytes = Math.min(SLICE_BYTES, (bytesPerSecond ?? Infinity) * PACED_SHARE);
+    const perSlice = Math.max(1, Math.floor(sliceBytes / blockSize));
     for (let first = 0; first < count; first += perSlice) {
       throwIfAborted(this.#options.signal);
       const end = Math.min(count, first + perSlice);
@@ -102,6 +116,7 @@ export class Verifier {
       for (let block = first; block < end; block++) if (!hasBit(matches, block)) return false;
       this.#done.bytes += Math.min(size, end * blockSize) - first * blockSize;
       this.#report();
+      if (end < count) await this.#pace();
     }
     return true;
   }
@@ -121,7 +136,7 @@ export class Verifier {
       const good = await verifyBlocks(this.#parts, content, file, blocks);
       this.#done.bytes += blocks.length * content.blockSize;
       if (good.size === blocks.length) return;
-      this.#done.corruptFiles++;
+      this.#note(key);
       this.#parts.counters.corruptFiles++;
       // Filled anew in place; a driver that has the file open is served the old bytes until then.
       content.reused = true;
@@ -134,10 +149,30 @@ export class Verifier {
     if (content.users === 0 && residency.drop(content.digest)) await partials.remove(content);
   }
 
+  #note(key: string): void {
+    this.#done.corruptFiles++;
+    if (this.#done.corrupt.length < CORRUPT_LISTED_MAX) this.#done.corrupt.push(key);
+  }
+
+  /** Waits until what was read is no more than was allowed. */
+  async #pace(): Promise<void> {
+    const { bytesPerSecond, signal } = this.#options;
+    if (bytesPerSecond === undefined) return;
+    const dueMs = (this.#done.bytes / bytesPerSecond) * 1000;
+    const waitMs = dueMs - (performance.now() - this.#began);
+    if (waitMs < 1) return;
+    // An abort ends the wait, and is noticed with the next content.
+    await delay(waitMs, undefined, { signal }).catch(() => {});
+  }
+
   #progress(): VerifyProgress {
     const { files, partialFiles } = this.#parts.catalog.totals;
     const { contents } = this.#done;
-    return { ...this.#done, contentsTotal: Math.max(contents, files + partialFiles) };
+    return {
+      ...this.#done,
+      corrupt: [...this.#done.corrupt],
+      contentsTotal: Math.max(contents, files + partialFiles),
+    };
   }
 
   #report(): void {

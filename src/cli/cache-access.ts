@@ -20,10 +20,11 @@ export async function askCache<T>(
   context: Context,
   cacheDir: string | undefined,
   method: string,
+  params: object = {},
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await askOwner<T>(context, cacheDir, method);
+      return await askOwner<T>(context, cacheDir, method, params);
     } catch (error) {
       const isEnding =
         isG8Error(error, 'ERR_CACHE_LOCKED') || isG8Error(error, 'ERR_STORE_UNAVAILABLE');
@@ -37,12 +38,13 @@ async function askOwner<T>(
   context: Context,
   cacheDir: string | undefined,
   method: string,
+  params: object,
 ): Promise<T> {
   const config = await loadConfig(context.env, { cacheDir });
   const client = await connectDaemon(config.get('cacheDir'));
   if (client !== undefined) {
     try {
-      return await client.request<T>(method, {}, REQUEST_TIMEOUT_MS);
+      return await client.request<T>(method, params, REQUEST_TIMEOUT_MS);
     } finally {
       client.close();
     }
@@ -53,7 +55,7 @@ async function askOwner<T>(
     logLevel: 'warn',
   });
   try {
-    return (await daemon.handle(method, {})) as T;
+    return (await daemon.handle(method, params)) as T;
   } finally {
     await daemon.close();
   }

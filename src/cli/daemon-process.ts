@@ -72,6 +72,7 @@ export async function startDaemon(
     ...(config.effective('cacheFree').origin === 'default'
       ? {}
       : { freeFloorBytes: config.get('cacheFree') }),
+    scrubBytesPerSecond: config.get('cacheScrub'),
     slowReadMs: config.get('slowRead'),
     ...(metrics === undefined ? {} : { metrics }),
     policy: {

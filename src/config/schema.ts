@@ -60,6 +60,14 @@ export const SETTINGS = {
     parse: parseSize,
     fallback: () => 1024 ** 3,
   },
+  cacheScrub: {
+    env: 'G8UFS_CACHE_SCRUB',
+    unit: 'bytes',
+    description: 'how much of the cache is verified in a second; 0: nothing',
+    expected: 'a size such as 4MiB, or 0',
+    parse: (text) => (text === '0' ? 0 : parseSize(text)),
+    fallback: () => 0,
+  },
   stores: {
     env: 'G8UFS_STORE',
     unit: 'list',

@@ -27,6 +27,8 @@ export const KEPT = {
   setfcap: 31,
   /** Space that a file system reserves, more open files. */
   sys_resource: 24,
+  /** What the kernel says of the cache's disk, where its log is closed to others (`dmesg_restrict`). */
+  syslog: 34,
   /** A port below 1024 for metrics. */
   net_bind_service: 10,
 } as const;

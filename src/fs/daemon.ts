@@ -9,6 +9,7 @@ import { makeFolder } from '../base/make-folder.ts';
 import type { MetricsServer } from '../base/metrics-server.ts';
 import { ContentCache } from '../cache/cache.ts';
 import type { DegradedReason } from '../cache/health.ts';
+import type { VerifyProgress } from '../cache/verify.ts';
 import type { Profile } from '../format/profile.ts';
 import { addon } from '../native/load.ts';
 import { HealthTable } from '../store/health.ts';
@@ -36,6 +37,7 @@ import {
   parseMountRequest,
   parseTraceRequest,
   parseUnmountRequest,
+  parseVerifyRequest,
 } from './requests.ts';
 import { SLOW_READ_MS, SlowReads } from './slow-reads.ts';
 import { detachLeftovers } from './unmount.ts';
@@ -45,6 +47,8 @@ export interface DaemonOptions {
   readonly registryDir: string;
   readonly sizeMaxBytes?: number;
   readonly freeFloorBytes?: number;
+  /** Verify the cache in the background at this rate; default 0, not at all. */
+  readonly scrubBytesPerSecond?: number;
   readonly log: Logger;
   /** Version of the program, for the metrics. */
   readonly version: string;
@@ -56,6 +60,11 @@ export interface DaemonOptions {
   readonly metrics?: { readonly host: string; readonly port: number };
   /** Called when the last mount is gone. */
   readonly onEmpty: () => void;
+}
+
+/** What was verified, and how many bad contents are whole again. */
+export interface VerifyReport extends VerifyProgress {
+  readonly repaired: number;
 }
 
 /** A mount, and how the disk of its cache is. */
@@ -163,6 +172,7 @@ export class Daemon {
       addon: binding,
       ...(options.sizeMaxBytes === undefined ? {} : { sizeMaxBytes: options.sizeMaxBytes }),
       ...(options.freeFloorBytes === undefined ? {} : { freeFloorBytes: options.freeFloorBytes }),
+      scrubBytesPerSecond: options.scrubBytesPerSecond,
       residency: {
         attach: (digest, file) => binding.contentAttach(digest, file),
         drop: (digest) => binding.contentDrop(digest),
@@ -232,10 +242,20 @@ export class Daemon {
         await this.#images.collect(this.mounts.images());
         return this.#cache.gc({});
       case 'cache.verify':
-        return this.#cache.verify({ signal: this.#abort.signal });
+        return this.#verify(parseVerifyRequest(params).repair);
       default:
         throw new G8Error('ERR_PROTOCOL', `The mount daemon does not know the request ${method}`);
     }
+  }
+
+  async #verify(repairs: boolean): Promise<VerifyReport> {
+    const { signal } = this.#abort;
+    const progress = await this.#cache.verify({ signal });
+    const { corrupt } = progress;
+    if (!repairs) return { ...progress, repaired: 0 };
+    const { refetch } = await import('./repair.ts');
+    const repaired = await refetch(this.#cache, this.mounts.served(), corrupt, signal);
+    return { ...progress, repaired };
   }
 
   #list(): ListedMount[] {

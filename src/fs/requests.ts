@@ -73,6 +73,11 @@ export function parseUnmountRequest(params: unknown): { mountPoint: string; lazy
 }
 
 /** @throws ERR_PROTOCOL naming the field that is wrong */
+export function parseVerifyRequest(params: unknown): { repair: boolean } {
+  return { repair: flag(asFields(params ?? {}), 'repair') };
+}
+
+/** @throws ERR_PROTOCOL naming the field that is wrong */
 export function parseTraceRequest(params: unknown): {
   mountPoint: string;
   after: number | undefined;

@@ -1,9 +1,10 @@
 /** What readers see when the disk of the cache is full, takes nothing, or gives nothing back: right bytes. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { flipBit } from '../support/chunk-files.ts';
 import { FaultyDisk } from '../support/faulty-disk.ts';
 import { MountWorld, run } from '../support/mount-world.ts';
 
@@ -77,3 +78,50 @@ test('a disk that takes nothing, then gives nothing back: every read is right', 
 });
 
 const OK = { code: 0, stdout: '', stderr: '' };
+
+test('cache verify --repair sets aside what went bad and fetches it again', async (context) => {
+  const world = new MountWorld(context);
+  const source = world.folder('source');
+  writeFileSync(join(source, 'file'), randomBytes(100_000));
+  writeFileSync(join(source, 'other'), randomBytes(70_000));
+  await world.startHub();
+  const mnt = await world.mount(await world.create(source));
+  assert.equal((await run('diff', '-r', source, mnt)).code, 0);
+  const [path = ''] = (
+    await run('find', join(world.cache, 'files'), '-type', 'f', '-size', '+80k')
+  ).stdout.split('\n');
+  flipSealed(path);
+  const result = await world.cli('cache', 'verify', '--repair', '--cache', world.cache);
+  assert.equal(result.code, 1);
+  assert.match(result.stdout, /; 1 corrupt and removed, 1 of them fetched again\n$/);
+  const status = await world.cacheStatus();
+  assert.deepEqual([status['files'], status['keptCorrupt']], [2, 1]);
+  assert.equal((await run('diff', '-r', source, mnt)).code, 0);
+  await world.unmount(mnt);
+});
+
+test('a second daemon in other namespaces is refused, and says whose the cache is', async (context) => {
+  const world = new MountWorld(context);
+  const source = world.folder('source');
+  writeFileSync(join(source, 'file'), 'text');
+  await world.startHub();
+  const flist = await world.create(source);
+  const mnt = await world.mount(flist);
+  const pid = world.daemonPid();
+  // By another path, as another container has it, and without the socket of the one that runs.
+  const [other, run2] = [world.folder('other'), world.folder('other-run')];
+  const program = join(process.cwd(), 'bin/g8ufs.js');
+  const script = `mount --bind '${world.cache}' '${other}' && mount --bind '${run2}' '${other}/run' && exec '${process.execPath}' '${program}' daemon --cache '${other}'`;
+  const refused = await run('unshare', '--mount', '--pid', '--fork', '--uts', 'sh', '-c', script);
+  assert.equal(refused.code, 75);
+  assert.match(refused.stderr, new RegExp(`The cache ${other} is in use by process ${pid}`));
+  assert.equal((await run('cat', join(mnt, 'file'))).stdout, 'text');
+  await world.unmount(mnt);
+});
+
+/** Changes a byte of a sealed file, and nothing else that could be noticed. */
+function flipSealed(path: string): void {
+  chmodSync(path, 0o600);
+  flipBit(path);
+  utimesSync(path, 1, 1);
+}

@@ -29,6 +29,7 @@ export function command(context: Context): Command {
       'cacheDir',
       'cacheSize',
       'cacheFree',
+      'cacheScrub',
       'slowRead',
       'linger',
       'metricsListen',

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { formatSize } from '../../../base/bytes.ts';
 import { plural } from '../../../base/plural.ts';
-import type { VerifyProgress } from '../../../cache/verify.ts';
+import type { VerifyReport } from '../../../fs/daemon.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
 
@@ -13,26 +13,36 @@ export function command(context: Context): Command {
   const verify = new Command('verify')
     .description('check every cached file against its digests; drop what does not match')
     .option('--cache <dir>', 'folder of the content cache (default: see config show)')
-    .action((flags: { cache?: string }) => run(context, flags.cache));
+    .option('--repair', 'fetch what was dropped again, where a mount has it')
+    .action((flags: Flags) => run(context, flags));
   return addHelpSections(verify, {
-    examples: [['cache verify', 'what is dropped is fetched again when it is read']],
-    results: [[FOUND_EXIT_CODE, 'corrupt files were found, and removed']],
+    examples: [
+      ['cache verify', 'what is dropped is fetched again when it is read'],
+      ['cache verify --repair', 'and what is mounted at once'],
+    ],
+    results: [[FOUND_EXIT_CODE, 'corrupt files were found, and set aside']],
+    notes: ['The last few corrupt files are kept in the folder corrupt of the cache.'],
     settings: ['cacheDir'],
     failures: ['ERR_CACHE_LOCKED', 'ERR_IO', 'ERR_PERMISSION'],
   });
 }
 
-async function run(context: Context, cache: string | undefined): Promise<void> {
+interface Flags {
+  readonly cache?: string;
+  readonly repair?: boolean;
+}
+
+async function run(context: Context, { cache, repair = false }: Flags): Promise<void> {
   const { askCache } = await import('../../cache-access.ts');
-  const result = await askCache<VerifyProgress>(context, cache, 'cache.verify');
+  const result = await askCache<VerifyReport>(context, cache, 'cache.verify', { repair });
   if (context.json) {
     const { printJson } = await import('../../ui/json.ts');
     await printJson(context, result);
   } else if (!context.quiet) {
-    const { contents, bytes, corruptFiles } = result;
-    context.stdout.write(
-      `Checked ${plural(contents, 'file')}, ${formatSize(bytes)}; ${corruptFiles} corrupt and removed\n`,
-    );
+    const { contents, bytes, corruptFiles, repaired } = result;
+    const checked = `Checked ${plural(contents, 'file')}, ${formatSize(bytes)}`;
+    const fetched = repair ? `, ${repaired} of them fetched again` : '';
+    context.stdout.write(`${checked}; ${corruptFiles} corrupt and removed${fetched}\n`);
   }
   if (result.corruptFiles > 0) context.setExitCode(FOUND_EXIT_CODE);
 }
