@@ -24,10 +24,10 @@ async function worldOnDisk(context: TestContext, bytes: number) {
 }
 
 test('a cache on a small disk serves more than fits, one file that is larger than the disk among it', async (context) => {
-  const { world } = await worldOnDisk(context, 32 * MIB);
+  const { world } = await worldOnDisk(context, 24 * MIB);
   const source = world.folder('source');
-  writeFileSync(join(source, 'large'), randomBytes(48 * MIB));
-  for (let i = 0; i < 40; i++) writeFileSync(join(source, `file-${i}`), randomBytes(700_000 + i));
+  writeFileSync(join(source, 'large'), randomBytes(28 * MIB));
+  for (let i = 0; i < 24; i++) writeFileSync(join(source, `file-${i}`), randomBytes(700_000 + i));
   await world.startHub();
   const mnt = await world.mount(await world.create(source));
   const compared = await run('diff', '-r', source, mnt);
