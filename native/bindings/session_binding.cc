@@ -241,6 +241,21 @@ Napi::Value SessionStatsCall(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value SessionWaits(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<JsSession> session = TableOf(info).Find(ToBlock(env, info[0], "session"));
+  // A session that has ended has nobody who waits.
+  if (session == nullptr) return Napi::Uint32Array::New(env, 0);
+  const auto contents = session->session().WaitedContents();
+  Napi::Uint32Array list = Napi::Uint32Array::New(env, 2 * contents.size());
+  size_t at = 0;
+  for (const auto& [image, row] : contents) {
+    list[at++] = image;
+    list[at++] = row;
+  }
+  return list;
+}
+
 Napi::Value SessionOpens(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::shared_ptr<JsSession> session = TableOf(info).Find(ToBlock(env, info[0], "session"));
@@ -337,6 +352,7 @@ void RegisterSession(Napi::Env env, Napi::Object exports) {
   exports.Set("openSession", Napi::Function::New(env, OpenSession, "openSession", table));
   exports.Set("closeSession", Napi::Function::New(env, CloseSession, "closeSession", table));
   exports.Set("sessionStats", Napi::Function::New(env, SessionStatsCall, "sessionStats", table));
+  exports.Set("sessionWaits", Napi::Function::New(env, SessionWaits, "sessionWaits", table));
   exports.Set("sessionOpens", Napi::Function::New(env, SessionOpens, "sessionOpens", table));
   exports.Set("addImage", Napi::Function::New(env, AddImage, "addImage", table));
   exports.Set("removeImage", Napi::Function::New(env, RemoveImage, "removeImage", table));

@@ -97,6 +97,13 @@ void MissTable::Ask(const Need& need) {
   changed_.NotifyAll();
 }
 
+std::set<std::pair<uint32_t, uint32_t>> MissTable::WaitedContents() {
+  std::set<std::pair<uint32_t, uint32_t>> contents;
+  MutexLock lock(mutex_);
+  for (const auto& [unique, waiter] : waiters_) contents.emplace(waiter.image, waiter.content_row);
+  return contents;
+}
+
 bool MissTable::Interrupt(uint64_t unique, Waiter* waiter) {
   MutexLock lock(mutex_);
   if (!waiters_.contains(unique)) return false;

@@ -117,6 +117,8 @@ class MissTable : public ContentListener {
   bool Interrupt(uint64_t unique, Waiter* waiter) EXCLUDES_LOCK(mutex_);
 
   MissStats Stats() EXCLUDES_LOCK(mutex_);
+  // Contents that requests wait for now, as image and row of its content table.
+  std::set<std::pair<uint32_t, uint32_t>> WaitedContents() EXCLUDES_LOCK(mutex_);
 
   void OnContentChanged(const Content& content) override EXCLUDES_LOCK(mutex_);
   void OnContentFailed(const Content& content, uint32_t block, uint32_t count, int error) override

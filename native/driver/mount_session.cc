@@ -276,6 +276,12 @@ std::vector<OpenLog::Entry> MountSession::TakeOpens(bool watch) {
   return image_->open_log().Take(watch);
 }
 
+std::set<std::pair<uint32_t, uint32_t>> MountSession::WaitedContents() {
+  MutexLock lock(parts_mutex_);
+  if (misses_ == nullptr) return {};
+  return misses_->WaitedContents();
+}
+
 SessionStats MountSession::CountStats() {
   if (server_ == nullptr) return final_stats_;
   SessionStats stats;

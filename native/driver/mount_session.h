@@ -13,6 +13,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/mutex.h"
@@ -103,6 +104,8 @@ class MountSession {
 
   const SessionInfo& info() const { return info_; }
   SessionStats Stats() EXCLUDES_LOCK(parts_mutex_);
+  // See MissTable::WaitedContents. Empty after the end.
+  std::set<std::pair<uint32_t, uint32_t>> WaitedContents() EXCLUDES_LOCK(parts_mutex_);
   // See OpenLog::Take. Empty after the end.
   std::vector<OpenLog::Entry> TakeOpens(bool watch) EXCLUDES_LOCK(parts_mutex_);
 

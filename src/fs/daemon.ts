@@ -14,6 +14,7 @@ import type { Profile } from '../format/profile.ts';
 import { addon } from '../native/load.ts';
 import { HealthTable } from '../store/health.ts';
 import { shownSource } from '../store/http-url.ts';
+import { AbandonedReads } from './abandoned-reads.ts';
 import type { Policy } from './admission.ts';
 import { controlSocket } from './client.ts';
 import { serveControl } from './control.ts';
@@ -113,7 +114,8 @@ export class Daemon {
     const pacer = new Pacer();
     const slowReadMs = options.slowReadMs ?? SLOW_READ_MS;
     const slowReads = new SlowReads({ thresholdMs: slowReadMs, log });
-    const demand = new Demand({ cache, contents: addon(), log, pacer, slowReads });
+    const abandoned = new AbandonedReads(addon());
+    const demand = new Demand({ cache, contents: addon(), log, pacer, slowReads, abandoned });
     this.#kernel = new KernelTier({
       cacheDir,
       filesDir: cache.layout.files,

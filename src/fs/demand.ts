@@ -13,6 +13,7 @@ import type { FillOptions } from '../cache/fill.ts';
 import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { Need, SessionBinding } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
+import type { AbandonedReads } from './abandoned-reads.ts';
 import { LimitedLog } from './limited-log.ts';
 import type { Logger } from './log.ts';
 import type { Miss } from './miss.ts';
@@ -51,6 +52,7 @@ export class Demand {
   readonly #log: Logger;
   readonly #pacer: Pick<Pacer, 'startRead'>;
   readonly #failures: LimitedLog;
+  readonly #abandoned: AbandonedReads | undefined;
   /** Watches the waits of all mounts. */
   readonly slowReads: SlowReads | undefined;
   readonly #positions = new Map<string, Position>();
@@ -63,6 +65,8 @@ export class Demand {
     /** Is told of every read that somebody waits for. */
     pacer: Pick<Pacer, 'startRead'>;
     slowReads?: SlowReads;
+    /** Ends what nobody waits for any more; without it, the deadline does. */
+    abandoned?: AbandonedReads;
   }) {
     this.#cache = options.cache;
     this.#contents = options.contents;
@@ -70,6 +74,7 @@ export class Demand {
     this.#pacer = options.pacer;
     this.#failures = new LimitedLog(options.log, 'failed reads');
     this.slowReads = options.slowReads;
+    this.#abandoned = options.abandoned;
   }
 
   /** Answers one need of the native driver. Never throws: a failure becomes the readers' errno. */
@@ -77,21 +82,26 @@ export class Demand {
     let ref: ContentRef | undefined;
     // What only looks at a content keeps nobody waiting.
     const miss = need.count > 0 ? source.misses.begin(need) : undefined;
+    const isWatched = miss !== undefined && need.broken !== true;
+    const watch = isWatched ? this.#abandoned?.add(need) : undefined;
     let failure: unknown;
     try {
       ref = contentRef(source.contents, need.content);
       if (miss !== undefined) miss.fileSize = ref.size;
       // Tells the driver what it finds: a complete file, or a partial one and its blocks.
+      const reader = { miss, signal: watch?.signal };
       const loaded =
         need.broken === true
           ? this.#rescue(source, ref, need, miss)
-          : this.fill(source, ref, need.block, need.count, miss);
+          : this.fill(source, ref, need.block, need.count, reader);
       if (need.block === 0 && need.count > 0) this.#followSweep(source, need.content);
       await loaded;
     } catch (error) {
       failure = error;
-      this.#fail(source, need, ref, error);
+      // Whoever comes for these blocks now has asked anew.
+      if (watch?.signal.aborted !== true) this.#fail(source, need, ref, error);
     } finally {
+      watch?.end();
       if (miss !== undefined) source.misses.end(miss, failure);
     }
   }
@@ -132,13 +142,22 @@ export class Demand {
     ref: ContentRef,
     block: number,
     count: number,
-    miss?: Miss,
+    reader: { readonly miss?: Miss | undefined; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
-    const watcher = source.misses.watcher('demand', miss);
+    const watcher = source.misses.watcher('demand', reader.miss);
     // Without blocks it is only to be looked at, and nobody waits.
     const endRead = count > 0 ? this.#pacer.startRead() : undefined;
     try {
-      await this.#load(source, ref, { block, count }, { priority: 'demand', watcher });
+      await this.#load(
+        source,
+        ref,
+        { block, count },
+        {
+          priority: 'demand',
+          watcher,
+          signal: reader.signal,
+        },
+      );
     } finally {
       endRead?.();
     }
@@ -167,10 +186,14 @@ export class Demand {
     { store, deadlineMs, mountPoint }: DemandSource,
     ref: ContentRef,
     { block, count }: { readonly block: number; readonly count: number },
-    options: Pick<FillOptions, 'priority' | 'watcher'>,
+    { signal, ...options }: Pick<FillOptions, 'priority' | 'watcher' | 'signal'>,
   ): Promise<void> {
     // Its error is ERR_TIMEOUT; that of `AbortSignal.timeout` would tell the reader EINTR.
-    const deadline = startDeadline({ timeoutMs: deadlineMs, what: `Read at ${mountPoint}` });
+    const deadline = startDeadline({
+      timeoutMs: deadlineMs,
+      signal,
+      what: `Read at ${mountPoint}`,
+    });
     try {
       await this.#cache.load(ref, block, count, { store, signal: deadline.signal, ...options });
     } finally {

@@ -502,6 +502,8 @@ export interface SessionBinding {
    * @throws ERR_MOUNT when the mount is busy and not `lazy`; the session goes on
    */
   closeSession(session: number, options: { lazy: boolean }): Promise<void>;
+  /** Contents that readers wait for now, as pairs of image (0 where a session has one) and row; none after the end. */
+  sessionWaits(session: number): Uint32Array;
   /**
    * The numbers stay after the end, until {@link closeSession}.
    *

@@ -58,6 +58,8 @@ test('a hub that hangs, lies and comes back: control is answered, reads end in t
 
   for (const reader of readers) reader.kill('SIGKILL');
   await Promise.all(exits);
+  // Nor does anybody ask on their behalf, ten minutes or not.
+  while ((await stats(patient)).waiting.length > 0) await delay(50);
 
   for (const [i, fault] of LYING.entries()) {
     proxy.suffer(fault);
