@@ -3,6 +3,7 @@
 #include "bindings/convert.h"
 #include "bindings/layers_binding.h"
 #include "bindings/pack_binding.h"
+#include "bindings/peer_binding.h"
 #include "bindings/restore_binding.h"
 #include "bindings/scan_binding.h"
 #include "bindings/session_binding.h"
@@ -40,6 +41,7 @@ Napi::Object RegisterAll(Napi::Env env, Napi::Object exports) {
   RegisterSession(env, exports);
   RegisterLayers(env, exports);
   RegisterStream(env, exports);
+  RegisterPeer(env, exports);
   return exports;
 }
 

@@ -30,12 +30,20 @@ export type ControlHandler = (method: string, params: unknown) => Promise<unknow
 /**
  * Listens on a Unix socket that only its owner can open.
  *
+ * @param admits whether who has connected may ask anything; default everybody who can
  * @throws ERR_CACHE_LOCKED when another process listens there
  */
-export async function serveControl(path: string, handler: ControlHandler): Promise<Server> {
+export async function serveControl(
+  path: string,
+  handler: ControlHandler,
+  admits: (socket: Socket) => boolean = () => true,
+): Promise<Server> {
   // The caller owns the cache, so a socket file found here belongs to a daemon that died.
   await rm(path, { force: true });
-  const server = createServer((socket) => serveConnection(socket, handler));
+  const server = createServer((socket) => {
+    if (admits(socket)) serveConnection(socket, handler);
+    else socket.destroy();
+  });
   await new Promise<void>((resolve, reject) => {
     // Stays: a connection that cannot be accepted later on must not end the daemon and its mounts.
     server.on('error', (error) =>

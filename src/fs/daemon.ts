@@ -31,6 +31,7 @@ import { LazyStore, openMountStore } from './mount-store.ts';
 import { type MountRecord, MountTable } from './mounts.ts';
 import { openDriver } from './open-driver.ts';
 import { Pacer } from './pacer.ts';
+import { mayCommand } from './peer.ts';
 import { Prefetch } from './prefetch.ts';
 import { register } from './registry.ts';
 import {
@@ -192,8 +193,10 @@ export class Daemon {
         options.log.warn({ mountPoint }, 'detached a mount whose daemon died');
       }
       const socket = controlSocket(cacheDir);
-      daemon.#control = await serveControl(socket, (method, params) =>
-        daemon.handle(method, params),
+      daemon.#control = await serveControl(
+        socket,
+        (method, params) => daemon.handle(method, params),
+        (peer) => mayCommand(peer, addon()),
       );
       await daemon.#serveMetrics(options.metrics);
       daemon.#unregister = await register(options.registryDir, {

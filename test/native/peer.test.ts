@@ -1,0 +1,50 @@
+/** Who may command a daemon, by what the kernel says of them. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { ControlClient, serveControl } from '../../src/fs/control.ts';
+import { mayCommand } from '../../src/fs/peer.ts';
+import { addon } from '../../src/native/load.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const NOBODY = 65_534;
+/** Says what it is answered, or `closed`. */
+const ASK = `
+  const socket = require('node:net').createConnection(process.argv[1]);
+  socket.on('data', (data) => { console.log(String(data).trim()); socket.destroy(); });
+  socket.on('error', (error) => console.log(error.code));
+  socket.on('close', () => console.log('closed'));
+  socket.write('{"id":1,"method":"list"}\\n');
+`;
+
+test('peerUser() of what is no socket throws', () => {
+  assert.throws(() => addon().peerUser(1_000_000), { code: 'ERR_IO' });
+});
+
+const skip = process.getuid?.() === 0 ? false : 'needs root';
+test('a control socket that anybody can open answers its owner alone', { skip }, async (t) => {
+  const folder = temporaryDirectory(t);
+  const path = join(folder, 'control.sock');
+  const methods: string[] = [];
+  const handler = async (method: string): Promise<string> => {
+    methods.push(method);
+    return method;
+  };
+  const server = await serveControl(path, handler, (socket) => mayCommand(socket, addon()));
+  t.after(() => server.close());
+  chmodSync(folder, 0o755);
+  chmodSync(path, 0o666);
+
+  const client = await ControlClient.connect(path);
+  assert.equal(await client?.request('ping', {}), 'ping');
+  client?.close();
+  const user = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups', '--'];
+  const ask = [...user, process.execPath, '-e', ASK, path];
+  const { stdout } = await promisify(execFile)('setpriv', ask, { timeout: 60_000, cwd: '/' });
+  assert.match(stdout, /closed\n$/);
+  assert.doesNotMatch(stdout, /result/);
+  assert.deepEqual(methods, ['ping']);
+});
