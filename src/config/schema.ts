@@ -2,30 +2,13 @@
  * Every setting in one place: type, default, unit, environment name and what it means. The help pages,
  * `config show` and the documentation come from here. Pure.
  */
-import { homedir, totalmem } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseSize } from '../base/bytes.ts';
 import { defaultCacheDir } from '../base/paths.ts';
+import { CORE_SETTINGS } from './core-settings.ts';
+import { dataHome, parsePath, type Setting } from './setting.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Whose defaults apply, and where relative paths begin. */
-export interface Surroundings {
-  readonly env: Environment;
-  readonly uid: number;
-  readonly cwd: string;
-}
-
-/** One setting. `parse` gives `undefined` for a text that has no meaning. */
-interface Setting<T> {
-  readonly env: string;
-  readonly unit: 'path' | 'bytes' | 'milliseconds' | 'list' | 'text' | 'url' | 'number';
-  readonly description: string;
-  /** What a value looks like, for error messages. */
-  readonly expected: string;
-  readonly parse: (text: string, from: Surroundings) => T | undefined;
-  readonly fallback: (from: Surroundings) => T;
-}
+export type { Environment, Surroundings } from './setting.ts';
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -205,161 +188,7 @@ export const SETTINGS = {
     parse: (text) => (text === '' || parsePublicBackend(text) !== undefined ? text : undefined),
     fallback: () => '',
   },
-  coreRedis: {
-    env: 'G8UFS_CORE_REDIS',
-    unit: 'url',
-    description: 'Redis that brings the core daemon its commands',
-    expected: 'redis://…, rediss://… or unix:///path/of/socket',
-    parse: (text) => (/^(rediss?|unix):\/\/./.test(text) ? text : undefined),
-    fallback: () => 'redis://127.0.0.1:6379',
-  },
-  coreState: {
-    env: 'G8UFS_CORE_STATE',
-    unit: 'path',
-    description: 'folder in which the core daemon keeps what outlives it',
-    expected: 'a path',
-    parse: parsePath,
-    fallback: ({ env, uid }) =>
-      uid === 0 ? '/var/lib/g8ufs/core' : join(dataHome(env), 'g8ufs/core'),
-  },
-  coreMaxJobs: {
-    env: 'G8UFS_CORE_MAX_JOBS',
-    unit: 'number',
-    description: 'jobs that may be alive in the core daemon; more commands wait',
-    expected: 'a number from 1 to 100000',
-    parse: parseCount,
-    fallback: () => 1000,
-  },
-  coreLoggerSize: {
-    env: 'G8UFS_CORE_LOGGER_SIZE',
-    unit: 'number',
-    description: 'records that a list of logger.subscribe keeps',
-    expected: 'a number from 1 to 100000',
-    parse: parseCount,
-    fallback: () => 1000,
-  },
-  coreRuntime: {
-    env: 'G8UFS_CORE_RUNTIME',
-    unit: 'text',
-    description: 'OCI runtime that makes containers',
-    expected: 'runc or crun',
-    parse: (text) => (text === 'runc' || text === 'crun' ? text : undefined),
-    fallback: (): 'runc' | 'crun' => 'runc',
-  },
-  coreInit: {
-    env: 'G8UFS_CORE_INIT',
-    unit: 'path',
-    description: 'static program that is the first process of containers',
-    expected: 'a path',
-    parse: parsePath,
-    fallback: () => '/usr/bin/catatonit',
-  },
-  coreCgroup: {
-    env: 'G8UFS_CORE_CGROUP',
-    unit: 'text',
-    description: 'control group below which containers have theirs',
-    expected: 'a path such as /g8ufs',
-    parse: (text) => (/^(?:\/[\w][\w.-]*)+$/.test(text) ? text : undefined),
-    fallback: () => '/g8ufs',
-  },
-  coreHub: {
-    env: 'G8UFS_CORE_HUB',
-    unit: 'url',
-    description: 'hub on which a container finds a root such as user/image; empty: none',
-    expected: 'an http or https URL',
-    parse: (text) => (text === '' || /^https?:\/\/./.test(text) ? text : undefined),
-    fallback: () => '',
-  },
-  coreStorage: {
-    env: 'G8UFS_CORE_STORAGE',
-    unit: 'url',
-    description: 'where the chunks of containers are; empty: where their flists say',
-    expected: 'a URL of a store',
-    parse: (text) => text,
-    fallback: () => '',
-  },
-  coreMaxContainers: {
-    env: 'G8UFS_CORE_MAX_CONTAINERS',
-    unit: 'number',
-    description: 'containers that there may be; more are refused',
-    expected: 'a number from 1 to 100000',
-    parse: parseCount,
-    fallback: () => 1000,
-  },
-  coreMemory: {
-    env: 'G8UFS_CORE_MEMORY',
-    unit: 'bytes',
-    description:
-      "memory that one container may use unless it says so: a size, a share of the machine's, or none",
-    expected: 'a size such as 2GiB, a share such as 90%, or none',
-    parse: parseMemory,
-    fallback: () => Math.floor(totalmem() * 0.9),
-  },
-  corePids: {
-    env: 'G8UFS_CORE_PIDS',
-    unit: 'number',
-    description:
-      'processes and threads that one container may have unless it says so; 0: any number',
-    expected: 'a number from 0 to 100000',
-    parse: (text) => (text === '0' || text === 'none' ? 0 : parseCount(text)),
-    fallback: () => 4096,
-  },
-  coreExtensions: {
-    env: 'G8UFS_CORE_EXTENSIONS',
-    unit: 'path',
-    description: 'YAML file of programs that are commands of the core daemon; empty: none',
-    expected: 'a path',
-    parse: (text, from) => (text === '' ? '' : parsePath(text, from)),
-    fallback: () => '',
-  },
-  coreBridge: {
-    env: 'G8UFS_CORE_BRIDGE',
-    unit: 'text',
-    description: 'bridge of containers with a default nic; made when it is first needed',
-    expected: "an interface's name",
-    parse: (text) => (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/.test(text) ? text : undefined),
-    fallback: () => 'core0',
-  },
-  coreAddress: {
-    env: 'G8UFS_CORE_ADDRESS',
-    unit: 'text',
-    description: 'address of that bridge with the length of its prefix',
-    expected: 'an address such as 172.18.0.1/16',
-    parse: (text) => (/^(\d{1,3}\.){3}\d{1,3}\/\d{1,2}$/.test(text) ? text : undefined),
-    fallback: () => '172.18.0.1/16',
-  },
-  coreTable: {
-    env: 'G8UFS_CORE_TABLE',
-    unit: 'text',
-    description: 'own nftables table, of the family inet',
-    expected: 'a name such as g8ufs',
-    parse: (text) => (/^[a-z][a-z0-9_]{0,31}$/.test(text) ? text : undefined),
-    fallback: () => 'g8ufs',
-  },
-  coreFirewallChain: {
-    env: 'G8UFS_CORE_FIREWALL_CHAIN',
-    unit: 'text',
-    description: "chain of the host's firewall in which ports may be opened; empty: none",
-    expected: 'a chain such as inet filter input',
-    parse: (text) => (text === '' || /^(inet|ip) [\w-]+ [\w-]+$/.test(text) ? text : undefined),
-    fallback: () => '',
-  },
-  coreInterfaces: {
-    env: 'G8UFS_CORE_INTERFACES',
-    unit: 'text',
-    description: 'how names of the host side of nics begin',
-    expected: 'up to six letters and digits',
-    parse: (text) => (/^[a-z][a-z0-9]{0,5}$/.test(text) ? text : undefined),
-    fallback: () => 'cont',
-  },
-  coreNamespaces: {
-    env: 'G8UFS_CORE_NAMESPACES',
-    unit: 'text',
-    description: 'how names of network namespaces of containers begin',
-    expected: 'letters, digits and dashes',
-    parse: (text) => (/^[a-z][a-z0-9-]{0,31}$/.test(text) ? text : undefined),
-    fallback: () => 'g8ufs-',
-  },
+  ...CORE_SETTINGS,
 } as const satisfies Record<string, Setting<unknown>>;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -390,27 +219,4 @@ export function parseDuration(text: string): number | undefined {
   if (match === null) return undefined;
   const milliseconds = Number(match[1]) * (DURATION_UNITS[match[2] as string] as number);
   return milliseconds > 0 ? milliseconds : undefined;
-}
-
-/** Bytes; 0 for `none`. */
-function parseMemory(text: string): number | undefined {
-  if (text === 'none') return 0;
-  const share = /^(\d{1,2}|100)%$/.exec(text)?.[1];
-  if (share !== undefined) return Math.floor((totalmem() * Number(share)) / 100) || undefined;
-  return parseSize(text);
-}
-
-/** From 1 to 100 000. */
-function parseCount(text: string): number | undefined {
-  return /^([1-9]\d{0,4}|100000)$/.test(text) ? Number(text) : undefined;
-}
-
-function parsePath(text: string, { cwd, env }: Surroundings): string | undefined {
-  if (text === '' || text.includes('\0')) return undefined;
-  if (text === '~' || text.startsWith('~/')) return join(env['HOME'] || homedir(), text.slice(1));
-  return isAbsolute(text) ? text : resolve(cwd, text);
-}
-
-function dataHome(env: Environment): string {
-  return env['XDG_DATA_HOME'] || join(env['HOME'] || homedir(), '.local/share');
 }

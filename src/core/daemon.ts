@@ -3,6 +3,7 @@
  * of them. It owns its state folder and every process that it has started on the host.
  */
 
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { G8Error, isG8Error } from '../base/errors.ts';
@@ -54,6 +55,8 @@ export interface CoreDaemonOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where relative paths of the host begin; default `/`. */
   readonly workingDir?: string;
+  /** Text of a file that names services of the host, started when commands are taken; as that of an image. */
+  readonly startup?: string;
   /** What jobs get to end by themselves when the daemon does; default 5 000. */
   readonly stopGraceMs?: number;
 }
@@ -142,6 +145,7 @@ export class CoreDaemon {
       await connectRedis(daemon.#redis, signal);
       await daemon.#openContainers();
       await connectRedis(daemon.#blocking, signal);
+      await daemon.#startServices();
       daemon.#queue.start();
       options.log.info({ stateDir }, 'taking commands');
       return daemon;
@@ -188,6 +192,20 @@ export class CoreDaemon {
     this.#blocking.disconnect();
     await this.#lock.release();
     this.#options.log.info({}, 'stopped');
+  }
+
+  /** Commands do not wait for them. @throws ERR_USAGE when the file says what cannot be */
+  async #startServices(): Promise<void> {
+    const { startup, env, log } = this.#options;
+    if (startup === undefined) return;
+    const { startServices } = await import('./container/startup.ts');
+    const { parseStartupFile } = await import('./container/startup-file.ts');
+    const kernel = await readFile('/proc/cmdline', 'utf8');
+    const defined = Object.entries(env).filter((pair): pair is [string, string] => pair[1] != null);
+    const services = parseStartupFile(startup, { env: Object.fromEntries(defined), kernel });
+    startServices(services, { jobs: this.#jobs, log }).catch((err: unknown) =>
+      log.error({ err }, 'services cannot be started'),
+    );
   }
 
   /** Takes over the containers of an earlier daemon; from then on there are commands about containers. */

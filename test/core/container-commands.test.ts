@@ -197,6 +197,15 @@ test('file commands mean the files inside, whatever links and dots there are', a
   assert.ok(list.some(({ name }) => name === 'a'));
   const owner = await run('bash', { script: 'stat -c %u:%g /a/b', stdin: '' });
   assert.equal(owner.streams?.[0], '1000:1000\n');
+  // The link leads to a file of the host that the container does not have.
+  await json('filesystem.move', { path: '/link', destination: '/a/b/link' });
+  await json('filesystem.chmod', { path: '/a', mode: 0o710, recursive: true });
+  const modes = await run('bash', { script: 'stat -c %a /a /a/b; readlink /a/b/link', stdin: '' });
+  assert.equal(modes.streams?.[0], `710\n710\n${secret}\n`);
+  assert.equal(await json('filesystem.exists', { path: '/link' }), false);
+  await json('filesystem.move', { path: '/a/b', destination: 'moved' });
+  assert.equal(await json('filesystem.exists', { path: '/moved' }), true);
+  await json('filesystem.remove', { path: '/moved' });
   await json('filesystem.remove', { path: '/a' });
   assert.equal(readFileSync(secret, 'utf8'), 'secret');
 });
@@ -214,8 +223,20 @@ test('facts of a container agree with those of its kernel', async (context) => {
   assert.deepEqual([os['hostname'], os['os']], ['core-1', 'linux']);
   const host = (await client.json('info.mem')) as { total: number };
   assert.equal((await json('info.mem'))['total'], host.total);
-  assert.ok(((await json('info.cpu')) as unknown as unknown[]).length > 0);
-  assert.ok(Array.isArray(await json('info.disk')));
+  type Facts = Record<string, unknown>;
+  const steady = (cpus: unknown) => (cpus as Facts[]).map(({ mhz: _, ...rest }) => rest);
+  assert.deepEqual(steady(await json('info.cpu')), steady(await client.json('info.cpu')));
+  const table = await client.result(
+    await daemon.dispatch(id, 'bash', { script: 'cat /proc/self/mounts', stdin: '' }),
+  );
+  const devices = (table.streams?.[0] ?? '').split('\n').filter((line) => line.startsWith('/dev/'));
+  const disks = (await json('info.disk')) as unknown as Facts[];
+  const shown = disks.map((disk) => `${disk['device']} ${disk['mountpoint']} ${disk['fstype']}`);
+  assert.deepEqual(
+    shown.sort(),
+    devices.map((line) => line.split(' ').slice(0, 3).join(' ')).sort(),
+  );
+  assert.ok(shown.length > 0);
   const nics = (await json('info.nic')) as unknown as { name: string }[];
   assert.deepEqual(
     nics.map(({ name }) => name),
@@ -345,4 +366,29 @@ test('a folder of a container becomes a flist, which is the root of the next one
     await daemon.dispatch(id, 'bash', { script: 'true', stdin: '' }),
   );
   assert.equal(alive.state, 'SUCCESS');
+  await backsUp(daemon, id);
 });
+
+/** A backup is made again as a container, with its files and what it was made with. */
+async function backsUp(daemon: ContainerDaemon, id: number): Promise<void> {
+  const { client, world } = daemon;
+  const url = `file://${world.mounts.path('backups')}`;
+  const command = async (name: string, args: Record<string, unknown>) =>
+    await client.result(await client.start(name, args), 30);
+  const { data, state } = await command('corex.backup', { container: id, url });
+  assert.deepEqual([state, /^"[0-9a-f]{16}"$/.test(data)], ['SUCCESS', true], data);
+  const restored = await command('corex.restore', { url: `${url}#${JSON.parse(data)}` });
+  assert.equal(restored.state, 'SUCCESS', restored.data);
+  const again = Number(restored.data);
+  type Listed = Record<string, { container: { arguments: { name: string } } }>;
+  const all = (await client.json('corex.list')) as Listed;
+  const nameOf = (number: number) => all[number]?.container.arguments.name;
+  assert.equal(nameOf(again), nameOf(id));
+  const look = await client.result(
+    await daemon.dispatch(again, 'bash', { script: 'cat /etc/motd /new/file', stdin: '' }),
+  );
+  assert.equal(look.streams?.[0], 'changed\nx\n');
+  for (const wrong of [`${url}#0123456789abcdef`, url, `${url}?password=p#0123456789abcdef`]) {
+    assert.notEqual((await command('corex.restore', { url: wrong })).state, 'SUCCESS', wrong);
+  }
+}

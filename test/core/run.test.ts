@@ -164,6 +164,34 @@ test('core run does what the image says, unless it is told otherwise', options, 
   assert.match(`${own.stdout}${own.stderr}`, /^77\n$|No such file/);
 });
 
+/** Changes the container that runs, and makes flists of it. */
+async function commits(world: RunWorld): Promise<void> {
+  const script = `echo new >/etc/new; rm /etc/passwd; chmod 600 /etc/motd; busybox mv /etc/group /etc/users
+    busybox mv /var /away`;
+  const changed = await world.cli('exec', 'job', 'sh', '-c', script);
+  assert.equal(changed.code, 0, changed.stderr);
+  const [whole, layer, stacked] = ['whole', 'layer', 'stacked'].map((name) =>
+    world.core.mounts.path(`${name}.flist`),
+  ) as [string, string, string];
+  const store = ['--store', world.core.mounts.path('chunks')];
+  for (const words of [
+    ['core', 'commit', 'job', whole, ...store],
+    ['core', 'commit', 'job', layer, ...store, '--layer'],
+    ['flist', 'stack', stacked, world.image, layer, '--whiteouts', 'overlay'],
+  ]) {
+    const { code, stderr } = await runCli(words, world.env);
+    assert.equal(code, 0, stderr);
+  }
+  const look = `cat /etc/new /etc/motd /etc/users; stat -c %a /etc/motd; ls -d /away/log; ls -d /.g8ufs/*
+    ls -d /etc/passwd /var 2>&1`;
+  for (const image of [whole, stacked]) {
+    const { stdout } = await world.run('--network', 'none', image, 'sh', '-c', look);
+    const [head, gone] = stdout.split('/.g8ufs/init\n');
+    assert.equal(head, 'new\nwelcome\nroot:x:0:\nguest:x:1000:\n600\n/away/log\n');
+    assert.match(gone ?? '', /passwd: No such file.*\n.*var: No such file/);
+  }
+}
+
 test(
   'core run -d starts what fails again, keeps its log, and leaves nothing',
   options,
@@ -186,6 +214,7 @@ test(
     await until('The second run', async () => {
       return (await world.cli('logs', 'job')).stdout === 'run\nrun\n';
     });
+    await commits(world);
     assert.equal((await world.cli('stop', 'job')).code, 0);
     await until('The end', async () => world.containers().length === 0);
     const absent = await world.run('-d', world.core.mounts.path('absent.flist'));

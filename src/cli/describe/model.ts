@@ -86,6 +86,7 @@ export const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
   owner: 'other',
   path: 'other',
   pattern: 'other',
+  policy: 'other',
   'port:port': 'other',
   program: 'other',
   recipe: 'file',

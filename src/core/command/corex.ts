@@ -114,6 +114,23 @@ export function corexCommands(services: CorexServices): Record<string, CommandHa
       return output;
     },
 
+    'corex.backup': async (args, { job }) => {
+      const container = containers.find(integer(args, 'container'));
+      if (container === undefined) throw new CommandError(404, 'container does not exist');
+      const { backUp, parseBackupUrl } = await import('../container/backup.ts');
+      return await backUp(container, parseBackupUrl(text(args, 'url')).folder, job.signal);
+    },
+
+    'corex.restore': async (args, { job }) => {
+      const { parseBackupUrl, readBackup } = await import('../container/backup.ts');
+      const { folder, name } = parseBackupUrl(text(args, 'url'));
+      if (name === undefined) throw new CommandError(400, 'the URL names no backup');
+      const { tags, ...made } = await readBackup(folder, name);
+      // Those of the command, as for a new one; otherwise it is as it was.
+      const command = { ...job.command, tags: job.command.tags ?? tags };
+      return (await create({ ...made }, command)).id;
+    },
+
     'corex.dispatch': async (args, { job }) => {
       const id = integer(args, 'container');
       if (id === 0) throw new CommandError(500, 'invalid container id');

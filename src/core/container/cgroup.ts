@@ -3,6 +3,7 @@
  * left, and whether memory ran out. The runtime makes and removes them.
  */
 import { readFileSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type MountEntry, readMountinfo } from '../../fs/mountinfo.ts';
 
@@ -51,6 +52,19 @@ export class ContainerCgroup {
       ...lines(this.#memory, 'memory.oom_control'),
     ].map((line) => /^oom_kill (\d+)$/.exec(line)?.[1]);
     return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
+  }
+}
+
+/**
+ * Removes a group from every hierarchy where nothing is below it.
+ *
+ * @param path below the root of every hierarchy, such as `/g8ufs`
+ */
+export async function removeEmptyGroup(path: string): Promise<void> {
+  for (const { type, mountPoint } of readMountinfo()) {
+    if (type !== 'cgroup' && type !== 'cgroup2') continue;
+    // It is not there, or others have groups below it.
+    await rmdir(join(mountPoint, path)).catch(() => {});
   }
 }
 

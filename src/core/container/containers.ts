@@ -11,6 +11,7 @@ import { G8Error, isG8Error } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
 import { connectDaemon } from '../../fs/client.ts';
 import { readMountinfo } from '../../fs/mountinfo.ts';
+import { removeEmptyGroup } from './cgroup.ts';
 import { Container, type EndReason } from './container.ts';
 import { type ContainerFolder, isToStay, runtimeName } from './container-folder.ts';
 import { takeId, withIdLock } from './ids.ts';
@@ -227,7 +228,7 @@ export class Containers {
     await this.#reconciler.close();
     for (const container of this.#table.values()) container.unwatch();
     await Promise.allSettled(this.#ending.values());
-    await this.#system.mounts.close();
+    await Promise.all([this.#system.mounts.close(), this.#removeParent().catch(() => {})]);
   }
 
   /** Takes a number and writes the first record; from then on a crash is cleaned up after. */
@@ -310,6 +311,15 @@ export class Containers {
       // What could not be taken away is tried again by the reconciler.
       this.#table.delete(container.id);
     }
+  }
+
+  /** What all containers have in common: nobody makes one without the lock, and one has a folder before a group. */
+  async #removeParent(): Promise<void> {
+    if (this.count > 0) return;
+    await withIdLock(this.#options.stateDir, async () => {
+      if ((await this.#reconciler.ids()).size > 0) return;
+      await removeEmptyGroup(this.#options.cgroupParent);
+    });
   }
 
   async #takeAway({ id, mountPoints }: ContainerRecord): Promise<void> {

@@ -26,6 +26,15 @@ interface Task {
   readonly lower: Inode | undefined;
 }
 
+/** One layer that is put over those below it. */
+interface Application {
+  readonly style: Style;
+  /** Root of what is below; absent for the lowest layer. */
+  readonly base: Inode | undefined;
+  readonly tasks: Task[];
+  readonly cleaned: Map<Inode, Inode>;
+}
+
 /** What one directory of a layer says. */
 interface Contents {
   /** Nothing of the lower directory is seen. */
@@ -57,7 +66,7 @@ function applyLayer(
   const tasks: Task[] = [];
   const root = open(upper, lower, style, tasks);
   for (let task = tasks.pop(); task !== undefined; task = tasks.pop()) {
-    fill(task, style, tasks, cleaned);
+    fill(task, { style, base: lower, tasks, cleaned });
   }
   return root;
 }
@@ -68,27 +77,54 @@ function open(upper: Inode, lower: Inode | undefined, style: Style, tasks: Task[
   return { ...(style === 'overlay' ? withoutOverlayXattrs(upper) : upper), entries };
 }
 
-function fill(task: Task, style: Style, tasks: Task[], cleaned: Map<Inode, Inode>): void {
-  const { entries, upper } = task;
+function fill(task: Task, application: Application): void {
+  const { style, tasks } = application;
+  const { entries, upper, lower } = task;
   const { opaque, hidden, entries: own } = style === 'oci' ? readOci(upper) : readOverlay(upper);
   const below = new Map<string, Dentry>();
-  for (const entry of (opaque ? undefined : task.lower?.entries) ?? []) {
+  for (const entry of (opaque ? undefined : lower?.entries) ?? []) {
     const key = Buffer.from(entry.name).toString('latin1');
     if (!hidden.has(key)) below.set(key, entry);
   }
   for (const { name, inode } of own) {
     const key = Buffer.from(name).toString('latin1');
-    const known = below.get(key)?.inode;
+    const plain = below.get(key)?.inode;
     below.delete(key);
+    const known = style === 'overlay' ? referred(inode, lower, application, plain) : plain;
     if (isDirectory(inode)) {
       const shining = known !== undefined && isDirectory(known) ? known : undefined;
       entries.push({ name, inode: open(inode, shining, style, tasks) });
     } else {
-      entries.push({ name, inode: style === 'oci' ? inode : clean(inode, name, cleaned) });
+      const cleanInode = style === 'oci' ? inode : clean(inode, name, known, application.cleaned);
+      entries.push({ name, inode: cleanInode });
     }
   }
   entries.push(...below.values());
   entries.sort((a, b) => compareBytes(a.name, b.name));
+}
+
+/**
+ * What an inode of an overlay lies over: by the reference that it has to another name, which overlayfs writes when something
+ * is renamed, or else what has the same name.
+ *
+ * @throws ERR_FLIST_FORMAT when the layers below have no such name
+ */
+function referred(
+  inode: Inode,
+  lower: Inode | undefined,
+  { base }: Application,
+  plain: Inode | undefined,
+): Inode | undefined {
+  const redirect = overlayXattrs(inode).get('redirect');
+  if (redirect === undefined) return plain;
+  let found = redirect.startsWith('/') ? base : lower;
+  for (const name of redirect.split('/').filter((word) => word !== '')) {
+    found = found?.entries?.find(
+      (entry) => Buffer.from(entry.name).toString('latin1') === name,
+    )?.inode;
+  }
+  if (found === undefined) throw unstackable(redirect, inode);
+  return found;
 }
 
 function readOci(directory: Inode): Contents {
@@ -108,7 +144,6 @@ function readOverlay(directory: Inode): Contents {
   const hidden = new Set<string>();
   const entries: Dentry[] = [];
   const xattrs = overlayXattrs(directory);
-  if (xattrs.has('redirect')) throw unstackable('a directory that was renamed', directory);
   for (const entry of directory.entries ?? []) {
     if (isOverlayWhiteout(entry.inode)) hidden.add(Buffer.from(entry.name).toString('latin1'));
     else entries.push(entry);
@@ -116,12 +151,23 @@ function readOverlay(directory: Inode): Contents {
   return { opaque: xattrs.get('opaque') === 'y', hidden, entries };
 }
 
-function clean(inode: Inode, name: Uint8Array, cleaned: Map<Inode, Inode>): Inode {
+function clean(
+  inode: Inode,
+  name: Uint8Array,
+  below: Inode | undefined,
+  cleaned: Map<Inode, Inode>,
+): Inode {
   const known = cleaned.get(inode);
   if (known !== undefined) return known;
-  // Its bytes are in a lower layer, of which only a mount knows.
-  if (overlayXattrs(inode).has('metacopy')) throw unstackable(escapeBytes(name), inode);
-  const plain = withoutOverlayXattrs(inode);
+  let plain = withoutOverlayXattrs(inode);
+  if (overlayXattrs(inode).has('metacopy')) {
+    // Only its attributes were changed: its bytes are those of the layer below.
+    if (below?.content === undefined && below?.size !== 0)
+      throw unstackable(escapeBytes(name), inode);
+    const { content: _, ...attributes } = plain;
+    const { size, content } = below;
+    plain = { ...attributes, size, ...(content !== undefined && { content }) };
+  }
   cleaned.set(inode, plain);
   return plain;
 }
@@ -129,7 +175,7 @@ function clean(inode: Inode, name: Uint8Array, cleaned: Map<Inode, Inode>): Inod
 function unstackable(what: string, inode: Inode): G8Error {
   return new G8Error(
     'ERR_FLIST_FORMAT',
-    `Layer has ${what} by reference to a layer below, which only overlayfs can resolve`,
+    `Layer has ${what} by reference to a layer below, which has no such file`,
     { details: { xattrs: [...overlayXattrs(inode).keys()].join(' ') } },
   );
 }

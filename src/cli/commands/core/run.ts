@@ -44,7 +44,7 @@ export function command(context: Context): Command {
     .option('-w, --workdir <dir>', 'where it starts (default: where the image says, or /)')
     .option('-u, --user <user>', 'whom it runs as, user[:group] (default: as the image says)')
     .option('--entrypoint <program>', "instead of the image's; empty: none")
-    .option('--restart <when>', 'no, on-failure[:COUNT] or always (default: no)', restartPolicy)
+    .option('--restart <policy>', 'no, on-failure[:COUNT] or always (default: no)', restartPolicy)
     .option(
       '--volume <source:dir>',
       'show a path or flist of yours inside (repeatable)',

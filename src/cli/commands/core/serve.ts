@@ -32,6 +32,8 @@ export function command(context: Context): Command {
       'coreMaxJobs',
       'coreLoggerSize',
       'coreExtensions',
+      'coreStartup',
+      ...(['coreMemory', 'corePids'] as const),
       'coreMaxContainers',
       'coreRuntime',
       'coreInit',
@@ -91,7 +93,18 @@ async function optionsOf(context: Context, flags: Flags): Promise<CoreDaemonOpti
     containers: await containerSettings(config, log),
     log,
     env: context.env,
+    ...(config.get('coreStartup') !== '' && {
+      startup: await readStartup(config.get('coreStartup')),
+    }),
   };
+}
+
+async function readStartup(path: string): Promise<string> {
+  const { readFile } = await import('node:fs/promises');
+  const { toG8Error } = await import('../../../base/errors.ts');
+  return await readFile(path, 'utf8').catch((error: unknown) => {
+    throw toG8Error(error, 'ERR_CONFIG', `Services file ${path} cannot be read`);
+  });
 }
 
 /** Never with the credentials of the Redis in it. */

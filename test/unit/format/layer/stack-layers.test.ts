@@ -83,14 +83,53 @@ test('stackLayers() removes markers of the lowest layer too, and keeps hard link
   assert.equal(stacked.entries?.[0]?.inode.xattrs, undefined);
 });
 
-test('stackLayers() refuses layers whose files are in other layers', () => {
+test('stackLayers() refuses layers whose files are in layers that are not there', () => {
   for (const upper of [
-    directory({ d: directory({}, xattr('trusted.overlay.redirect', '/e')) }),
-    directory({ f: file('f', xattr('trusted.overlay.metacopy', '')) }),
+    directory({ d: directory({}, xattr('trusted.overlay.redirect', '/absent')) }),
+    directory({ absent: file('f', xattr('trusted.overlay.metacopy', '')) }),
   ]) {
     assert.throws(
       () => stackLayers([lower, upper], 'overlay'),
       (error) => isG8Error(error, 'ERR_FLIST_FORMAT'),
     );
   }
+});
+
+test('stackLayers() takes from the layer below what overlayfs refers to: bytes, and what was renamed', () => {
+  const bottom = directory({
+    f: file('bytes'),
+    old: directory({ inside: file('in'), gone: file('g') }),
+    sub: directory({ a: directory({ x: file('x') }) }),
+  });
+  const metacopy = xattr('trusted.overlay.metacopy', '');
+  const redirect = (path: string) => xattr('trusted.overlay.redirect', path);
+  const upper = directory({
+    f: { ...file('zeros', metacopy), uid: 7 },
+    moved: {
+      ...file('zeros'),
+      xattrs: [...(metacopy.xattrs ?? []), ...(redirect('/f').xattrs ?? [])],
+    },
+    old: whiteout,
+    new: directory({ more: file('m'), gone: whiteout }, redirect('/old')),
+    sub: directory({ a: whiteout, b: directory({}, redirect('a')) }),
+  });
+  const stacked = stackLayers([bottom, upper], 'overlay');
+  const find = (...names: string[]): Inode | undefined =>
+    names.reduce<Inode | undefined>(
+      (inode, name) =>
+        inode?.entries?.find((entry) => Buffer.from(entry.name).toString() === name)?.inode,
+      stacked,
+    );
+  assert.deepEqual(find('f')?.content, find('moved')?.content);
+  assert.deepEqual(find('f'), { ...bottom.entries?.[0]?.inode, uid: 7 });
+  assert.deepEqual(shown(stacked), [
+    'f',
+    'moved',
+    'new',
+    'new/inside',
+    'new/more',
+    'sub',
+    'sub/b',
+    'sub/b/x',
+  ]);
 });
