@@ -5,15 +5,12 @@
  * Concurrency: calls for different containers may overlap, also between processes with the same folder; calls
  * for one container follow each other.
  */
-import { createAbortController } from '../../base/abort.ts';
-import { G8Error, isG8Error } from '../../base/errors.ts';
+import { G8Error } from '../../base/errors.ts';
 import { KeyedLock } from '../../base/keyed-lock.ts';
 import type { Logger } from '../../fs/log.ts';
 import { containerAddress } from './addresses.ts';
-import { type Lease, requestLease } from './dhcp.ts';
-import { checkPort, parseForwardKey } from './forward.ts';
+import { addressOf, checkForward, checkId, copyOf, findEntry, isLive } from './container-entry.ts';
 import {
-  configureNics,
   createNamespace,
   createNic,
   namespacePath,
@@ -21,13 +18,12 @@ import {
   removeNamespace,
   removeNic,
 } from './namespace.ts';
-import { checkBeside, type Nic, type NicState, nameInside } from './nic.ts';
+import { checkBeside, type Nic } from './nic.ts';
+import { NicStates } from './nic-states.ts';
 import { type ContainerRecord, type NetworkRecord, type NicRecord, RecordFile } from './record.ts';
 import { hostNameServers } from './resolv-conf.ts';
 import { checkNetworkSettings, type NetworkSettings } from './settings.ts';
 import { defaultNetwork, ensureNameServer, settle } from './shared.ts';
-
-const CONTAINER_ID_MAX = 65_534;
 
 export interface NetworkOptions {
   readonly settings: NetworkSettings;
@@ -60,7 +56,7 @@ export class Network {
   /** Called when a lease has come: its name servers belong into the container's resolv.conf. */
   onNameServers: (container: number, servers: readonly string[]) => void = () => {};
   readonly #options: NetworkOptions;
-  readonly #leases = new Map<number, AbortController>();
+  readonly #nicStates: NicStates;
   readonly #turns = new KeyedLock();
 
   /** Does nothing yet to the host. @throws ERR_CONFIG */
@@ -68,6 +64,12 @@ export class Network {
     this.settings = checkNetworkSettings(options.settings);
     this.#options = options;
     this.records = new RecordFile(this.settings.stateDir);
+    this.#nicStates = new NicStates({
+      settings: this.settings,
+      records: this.records,
+      log: options.log,
+      onNameServers: (container, servers) => this.onNameServers(container, servers),
+    });
   }
 
   /**
@@ -121,7 +123,7 @@ export class Network {
   async addNic(container: number, nic: Nic): Promise<readonly string[]> {
     return await this.#turns.run(String(container), async () => {
       const placed = await this.records.change(async (record) => {
-        const known = find(record, container);
+        const known = findEntry(record, container);
         checkBeside(nic, known.nics.filter(isLive), this.settings);
         const added = this.#place(container, nic, known.nics.length);
         known.nics.push({ ...copyOf(nic), state: 'unknown' });
@@ -131,10 +133,10 @@ export class Network {
       try {
         if (nic.type === 'default') await this.records.change((record) => this.#settle(record));
         await createNic(container, placed, this.settings);
-        await this.#configure(container, [placed]);
+        await this.#nicStates.configure(container, [placed]);
       } catch (error) {
         await this.records.change(async (record) => {
-          const known = find(record, container);
+          const known = findEntry(record, container);
           known.nics.splice(placed.index, 1);
           if (nic.type === 'default') known.address = null;
           await this.#settle(record);
@@ -153,14 +155,14 @@ export class Network {
    */
   async removeNic(container: number, index: number): Promise<void> {
     await this.#turns.run(String(container), async () => {
-      const nic = find(await this.records.read(), container).nics[index];
+      const nic = findEntry(await this.records.read(), container).nics[index];
       if (nic === undefined) throw new G8Error('ERR_USAGE', `Container has no nic ${index}`);
       if (nic.state !== 'configured') {
         throw new G8Error('ERR_CONFIG', `Nic ${index} is not configured but ${nic.state}`);
       }
       await removeNic(container, { nic, index }, this.settings);
       await this.records.change(async (record) => {
-        const known = find(record, container);
+        const known = findEntry(record, container);
         (known.nics[index] as NicRecord).state = 'destroyed';
         if (nic.type === 'default') known.address = null;
         await this.#settle(record);
@@ -171,7 +173,7 @@ export class Network {
   /** @throws ERR_NO_INPUT, ERR_USAGE when the host port is taken or the container has no default nic */
   async addForward(container: number, key: string, port: number): Promise<void> {
     await this.records.change(async (record) => {
-      const known = find(record, container);
+      const known = findEntry(record, container);
       if (known.address === null) {
         throw new G8Error('ERR_USAGE', `Container ${container} has no default nic to forward to`);
       }
@@ -189,7 +191,7 @@ export class Network {
   /** @throws ERR_NO_INPUT for an unknown container or forward */
   async removeForward(container: number, key: string, port: number): Promise<void> {
     await this.records.change(async (record) => {
-      const known = find(record, container);
+      const known = findEntry(record, container);
       const at = known.forwards.findIndex((one) => one.key === key && one.port === port);
       if (at === -1) {
         throw new G8Error(
@@ -209,7 +211,7 @@ export class Network {
 
   /** Ends what still waits for leases, and takes away what nobody uses any more. */
   async close(): Promise<void> {
-    for (const controller of this.#leases.values()) controller.abort();
+    this.#nicStates.close();
     await this.records.change((record) =>
       settle(record, this.settings, this.#options.log, { keepBridge: false }),
     );
@@ -237,7 +239,7 @@ export class Network {
     const [nameServers] = await Promise.all([
       this.#nameServers(placed),
       createNamespace(container, placed, this.settings).then(() =>
-        this.#configure(container, placed),
+        this.#nicStates.configure(container, placed),
       ),
     ]);
     const addresses = placed.map(({ config }) => config.cidr).filter((cidr) => cidr !== '');
@@ -245,8 +247,7 @@ export class Network {
   }
 
   async #release(container: number): Promise<void> {
-    this.#leases.get(container)?.abort();
-    this.#leases.delete(container);
+    this.#nicStates.end(container);
     await removeNamespace(container, this.settings);
     // Without a nic it has nothing in common with others, and most have no entry.
     if ((await this.records.read()).containers[container] === undefined) return;
@@ -266,58 +267,6 @@ export class Network {
       dns: null,
     };
     return { nic, index, config };
-  }
-
-  /** Configures nics that are there, notes their states, and starts to wait for leases. */
-  async #configure(container: number, nics: readonly PlacedNic[]): Promise<void> {
-    const failures = await configureNics(container, nics, this.settings);
-    for (const [index, err] of failures) {
-      this.#options.log.warn({ container, nic: index, err }, 'Nic cannot be configured');
-    }
-    const states = nics.map(({ index, config }): [number, NicState] => {
-      if (failures.has(index)) return [index, 'error'];
-      return [index, config.dhcp ? 'unknown' : 'configured'];
-    });
-    await this.#note(container, new Map(states));
-    for (const placed of nics) {
-      if (placed.config.dhcp && !failures.has(placed.index)) void this.#lease(container, placed);
-    }
-  }
-
-  /** Never fails: what goes wrong becomes the nic's state. */
-  async #lease(container: number, { nic, index }: PlacedNic): Promise<void> {
-    const controller = this.#leases.get(container) ?? createAbortController();
-    this.#leases.set(container, controller);
-    try {
-      const lease = await requestLease({
-        netnsPath: namespacePath(container, this.settings),
-        interface: nameInside(nic, index),
-        folder: this.settings.stateDir,
-        signal: controller.signal,
-      });
-      await this.#useLease(container, { nic, index, config: { ...lease, dhcp: false } }, lease);
-    } catch (error) {
-      if (isG8Error(error, 'ERR_ABORTED')) return; // The container has gone.
-      this.#options.log.warn({ container, nic: index, err: error }, 'Nic gets no lease');
-      await this.#note(container, new Map([[index, 'error']])).catch(() => {});
-    }
-  }
-
-  async #useLease(container: number, placed: PlacedNic, lease: Lease): Promise<void> {
-    const failures = await configureNics(container, [placed], this.settings);
-    if (failures.size > 0) throw failures.get(placed.index);
-    await this.#note(container, new Map([[placed.index, 'configured']]));
-    if (lease.dns.length > 0) this.onNameServers(container, lease.dns);
-  }
-
-  async #note(container: number, states: ReadonlyMap<number, NicState>): Promise<void> {
-    if (states.size === 0) return;
-    await this.records.change(async (record) => {
-      for (const [index, state] of states) {
-        const nic = record.containers[container]?.nics[index];
-        if (nic !== undefined) nic.state = state;
-      }
-    });
   }
 
   /** Name servers for nics; that of the default bridge is started when it is first wanted. */
@@ -341,48 +290,4 @@ export class Network {
     const { log, keepBridge = false } = this.#options;
     await settle(record, this.settings, log, { keepBridge, repair });
   }
-}
-
-function checkId(container: number): void {
-  if (Number.isInteger(container) && container > 0 && container <= CONTAINER_ID_MAX) return;
-  throw new RangeError(`${container} is no container's id`);
-}
-
-function find(record: NetworkRecord, container: number): ContainerRecord {
-  const known = record.containers[container];
-  if (known !== undefined) return known;
-  throw new G8Error('ERR_NO_INPUT', `Container ${container} has no network of its own`);
-}
-
-/** Each host port once on this host, by protocol. @throws ERR_USAGE */
-function checkForward(
-  record: NetworkRecord,
-  key: string,
-  port: number,
-  besides?: ContainerRecord,
-): void {
-  checkPort(port);
-  const wanted = parseForwardKey(key);
-  const all = [...Object.values(record.containers), ...(besides === undefined ? [] : [besides])];
-  for (const other of all.flatMap(({ forwards }) => forwards)) {
-    const taken = parseForwardKey(other.key);
-    const isSame = taken.protocols.some((protocol) => wanted.protocols.includes(protocol));
-    if (taken.port === wanted.port && isSame) {
-      throw new G8Error('ERR_USAGE', `Host port ${wanted.port} is already forwarded`);
-    }
-  }
-}
-
-function isLive({ state }: NicRecord): boolean {
-  return state !== 'destroyed';
-}
-
-function addressOf({ config }: PlacedNic): string {
-  return config.cidr.slice(0, config.cidr.indexOf('/'));
-}
-
-/** The record's own copy. */
-function copyOf(nic: Nic): Nic & { config: { dns: string[] | null } } {
-  const { dns } = nic.config;
-  return { ...nic, config: { ...nic.config, dns: dns === null ? null : [...dns] } };
 }

@@ -1,0 +1,48 @@
+/** Mounts as roots of containers that others make: a plain OCI runtime, which knows nothing of flists. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { ContainerWorld } from '../support/container-world.ts';
+import { run } from '../support/mount-world.ts';
+
+const options = { skip: process.getuid?.() === 0 ? false : 'containers need root' };
+
+test(
+  'a read-only and a writable mount are roots of containers of runc',
+  options,
+  async (context) => {
+    const world = new ContainerWorld(context);
+    const folder = world.system();
+    for (const name of ['proc', 'sys', 'dev']) mkdirSync(join(folder, name));
+    const flist = await world.image(folder);
+    const store = ['--store', `dir://${world.mounts.path('chunks')}`];
+    const bundle = world.mounts.folder('bundle');
+    const runc = async (name: string, root: string, isReadOnly: boolean) => {
+      await run('rm', '-f', join(bundle, 'config.json'));
+      assert.equal((await run('runc', 'spec', '--bundle', bundle)).code, 0);
+      const config = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'));
+      config.root = { path: root, readonly: isReadOnly };
+      const script = 'cat /etc/motd; echo written >/etc/new && cat /etc/new';
+      // Its limits may be above those of this process.
+      const { rlimits: _, ...process } = config.process;
+      config.process = { ...process, terminal: false, args: ['/bin/sh', '-c', script] };
+      config.linux.cgroupsPath = `${world.cgroupParent}/${name}`;
+      writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
+      return await run(
+        ...(['runc', '--root', world.mounts.path('runc')] as const),
+        ...['run', '--bundle', bundle, `${name}-${globalThis.process.pid}`],
+      );
+    };
+    const plain = await world.mounts.mount(flist, ...store);
+    const refused = await runc('plain', plain, true);
+    assert.equal(refused.stdout, 'welcome\n', refused.stderr);
+    assert.match(refused.stderr, /Read-only file system/);
+    const upper = world.mounts.path('upper');
+    const writable = await world.mounts.mount(flist, ...store, '--rw', '--upper', upper);
+    const told = await runc('writable', writable, false);
+    assert.deepEqual([told.code, told.stdout], [0, 'welcome\nwritten\n'], told.stderr);
+    assert.equal(readFileSync(join(upper, 'etc/new'), 'utf8'), 'written\n');
+    for (const mnt of [plain, writable]) await world.mounts.unmount(mnt);
+  },
+);
