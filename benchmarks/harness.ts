@@ -15,6 +15,9 @@ export interface SuiteOptions {
   readonly only?: string | undefined;
   /** How long a suite takes that can take as long as one likes. */
   readonly minutes?: number | undefined;
+  /** How often a daemon is killed, or replaced, where a suite does that. */
+  readonly kills?: number | undefined;
+  readonly upgrades?: number | undefined;
 }
 
 /** Runs a program; its stdout. Rejects with its stderr when it fails. */

@@ -1,4 +1,5 @@
-// Runs one benchmark suite: node benchmarks/run.mjs SUITE [--quick] [--only ROW] [--minutes N] [--json FILE]
+// Runs one benchmark suite: node benchmarks/run.mjs SUITE [--quick] [--only ROW] [--minutes N] [--kills N]
+// [--upgrades N] [--json FILE]
 import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,6 +12,8 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     minutes: { type: 'string' },
+    kills: { type: 'string' },
+    upgrades: { type: 'string' },
     json: { type: 'string' },
   },
 });
@@ -20,7 +23,7 @@ const suites = readdirSync(join(import.meta.dirname, 'suites'))
 const [suite] = positionals;
 if (suite === undefined || !suites.includes(suite)) {
   console.log(
-    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--only ROW] [--minutes N] [--json FILE]`,
+    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--only ROW] [--minutes N] [--kills N] [--upgrades N] [--json FILE]`,
   );
   process.exit(suite === undefined ? 0 : 64);
 }
@@ -31,12 +34,26 @@ if (minutes !== undefined && !(minutes > 0)) {
   process.exit(64);
 }
 
+const [kills, upgrades] = [values.kills, values.upgrades].map((text) =>
+  text === undefined ? undefined : Number(text),
+);
+if ([kills, upgrades].some((count) => count !== undefined && !(count >= 0))) {
+  console.error('bench: --kills and --upgrades are numbers');
+  process.exit(64);
+}
+
 await setup({ test: true });
 // A daemon ends with its last mount, unless a suite says that it shall wait for another.
 process.env.G8UFS_LINGER ??= '0s';
 const { runSuite } = await import(join(root, 'build/ts/benchmarks/suites', `${suite}.bench.js`));
 // `text`: a suite's own table, for people; everything else is figures.
-const { text, ...result } = await runSuite({ quick: values.quick, only: values.only, minutes });
+const { text, ...result } = await runSuite({
+  quick: values.quick,
+  only: values.only,
+  minutes,
+  kills,
+  upgrades,
+});
 const report = { suite, node: process.version, date: new Date().toISOString(), ...result };
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
 if (text !== undefined) console.log(text);

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import type { CacheStatus } from '../../src/cache/status.ts';
 import { daemonCommand } from '../../src/cli/early-daemon.ts';
 import { connectOrStartDaemon } from '../../src/fs/client.ts';
+import type { MountRequest } from '../../src/fs/mount-record.ts';
 import { readMountinfo } from '../../src/fs/mountinfo.ts';
-import type { MountRequest } from '../../src/fs/mounts.ts';
 import { residentMiB } from '../harness.ts';
 
 const DEADLINE_MS = 60_000;

@@ -7,7 +7,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { daemonCommand } from '../../src/cli/early-daemon.ts';
 import { connectOrStartDaemon } from '../../src/fs/client.ts';
-import type { MountRecord, MountRequest } from '../../src/fs/mounts.ts';
+import type { MountRecord, MountRequest } from '../../src/fs/mount-record.ts';
 import { run } from '../harness.ts';
 
 /** A mount that was given up for a reader's last descriptor is retried so often. */

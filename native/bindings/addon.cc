@@ -1,6 +1,7 @@
 // Entry point of the addon: registers the bindings in each environment that loads it.
 #include "bindings/codec_binding.h"
 #include "bindings/convert.h"
+#include "bindings/keeper_binding.h"
 #include "bindings/layers_binding.h"
 #include "bindings/pack_binding.h"
 #include "bindings/peer_binding.h"
@@ -39,6 +40,7 @@ Napi::Object RegisterAll(Napi::Env env, Napi::Object exports) {
   RegisterPack(env, exports);
   RegisterRestore(env, exports);
   RegisterSession(env, exports);
+  RegisterKeeper(env, exports);
   RegisterLayers(env, exports);
   RegisterStream(env, exports);
   RegisterPeer(env, exports);

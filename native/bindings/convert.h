@@ -14,10 +14,14 @@
 
 namespace g8ufs {
 
+class SessionTable;
+
 // What one environment (the main thread or a worker thread) has of its own. Destroyed with it.
 struct AddonData {
   // The class handed to initialize(): constructor(code, message, {details}).
   Napi::FunctionReference error_class;
+  // Its mounts.
+  SessionTable* sessions = nullptr;
 };
 
 // The JS error of a failed status: the class of initialize() with `code`, `message` and `details`

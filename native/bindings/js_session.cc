@@ -37,6 +37,11 @@ ContentRegistry& Contents() {
   return *contents;
 }
 
+keeper::KeeperClient& KeeperOfProcess() {
+  static auto* client = new keeper::KeeperClient();
+  return *client;
+}
+
 std::shared_ptr<JsSession> JsSession::Create(Napi::Env env, SessionTable& table,
                                              Napi::Function on_need, Napi::Function on_end) {
   std::shared_ptr<JsSession> session(
@@ -49,12 +54,24 @@ std::shared_ptr<JsSession> JsSession::Create(Napi::Env env, SessionTable& table,
 
 JsSession::~JsSession() = default;
 
-Status JsSession::Open(const SessionOptions& options) {
+MountSession::Callbacks JsSession::Callbacks() {
   SessionCalls* calls = calls_.get();
   MountSession::Callbacks callbacks;
   callbacks.send_need = [calls](const Need& need) { return calls->SendNeed(need); };
   callbacks.on_end = [calls] { calls->SendEnd(); };
-  return MountSession::Open(options, Contents(), std::move(callbacks), &session_);
+  return callbacks;
+}
+
+Status JsSession::Open(const SessionOptions& options) {
+  return MountSession::Open(options, Contents(), Callbacks(), &session_);
+}
+
+Status JsSession::Adopt(const SessionOptions& options, uint64_t held) {
+  HeldMount mount;
+  if (!KeeperOfProcess().TakeDevice(held, &mount.device, &mount.table)) {
+    return Status(Code::ERR_MOUNT, "The connection of the mount is gone");
+  }
+  return MountSession::Adopt(options, Contents(), Callbacks(), std::move(mount), &session_);
 }
 
 void JsSession::OnOpened(Napi::Env env) {

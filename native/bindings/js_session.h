@@ -13,11 +13,15 @@
 
 #include "bindings/session_calls.h"
 #include "driver/mount_session.h"
+#include "keeper/client.h"
 
 namespace g8ufs {
 
 // The contents of the process. Never destroyed: sessions of several environments share it.
 ContentRegistry& Contents();
+
+// This process's connection to the keeper of its mounts; one, as there is one cache.
+keeper::KeeperClient& KeeperOfProcess();
 
 class SessionTable;
 
@@ -35,6 +39,8 @@ class JsSession : public std::enable_shared_from_this<JsSession> {
 
   // On libuv's pool.
   Status Open(const SessionOptions& options);
+  // On libuv's pool: as Open, of a mount that the keeper has held.
+  Status Adopt(const SessionOptions& options, uint64_t held);
   // Open has succeeded.
   void OnOpened(Napi::Env env);
 
@@ -51,6 +57,7 @@ class JsSession : public std::enable_shared_from_this<JsSession> {
  private:
   JsSession(std::weak_ptr<SessionTable> table, uint32_t number)
       : table_(std::move(table)), number_(number) {}
+  MountSession::Callbacks Callbacks();
   void Finish(Napi::Env env);
   void LeaveTable();
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -73,6 +74,8 @@ SessionOptions ToSessionOptions(Napi::Env env, Napi::Value value) {
   const Napi::Value partial = object.Get("partialDir");
   if (!partial.IsUndefined()) options.partial_dir = ToText(env, partial, "partialDir");
   options.magic_xattrs = ToMagicXattrs(env, object.Get("magicXattrs"));
+  options.keep = object.Get("keep").ToBoolean();
+  options.paused = object.Get("paused").ToBoolean();
   return options;
 }
 
@@ -107,6 +110,7 @@ Napi::Object InfoOf(Napi::Env env, const SessionInfo& info) {
   object.Set("openMode", info.open_mode == OpenMode::kNone ? "none" : "passthrough");
   object.Set("maxReadBytes", static_cast<double>(info.max_read_bytes));
   object.Set("device", info.device_minor);
+  object.Set("kept", info.kept);
   return object;
 }
 
@@ -123,14 +127,21 @@ Napi::Function TouchesCall(Napi::Env env, const std::shared_ptr<FirstTouches>& t
 
 class OpenWorker : public PromiseWorker {
  public:
-  OpenWorker(Napi::Env env, std::shared_ptr<JsSession> session, SessionOptions options)
-      : PromiseWorker(env), session_(std::move(session)), options_(std::move(options)) {}
+  // `held` is the number of a mount that a keeper has held, to go on with.
+  OpenWorker(Napi::Env env, std::shared_ptr<JsSession> session, SessionOptions options,
+             std::optional<uint64_t> held)
+      : PromiseWorker(env),
+        session_(std::move(session)),
+        options_(std::move(options)),
+        held_(held) {}
   ~OpenWorker() override {
     if (!session_->is_open()) session_->Close();
   }
 
  protected:
-  Status Execute() override { return session_->Open(options_); }
+  Status Execute() override {
+    return held_ ? session_->Adopt(options_, *held_) : session_->Open(options_);
+  }
   Napi::Value Result(Napi::Env env) override {
     session_->OnOpened(env);
     Napi::Object result = Napi::Object::New(env);
@@ -143,6 +154,7 @@ class OpenWorker : public PromiseWorker {
  private:
   std::shared_ptr<JsSession> session_;
   const SessionOptions options_;
+  const std::optional<uint64_t> held_;
 };
 
 class CloseWorker : public PromiseWorker {
@@ -179,6 +191,26 @@ class AddImageWorker : public PromiseWorker {
   uint32_t number_ = 0;
 };
 
+class ResumeWorker : public PromiseWorker {
+ public:
+  ResumeWorker(Napi::Env env, std::shared_ptr<JsSession> session)
+      : PromiseWorker(env), session_(std::move(session)) {}
+
+ protected:
+  Status Execute() override { return session_->session().Resume(); }
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
+
+ private:
+  std::shared_ptr<JsSession> session_;
+};
+
+Napi::Value ResumeSession(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  std::shared_ptr<JsSession> session = TableOf(info).Find(ToBlock(env, info[0], "session"));
+  if (session == nullptr) throw Napi::RangeError::New(env, "session is not open");
+  return PromiseWorker::Start(std::make_unique<ResumeWorker>(env, std::move(session)));
+}
+
 Napi::Value AddImage(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   std::shared_ptr<JsSession> session = TableOf(info).Find(ToBlock(env, info[0], "session"));
@@ -203,8 +235,12 @@ Napi::Value OpenSession(const Napi::CallbackInfo& info) {
   }
   std::shared_ptr<JsSession> session = JsSession::Create(
       env, TableOf(info), info[1].As<Napi::Function>(), info[2].As<Napi::Function>());
+  std::optional<uint64_t> held;
+  if (const Napi::Value id = ToObject(env, info[0], "options").Get("adopt"); !id.IsUndefined()) {
+    held = static_cast<uint64_t>(ToInteger(env, id, "adopt", 0, kSafeIntegerMax));
+  }
   return PromiseWorker::Start(
-      std::make_unique<OpenWorker>(env, std::move(session), std::move(options)));
+      std::make_unique<OpenWorker>(env, std::move(session), std::move(options), held));
 }
 
 Napi::Value CloseSession(const Napi::CallbackInfo& info) {
@@ -349,7 +385,9 @@ Napi::Value ContentTouched(const Napi::CallbackInfo& info) {
 
 void RegisterSession(Napi::Env env, Napi::Object exports) {
   SessionTable* table = SessionTable::Create(env);
+  env.GetInstanceData<AddonData>()->sessions = table;
   exports.Set("openSession", Napi::Function::New(env, OpenSession, "openSession", table));
+  exports.Set("resumeSession", Napi::Function::New(env, ResumeSession, "resumeSession", table));
   exports.Set("closeSession", Napi::Function::New(env, CloseSession, "closeSession", table));
   exports.Set("sessionStats", Napi::Function::New(env, SessionStatsCall, "sessionStats", table));
   exports.Set("sessionWaits", Napi::Function::New(env, SessionWaits, "sessionWaits", table));

@@ -27,6 +27,7 @@ void ImageServer::Open(const Call& call, fuse::Cursor body) {
   if (!body.Take(&in)) return AnswerError(call, EINVAL);
   if ((in.flags & O_ACCMODE) != O_RDONLY) return AnswerError(call, EROFS);
   if (options_.open_mode == OpenMode::kNone) return AnswerError(call, ENOSYS);
+  if (doubtful_.contains(call.nid)) return AnswerError(call, EIO);
   std::optional<ContentRecord> record;
   if (const int error = FindContent(call.nid, &record); error != 0) {
     return AnswerError(call, error);
@@ -50,7 +51,8 @@ int ImageServer::TryOpen(const Call& call, const ContentRecord& record, bool acc
   const int error = open_files_.Open(
       call.nid,
       [&](std::unique_ptr<ServedFile>* file) {
-        return Choose(call.nid, record, accept_partial, file);
+        const int chosen = Choose(call.nid, record, accept_partial, file);
+        return chosen != 0 ? chosen : Note(call.nid, file->get());
       },
       &opened);
   if (error != 0) return error;
@@ -69,6 +71,14 @@ int ImageServer::TryOpen(const Call& call, const ContentRecord& record, bool acc
     CloseFile(call.nid);
   }
   return 0;
+}
+
+int ImageServer::Note(uint64_t nid, ServedFile* file) {
+  // An idle one is noted already.
+  if (options_.held == nullptr || file->hold.ok()) return 0;
+  const bool has_room =
+      options_.held->Add(nid, file->record.digest, file->backing.id(), &file->hold);
+  return has_room ? 0 : ENFILE;
 }
 
 void ImageServer::CloseFile(uint64_t nid) {
@@ -151,8 +161,9 @@ void ImageServer::ParkOpen(const Call& call, const ContentRecord& record) {
 }
 
 void ImageServer::Release(const Call& call) {
-  CloseFile(call.nid);
+  // In this order: were we killed in between, a successor would count one open too many, never too few.
   AnswerError(call, 0);
+  CloseFile(call.nid);
 }
 
 void ImageServer::Read(const Call& call, fuse::Cursor body) {
@@ -168,6 +179,9 @@ void ImageServer::Read(const Call& call, fuse::Cursor body) {
   }
   if (in.fh == OpenTable::kNoHandle) return Answer(call, {});
   const ServedFile* file = open_files_.Find(in.fh, call.nid);
+  if (file == nullptr && doubtful_.contains(call.nid)) return AnswerError(call, EIO);
+  // A handle of a predecessor means its inode.
+  if (file == nullptr) file = open_files_.FindOpen(call.nid);
   if (file == nullptr) return AnswerError(call, EBADF);
   ReadServed(call, *file, in);
 }

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "driver/content.h"
@@ -15,6 +16,7 @@
 #include "driver/content_server.h"
 #include "driver/file_cache.h"
 #include "driver/first_touches.h"
+#include "driver/held_files.h"
 #include "driver/idle_files.h"
 #include "driver/magic_xattrs.h"
 #include "driver/open_log.h"
@@ -41,6 +43,8 @@ class ImageServer : public ContentServer {
     // Where first touches are noted; nullptr when nobody wants to know.
     std::shared_ptr<FirstTouches> touches;
     MagicXattrs magic_xattrs = MagicXattrs::kAuto;
+    // Where a successor finds what is open; nullptr when there will be none. Outlives the server.
+    HeldFiles* held = nullptr;
   };
 
   // All references outlive the server.
@@ -49,6 +53,9 @@ class ImageServer : public ContentServer {
 
   // For backing ids: they are the connection's.
   void SetDevice(const fuse::Device& device) override { device_ = &device; }
+
+  // Takes over what a predecessor has noted in `held`. Before the first request, after SetDevice.
+  void RestoreOpens();
 
   void Handle(const fuse::Request& request, const fuse::Worker& worker) override;
   void Resume(Waiter waiter) override;
@@ -85,6 +92,10 @@ class ImageServer : public ContentServer {
   int Choose(uint64_t nid, const ContentRecord& record, bool accept_partial,
              std::unique_ptr<ServedFile>* file);
   int Register(UniqueFd* file, fuse::BackingId* backing);
+  // Notes a file for a successor. 0 or an errno.
+  int Note(uint64_t nid, ServedFile* file);
+  // restore_opens.cc.
+  bool RestoreOpen(const HeldFiles::Snapshot& record);
   void ParkOpen(const Call& call, const ContentRecord& record);
   std::shared_ptr<const ServedFile> FileByInode(uint64_t nid, int* error);
   void ReadServed(const Call& call, const ServedFile& file, const fuse::ReadIn& in);
@@ -95,6 +106,9 @@ class ImageServer : public ContentServer {
   const fuse::Device* device_ = nullptr;
   std::atomic<bool> passthrough_;
   OpenTable open_files_;
+  // Inodes whose records of a predecessor do not agree with the index. Nobody knows which file the kernel
+  // would read: they are not opened any more.
+  std::unordered_set<uint64_t> doubtful_;
   IdleFiles idle_files_;    // with passthrough only
   FileCache recent_files_;  // without OPEN only
   OpenLog open_log_;

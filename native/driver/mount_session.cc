@@ -1,5 +1,6 @@
 #include "driver/mount_session.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -100,6 +101,24 @@ Status MountSession::Open(const SessionOptions& options, ContentRegistry& regist
   return {};
 }
 
+Status MountSession::Adopt(const SessionOptions& options, ContentRegistry& registry,
+                           Callbacks callbacks, HeldMount held,
+                           std::unique_ptr<MountSession>* session) {
+  std::unique_ptr<MountSession> opened(new MountSession());
+  uint32_t root_mode = 0;
+  Status status = opened->OpenFiles(options, &root_mode);
+  if (status.ok()) status = HeldFiles::Adopt(std::move(held.table), &opened->held_);
+  if (!status.ok()) return status;
+  opened->is_adopted_ = true;
+  opened->mounted_.device = fuse::Device(std::move(held.device));
+  status = opened->Start(options, registry, std::move(callbacks));
+  if (!status.ok()) return status;
+  // What cannot be restored is not unmounted either: its users decide.
+  opened->is_mounted_ = true;
+  *session = std::move(opened);
+  return {};
+}
+
 Status MountSession::Serve(const SessionOptions& options, ContentRegistry& registry,
                            Callbacks callbacks, fuse::Mounted connection,
                            std::unique_ptr<MountSession>* session) {
@@ -154,15 +173,56 @@ void MountSession::ProbePassthrough() {
   }
 }
 
+Status MountSession::BeginHeld() {
+  Status status = HeldFiles::Create(&held_);
+  if (!status.ok()) return status;
+  HeldFiles::Connection connection;
+  connection.protocol_minor = negotiated_.minor;
+  connection.flags = negotiated_.flags;
+  connection.max_read_bytes = negotiated_.max_read_bytes;
+  connection.open_mode = static_cast<uint32_t>(info_.open_mode);
+  connection.device_minor = mounted_.device_minor;
+  connection.by_helper = mounted_.by_helper ? 1 : 0;
+  connection.path = mounted_.path;
+  return held_->Begin(connection);
+}
+
+Status MountSession::RestoreConnection() {
+  const HeldFiles::Connection connection = held_->connection();
+  const auto mode = static_cast<OpenMode>(connection.open_mode);
+  if (mode != OpenMode::kPassthrough && mode != OpenMode::kCached && mode != OpenMode::kNone) {
+    return Status(Code::ERR_MOUNT, "The held mount has no open mode");
+  }
+  if (connection.max_read_bytes == 0 || connection.max_read_bytes > fuse::kMaxReadBytes) {
+    return Status(Code::ERR_MOUNT, "The held mount has another size of requests");
+  }
+  negotiated_ = {connection.protocol_minor, connection.flags,
+                 static_cast<size_t>(connection.max_read_bytes)};
+  info_.protocol_minor = negotiated_.minor;
+  info_.max_read_bytes = negotiated_.max_read_bytes;
+  info_.device_minor = connection.device_minor;
+  info_.open_mode = mode;
+  mounted_.device_minor = connection.device_minor;
+  mounted_.by_helper = connection.by_helper != 0;
+  mounted_.path = connection.path;
+  return {};
+}
+
 Status MountSession::Start(const SessionOptions& options, ContentRegistry& registry,
                            Callbacks callbacks) {
-  Status status = Handshake(options);
+  Status status = is_adopted_ ? RestoreConnection() : Handshake(options);
   if (!status.ok()) return status;
+  if (!is_adopted_ && options.keep && negotiated_.has(fuse::kHasResend)) {
+    status = BeginHeld();
+    if (!status.ok()) return status;
+  }
+  info_.kept = held_ != nullptr;
   std::vector<fuse::Device> devices;
   devices.push_back(std::move(mounted_.device));
   while (devices.size() < options.workers) {
     fuse::Device clone;
-    status = devices.front().Clone(&clone);
+    // Requests that were read through a clone would end with this process.
+    status = info_.kept ? devices.front().Share(&clone) : devices.front().Clone(&clone);
     if (!status.ok()) return status;
     devices.push_back(std::move(clone));
   }
@@ -175,6 +235,7 @@ Status MountSession::Start(const SessionOptions& options, ContentRegistry& regis
     server.whole_blocks_max = options.whole_blocks_max;
     server.touches = options.touches;
     server.magic_xattrs = options.magic_xattrs;
+    server.held = held_.get();
     auto image = std::make_unique<ImageServer>(*index_, files_, registry, *misses_, server);
     image_ = image.get();
     server_ = std::move(image);
@@ -187,9 +248,25 @@ Status MountSession::Start(const SessionOptions& options, ContentRegistry& regis
   connection_ =
       std::make_unique<fuse::Session>(std::move(devices), *server_, std::move(callbacks.on_end));
   server_->SetDevice(connection_->device());
+  if (is_adopted_ && image_ != nullptr) image_->RestoreOpens();
   status = misses_->Start(*server_);
-  if (status.ok()) status = connection_->Start();
-  return status;
+  if (!status.ok() || options.paused) return status;
+  return StartServing();
+}
+
+Status MountSession::StartServing() {
+  // Before anything new is read: without it what the predecessor had taken is never answered.
+  if (const int error = is_adopted_ ? connection_->device().AskToResend() : 0; error != 0) {
+    return Status::FromErrno(Code::ERR_MOUNT, "Requests of the held mount cannot be had again",
+                             error);
+  }
+  return connection_->Start();
+}
+
+Status MountSession::Resume() {
+  MutexLock lock(parts_mutex_);
+  if (server_ == nullptr) return Status(Code::ERR_MOUNT, "The held mount has ended");
+  return StartServing();
 }
 
 MountSession::~MountSession() {
@@ -224,6 +301,16 @@ Status MountSession::Close(bool lazy) {
   return {};
 }
 
+bool MountSession::HeldDescriptors(UniqueFd* device, UniqueFd* table) {
+  MutexLock lock(parts_mutex_);
+  if (held_ == nullptr || server_ == nullptr) return false;
+  device->Reset(::fcntl(connection_->device().fd(), F_DUPFD_CLOEXEC, 0));
+  table->Reset(::fcntl(held_->fd(), F_DUPFD_CLOEXEC, 0));
+  return device->ok() && table->ok();
+}
+
+void MountSession::OnHeld() { RemoveLiveMount(this); }
+
 void MountSession::Finish() {
   MutexLock lock(life_mutex_);
   if (finished_) return;
@@ -251,6 +338,7 @@ void MountSession::FinishLocked() {
   server.reset();
   misses.reset();
   connection_.reset();
+  held_.reset();
   index_.reset();
 }
 

@@ -19,6 +19,7 @@
 #include "base/mutex.h"
 #include "driver/content.h"
 #include "driver/content_files.h"
+#include "driver/held_files.h"
 #include "driver/image_server.h"
 #include "driver/miss_table.h"
 #include "driver/object_server.h"
@@ -48,6 +49,17 @@ struct SessionOptions {
   // Where the cache fills files; may be empty.
   std::string partial_dir;
   MagicXattrs magic_xattrs = MagicXattrs::kAuto;
+  // The mount shall outlive the process: what a successor needs is kept where a keeper can hold it. Has no
+  // effect where the kernel cannot send requests again.
+  bool keep = false;
+  // Of a mount that is adopted: nothing is served before Resume.
+  bool paused = false;
+};
+
+// What a keeper has held of a mount.
+struct HeldMount {
+  UniqueFd device;
+  UniqueFd table;
 };
 
 struct SessionInfo {
@@ -55,6 +67,8 @@ struct SessionInfo {
   OpenMode open_mode = OpenMode::kCached;
   size_t max_read_bytes = 0;
   uint32_t device_minor = 0;
+  // A keeper can hold it.
+  bool kept = false;
 };
 
 struct SessionStats {
@@ -85,6 +99,10 @@ class MountSession {
   // ERR_NO_FUSE, ERR_PERMISSION, ERR_MOUNT.
   static Status Open(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks,
                      std::unique_ptr<MountSession>* session);
+  // Goes on with the mount of a predecessor; the options are those it was opened with, but for the
+  // place and the source. ERR_MOUNT when what was held cannot be used.
+  static Status Adopt(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks,
+                      HeldMount held, std::unique_ptr<MountSession>* session);
   // As Open, over a connection that exists (tests serve a socket pair): nothing is mounted.
   static Status Serve(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks,
                       fuse::Mounted connection, std::unique_ptr<MountSession>* session);
@@ -102,7 +120,14 @@ class MountSession {
   Status AddImage(const std::string& index_dir, uint32_t* number) EXCLUDES_LOCK(parts_mutex_);
   void RemoveImage(uint32_t number) EXCLUDES_LOCK(parts_mutex_);
 
+  // Begins to serve a session that was adopted paused. Once.
+  Status Resume() EXCLUDES_LOCK(parts_mutex_);
+
   const SessionInfo& info() const { return info_; }
+  // Duplicates of what a keeper needs; false when the session is not kept, or has ended.
+  bool HeldDescriptors(UniqueFd* device, UniqueFd* table) EXCLUDES_LOCK(parts_mutex_);
+  // A keeper holds it: the end of the process does not take the mount away.
+  void OnHeld();
   SessionStats Stats() EXCLUDES_LOCK(parts_mutex_);
   // See MissTable::WaitedContents. Empty after the end.
   std::set<std::pair<uint32_t, uint32_t>> WaitedContents() EXCLUDES_LOCK(parts_mutex_);
@@ -115,6 +140,11 @@ class MountSession {
   // Opens what the session serves from.
   Status OpenFiles(const SessionOptions& options, uint32_t* root_mode);
   Status Handshake(const SessionOptions& options);
+  // Makes the table that outlives the process.
+  Status BeginHeld();
+  Status StartServing();
+  // Takes what was negotiated from it.
+  Status RestoreConnection();
   Status Start(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks);
   void ProbePassthrough();
   void FinishLocked() REQUIRES_LOCK(life_mutex_) EXCLUDES_LOCK(parts_mutex_);
@@ -130,6 +160,9 @@ class MountSession {
   fuse::Negotiated negotiated_;
   std::unique_ptr<MountIndex> index_;
   ContentFiles files_;
+  // Before the server, whose files have records in it.
+  std::unique_ptr<HeldFiles> held_;
+  bool is_adopted_ = false;
   std::unique_ptr<fuse::Session> connection_;
 
   // Guards the parts against Stats() while they go away.

@@ -40,7 +40,8 @@ std::shared_ptr<const ObjectServer::ObjectFile> ObjectServer::FileOf(uint64_t no
 
 int ObjectServer::OpenFile(uint64_t node, std::shared_ptr<const ObjectFile>* file) {
   Object known;
-  if (!FindObject(node, &known)) return node < 0x100 ? 0 : ESTALE;
+  if (node < 0x100) return 0;
+  if (const int error = FindObject(node, &known); error != 0) return error;
   ObjectRecord object;
   // Absent: the last image that has it was unmounted, so that nobody can fetch it.
   if (images_.Find(known.digest, &object) != 0 || object.content.size != known.size) return EIO;

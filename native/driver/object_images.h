@@ -27,6 +27,11 @@ struct ObjectRecord {
   ContentRecord content;
 };
 
+// The node id of a content: from its digest, so that a daemon that takes the connection over knows it.
+// Digests are uniformly distributed; two that share these 62 bits are made so, and then neither is read.
+inline constexpr uint64_t kObjectNodes = uint64_t{1} << 62;
+uint64_t NodeOfDigest(const Digest& digest);
+
 class ObjectImages {
  public:
   // Maps the mount index in `directory`. Errors as MountIndex::Open.
@@ -37,6 +42,9 @@ class ObjectImages {
   // 0 with a record; ENOENT when no image has the content; EIO when two disagree about its size,
   // or a table is broken. The first image that was added gives the record.
   int Find(const Digest& digest, ObjectRecord* record) const EXCLUDES_LOCK(mutex_);
+  // The same by the number that stands for the content as a file; see NodeOfDigest. EIO also when it
+  // stands for two contents.
+  int FindNode(uint64_t node, ObjectRecord* record) const EXCLUDES_LOCK(mutex_);
 
  private:
   mutable Mutex mutex_;

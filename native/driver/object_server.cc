@@ -18,13 +18,12 @@ constexpr uint32_t kStatBlockSize = 4096;
 constexpr uint32_t kFolderMode = S_IFDIR | 0500;
 constexpr uint32_t kFileMode = S_IFREG | 0444;
 
-// Node ids. The root is 1; `aa` is 0x100 and `aa/bb` 0x10000 plus their bytes; objects follow.
+// Node ids. The root is 1; `aa` is 0x100 and `aa/bb` 0x10000 plus their bytes; for objects see NodeOfDigest.
 constexpr uint64_t kOuterFolders = 0x100;
 constexpr uint64_t kInnerFolders = 0x10000;
 // An empty file in the root, for the first open of the mount.
 constexpr uint64_t kProbeNode = 2;
 constexpr std::string_view kProbeName = "probe";
-constexpr uint64_t kFirstObject = uint64_t{1} << 32;
 
 bool IsFolder(uint64_t node) {
   return node == fuse::kRootNodeId || (node >= kOuterFolders && node < kOuterFolders + 0x100) ||
@@ -64,7 +63,7 @@ fuse::Attr AttrOf(uint64_t node, uint32_t mode, uint64_t size, uint64_t data_byt
 
 ObjectServer::ObjectServer(const ContentFiles& files, ContentRegistry& registry, MissTable& misses,
                            size_t workers)
-    : ContentServer(files, registry, misses, workers), next_node_(kFirstObject) {}
+    : ContentServer(files, registry, misses, workers) {}
 
 Status ObjectServer::AddImage(const std::string& directory, uint32_t* number) {
   Status status = images_.Add(directory, number);
@@ -148,22 +147,18 @@ void ObjectServer::LookupObject(const Call& call, std::string_view name) {
   ObjectRecord record;
   if (const int error = images_.Find(digest, &record); error != 0) return AnswerError(call, error);
   registry_.Touch(digest);
-  uint64_t node = 0;
+  const uint64_t node = NodeOfDigest(digest);
   Object object;
   {
     MutexLock lock(mutex_);
-    const auto [entry, is_new] = nodes_.try_emplace(digest, next_node_);
-    node = entry->second;
-    if (is_new) {
-      ++next_node_;
-      objects_.emplace(node, Object{digest, record.content.size, record.content.data_bytes, 0});
-    }
-    Object& known = objects_.at(node);
-    if (known.size == record.content.size) ++known.lookups;
+    const Object fresh{digest, record.content.size, record.content.data_bytes, 0};
+    Object& known = objects_.try_emplace(node, fresh).first->second;
+    if (known.digest == digest && known.size == record.content.size) ++known.lookups;
     object = known;
   }
-  // Known from an image that is gone and was wrong about it; AddImage has looked at all others.
-  if (object.size != record.content.size) return AnswerError(call, EIO);
+  // Known from an image that is gone and was wrong about it (AddImage has looked at all others), or another
+  // content that somebody has made to look the same.
+  if (object.size != record.content.size || object.digest != digest) return AnswerError(call, EIO);
   const uint64_t data_bytes = std::min(object.data_bytes, object.size);
   AnswerEntry(call, node, AttrOf(node, kFileMode, object.size, data_bytes));
 }
@@ -186,10 +181,10 @@ void ObjectServer::Getattr(const Call& call) {
     out.attr = AttrOf(call.nid, kFolderMode, 0, 0);
   } else if (call.nid == kProbeNode) {
     out.attr = AttrOf(call.nid, kFileMode, 0, 0);
-  } else if (FindObject(call.nid, &object)) {
+  } else if (const int error = FindObject(call.nid, &object); error == 0) {
     out.attr = AttrOf(call.nid, kFileMode, object.size, std::min(object.data_bytes, object.size));
   } else {
-    return AnswerError(call, ESTALE);
+    return AnswerError(call, error);
   }
   AnswerStruct(call, out);
 }
@@ -208,7 +203,6 @@ void ObjectServer::Forget(uint64_t node, uint64_t count) {
   if (found == objects_.end()) return;
   found->second.lookups -= std::min(count, found->second.lookups);
   if (found->second.lookups > 0) return;
-  nodes_.erase(found->second.digest);
   objects_.erase(found);
 }
 
@@ -219,12 +213,27 @@ void ObjectServer::ForgetMany(fuse::Cursor body) {
   for (uint32_t i = 0; i < in.count && body.Take(&one); ++i) Forget(one.nodeid, one.nlookup);
 }
 
-bool ObjectServer::FindObject(uint64_t node, Object* object) {
+int ObjectServer::FindObject(uint64_t node, Object* object) {
+  {
+    MutexLock lock(mutex_);
+    const auto found = objects_.find(node);
+    if (found != objects_.end()) {
+      *object = found->second;
+      return 0;
+    }
+  }
+  // Looked up by a predecessor: how often nobody knows, and it does not matter. Whoever forgets it too
+  // early finds it again like this.
+  ObjectRecord record;
+  if (node < kObjectNodes) return ESTALE;
+  if (const int error = images_.FindNode(node, &record); error != 0) {
+    return error == ENOENT ? ESTALE : error;
+  }
+  const ContentRecord& content = record.content;
   MutexLock lock(mutex_);
-  const auto found = objects_.find(node);
-  if (found == objects_.end()) return false;
-  *object = found->second;
-  return true;
+  *object = objects_.try_emplace(node, Object{content.digest, content.size, content.data_bytes, 0})
+                .first->second;
+  return 0;
 }
 
 }  // namespace g8ufs

@@ -67,7 +67,8 @@ class ObjectServer : public ContentServer {
   void Statfs(const Call& call);
   void Forget(uint64_t node, uint64_t count) EXCLUDES_LOCK(mutex_);
   void ForgetMany(fuse::Cursor body);
-  bool FindObject(uint64_t node, Object* object) EXCLUDES_LOCK(mutex_);
+  // A file that the kernel knows, perhaps from a predecessor of this process. 0 or an errno.
+  int FindObject(uint64_t node, Object* object) EXCLUDES_LOCK(mutex_);
 
   // Data: object_files.cc.
   void Read(const Call& call, fuse::Cursor body);
@@ -79,9 +80,8 @@ class ObjectServer : public ContentServer {
   FileCache recent_files_;
 
   Mutex mutex_;
-  uint64_t next_node_ GUARDED_BY(mutex_);
+  // By node id.
   std::unordered_map<uint64_t, Object> objects_ GUARDED_BY(mutex_);
-  std::unordered_map<Digest, uint64_t, DigestHash> nodes_ GUARDED_BY(mutex_);
 };
 
 }  // namespace g8ufs

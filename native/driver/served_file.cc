@@ -23,10 +23,32 @@ int OpenTable::Open(uint64_t nid, const Choose& choose, Opened* opened) {
     slot->nid.store(nid, std::memory_order_release);
     shard.slots.emplace(nid, slot);
   }
-  ++slot->opens;
+  // Noted before it is answered, so that a successor never counts too few.
+  slot->file->hold.SetOpens(static_cast<uint32_t>(++slot->opens));
   open_count_.fetch_add(1, std::memory_order_relaxed);
   *opened = {slot->handle, slot->file.get()};
   return 0;
+}
+
+bool OpenTable::Restore(uint64_t nid, uint64_t opens, std::unique_ptr<ServedFile> file) {
+  Shard& shard = ShardOf(nid);
+  MutexLock lock(shard.mutex);
+  if (shard.slots.contains(nid)) return false;
+  Slot* slot = TakeSlot();
+  if (slot == nullptr) return false;
+  slot->file = std::move(file);
+  slot->opens = opens;
+  slot->nid.store(nid, std::memory_order_release);
+  shard.slots.emplace(nid, slot);
+  open_count_.fetch_add(opens, std::memory_order_relaxed);
+  return true;
+}
+
+const ServedFile* OpenTable::FindOpen(uint64_t nid) {
+  Shard& shard = ShardOf(nid);
+  MutexLock lock(shard.mutex);
+  const auto found = shard.slots.find(nid);
+  return found == shard.slots.end() ? nullptr : found->second->file.get();
 }
 
 std::unique_ptr<ServedFile> OpenTable::Close(uint64_t nid) {
@@ -36,7 +58,8 @@ std::unique_ptr<ServedFile> OpenTable::Close(uint64_t nid) {
   if (found == shard.slots.end()) return nullptr;
   open_count_.fetch_sub(1, std::memory_order_relaxed);
   Slot* slot = found->second;
-  if (--slot->opens > 0) return nullptr;
+  slot->file->hold.SetOpens(static_cast<uint32_t>(--slot->opens));
+  if (slot->opens > 0) return nullptr;
   slot->nid.store(0, std::memory_order_release);
   std::unique_ptr<ServedFile> file = std::move(slot->file);
   shard.slots.erase(found);

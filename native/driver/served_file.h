@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "driver/content.h"
 #include "driver/content_files.h"
+#include "driver/held_files.h"
 #include "fuse/passthrough.h"
 
 namespace g8ufs {
@@ -38,6 +39,8 @@ struct ServedFile {
   UniqueFd file;            // the complete file, when we read it for the kernel
   fuse::BackingId backing;  // the complete file, when the kernel reads it itself
   FileIdentity identity;    // of the complete file
+  // What a successor is told of it. Last, so that it is gone before the id is closed.
+  HeldFiles::Hold hold;
 };
 
 class OpenTable {
@@ -58,10 +61,15 @@ class OpenTable {
   // Counts an open of `nid`; calls `choose` under the inode's lock when it is the first. ENFILE
   // when too many inodes are open.
   int Open(uint64_t nid, const Choose& choose, Opened* opened);
+  // Enters an inode that the kernel holds since before our time, with as many opens. False when it is
+  // there already or there is no room.
+  bool Restore(uint64_t nid, uint64_t opens, std::unique_ptr<ServedFile> file);
   // Undoes one Open; the file when that was the last. Unknown inodes are ignored.
   std::unique_ptr<ServedFile> Close(uint64_t nid);
   // The file behind a handle, without a lock: the kernel sends no READ after the last RELEASE.
   const ServedFile* Find(uint64_t handle, uint64_t nid) const;
+  // The same for a handle of a predecessor: by its inode, which is open.
+  const ServedFile* FindOpen(uint64_t nid);
 
   uint64_t open_count() const { return open_count_.load(std::memory_order_relaxed); }
 

@@ -104,6 +104,9 @@ inline constexpr uint32_t kFopenKeepCache = 1U << 1;
 inline constexpr uint32_t kFopenNoflush = 1U << 5;
 inline constexpr uint32_t kFopenPassthrough = 1U << 7;
 
+// Notifications, which the server begins.
+inline constexpr int32_t kNotifyResend = 7;
+
 struct InHeader {
   uint32_t len;
   uint32_t opcode;

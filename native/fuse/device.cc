@@ -54,12 +54,27 @@ Status Device::Clone(Device* clone) const {
       return {};
     }
   }
-  fd.Reset(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  return Share(clone);
+}
+
+Status Device::Share(Device* shared) const {
+  UniqueFd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
   if (!fd.ok()) {
     return Status::FromErrno(Code::ERR_MOUNT, "FUSE device cannot be duplicated", errno);
   }
-  *clone = Device(std::move(fd));
+  *shared = Device(std::move(fd));
   return {};
+}
+
+int Device::AskToResend() const {
+  // A notification: its code stands where an answer has its errno.
+  OutHeader header{};
+  header.len = sizeof(header);
+  header.error = kNotifyResend;
+  while (::write(fd_.get(), &header, sizeof(header)) < 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
 }
 
 Device::Outcome Device::Read(MutableByteSpan buffer, size_t* size) const {

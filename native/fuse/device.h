@@ -28,6 +28,14 @@ class Device {
   // A second descriptor of this connection with a request queue of its own; where /dev/fuse cannot
   // be opened again (a mount handed over by fusermount3), one that shares this one's queue.
   Status Clone(Device* clone) const;
+  // A second descriptor that shares this one's queue. What was read from it and is not answered when the
+  // process dies stays with the connection as long as anybody holds the device: with a clone it ends.
+  Status Share(Device* shared) const;
+
+  // Makes the kernel send again what a predecessor has read and not answered. Those requests come with the
+  // top bit of their number set, which belongs into the answer as well. Returns 0 or an errno: EINVAL
+  // before Linux 6.9.
+  int AskToResend() const;
 
   enum class Outcome {
     kRequest,      // *size bytes are one request

@@ -29,11 +29,20 @@ class BackingId {
   // Registers `fd`, which may be closed afterwards. Returns 0 or an errno: EPERM (no privilege),
   // ELOOP (stacked file system), EOPNOTSUPP (a file that cannot be read this way).
   static int Open(const Device& device, int fd, BackingId* id);
+  // Takes over an id of this connection that a predecessor has registered. REQUIRES: id > 0.
+  static BackingId Adopt(const Device& device, int32_t id) {
+    BackingId adopted;
+    adopted.device_ = &device;
+    adopted.id_ = id;
+    return adopted;
+  }
 
   // Above 0 when registered.
   int32_t id() const { return id_; }
   bool ok() const { return id_ > 0; }
   void Close();
+  // Leaves it to the connection.
+  void Release() { id_ = 0; }
 
  private:
   const Device* device_ = nullptr;

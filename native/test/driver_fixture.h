@@ -4,6 +4,7 @@
 #define G8UFS_NATIVE_TEST_DRIVER_FIXTURE_H_
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -33,7 +34,7 @@ class DriverFixture {
       : root(std::move(root_node)), kernel(offered) {
     ImageBuilder(root).WriteTo(directory.path());
     std::filesystem::create_directory(directory / "files");
-    SessionOptions options = changes;
+    options = changes;
     if (serves == Serves::kImage) options.index_dir = directory.path();
     options.files_dir = directory / "files";
     MountSession::Callbacks callbacks;
@@ -49,6 +50,35 @@ class DriverFixture {
     if (!status.ok()) std::abort();
     init = kernel.InitReply();
     if (serves == Serves::kObjects) CHECK(session->AddImage(directory.path(), &image).ok());
+  }
+
+  // Another process takes the connection over, as a keeper has held it: what the first one has not answered
+  // it never will. `device` is a duplicate, so that the connection does not end with the first one.
+  void Replace(UniqueFd device, UniqueFd table, bool paused = false) {
+    table = CopyOf(table);
+    session.reset();
+    SessionOptions again = options;
+    again.paused = paused;
+    MountSession::Callbacks callbacks;
+    callbacks.send_need = [this](const Need& need) { return OnNeed(need); };
+    callbacks.on_end = [] {};
+    const Status status = MountSession::Adopt(again, registry, std::move(callbacks),
+                                              {std::move(device), std::move(table)}, &session);
+    CHECK(status.ok());
+    if (!status.ok()) std::abort();
+  }
+
+  // The table as a kill leaves it: a session that ends in good order takes its records along.
+  static UniqueFd CopyOf(const UniqueFd& table) {
+    struct stat attributes {};
+    CHECK(::fstat(table.get(), &attributes) == 0);
+    std::vector<char> beginning(64 * 1024);
+    CHECK(::pread(table.get(), beginning.data(), beginning.size(), 0) > 0);
+    UniqueFd copy(::memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    CHECK(::ftruncate(copy.get(), attributes.st_size) == 0);
+    CHECK(::pwrite(copy.get(), beginning.data(), beginning.size(), 0) > 0);
+    CHECK(::fcntl(copy.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0);
+    return copy;
   }
 
   bool OnNeed(const Need& need) {
@@ -121,6 +151,7 @@ class DriverFixture {
   uint64_t Nid(const std::string& name) const { return root.children.at(name).nid; }
 
   TempDir directory;
+  SessionOptions options;
   TestNode root;
   ContentRegistry registry;
   FakeKernel kernel;

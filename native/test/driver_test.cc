@@ -168,7 +168,7 @@ void ServesPresentBlocks() {
   CHECK(tail && tail->data == "ddd");
   const auto end = fixture.kernel.Wait(fixture.kernel.SendRead(nid, open.fh, 4 * kBlock, 99));
   CHECK(end && end->error == 0 && end->data.empty());
-  CHECK(fixture.kernel.Wait(fixture.kernel.SendRead(nid, 77, 0, 9))->error == EBADF);
+  CHECK(fixture.kernel.Wait(fixture.kernel.SendRead(nid + 1, 77, 0, 9))->error == EBADF);
 }
 
 void AsksOnceForAbsentBlocks() {

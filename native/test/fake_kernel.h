@@ -103,6 +103,16 @@ class FakeKernel {
         .As<fuse::OpenOut>();
   }
 
+  // A READ that was sent before, under the number that it has now.
+  void Resend(uint64_t unique, uint64_t nodeid, uint64_t handle, uint64_t offset, uint32_t size) {
+    const uint64_t next = next_;
+    next_ = unique - 2;
+    SendRead(nodeid, handle, offset, size);
+    next_ = next;
+  }
+  // The code of a notification, when one comes within the time.
+  int Notified() { return -Wait(0).value_or(Reply{}).error; }
+
   // What the end of the mount looks like to the server.
   void End() { socket_.Reset(); }
 

@@ -267,27 +267,28 @@ int MountIndex::ContentOf(const Attributes& attributes,
 }
 
 int MountIndex::FindContent(const Digest& digest, std::optional<ContentRecord>* content) const {
+  const int error = FindContentFrom(digest, content);
+  if (*content && (*content)->digest != digest) content->reset();
+  return error;
+}
+
+int MountIndex::FindContentFrom(const Digest& digest, std::optional<ContentRecord>* content) const {
   content->reset();
   uint64_t low = 0;
   uint64_t high = content_count_;
   while (low < high) {
     const uint64_t middle = low + (high - low) / 2;
-    const int order =
-        std::memcmp(content_table_ + middle * kContentRowSize, digest.data(), digest.size());
-    if (order == 0) {
-      ContentRecord record;
-      if (const int error = ReadContent(static_cast<uint32_t>(middle), &record); error != 0) {
-        return error;
-      }
-      *content = record;
-      return 0;
-    }
-    if (order < 0) {
+    const uint8_t* row = content_table_ + middle * kContentRowSize;
+    if (std::memcmp(row, digest.data(), digest.size()) < 0) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
+  if (low == content_count_) return 0;
+  ContentRecord record;
+  if (const int error = ReadContent(static_cast<uint32_t>(low), &record); error != 0) return error;
+  *content = record;
   return 0;
 }
 

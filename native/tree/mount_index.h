@@ -84,6 +84,8 @@ class MountIndex {
   int ContentOf(const Attributes& attributes, std::optional<ContentRecord>* content) const;
   // The content with this digest; nothing in `content` when there is none.
   int FindContent(const Digest& digest, std::optional<ContentRecord>* content) const;
+  // The content with the smallest digest that is not below this one; nothing when there is none.
+  int FindContentFrom(const Digest& digest, std::optional<ContentRecord>* content) const;
   // REQUIRES: block < content.block_count, a record of this index.
   BlockKind KindOf(const ContentRecord& content, uint32_t block) const;
 

@@ -5,8 +5,9 @@
 import { createWriteStream } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { G8Error } from '../base/errors.ts';
-import { type DaemonFlags, startDaemon } from './daemon-process.ts';
-import { reportOf } from './exit.ts';
+import { EarlySessions } from '../fs/takeover/early-sessions.ts';
+import { addon } from '../native/load.ts';
+import type { DaemonFlags } from './daemon-process.ts';
 
 /** A daemon that nobody asks for a mount within this time has nothing to do. */
 const START_GRACE_MS = 30_000;
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     'slow-read': { type: 'string' },
     debug: { type: 'boolean' },
     'notify-fd': { type: 'string' },
+    'take-over': { type: 'boolean' },
   },
 });
 
@@ -43,15 +45,55 @@ void serve();
 /** To the daemon's end. */
 async function serve(): Promise<void> {
   try {
-    const life = { stayForMs: START_GRACE_MS, lingers: true };
-    const { ended } = await startDaemon(surroundings, flags, life);
+    const early = await beginEarly(values.cache, values['take-over'] === true);
+    const { startDaemon } = await import('./daemon-process.ts');
+    const { ended } = await startDaemon(surroundings, flags, {
+      stayForMs: START_GRACE_MS,
+      lingers: true,
+      successor: { argv: successorArgv(), env: process.env },
+      early,
+      flags: withoutOwn(process.argv.slice(2), ['--cache']),
+    });
     notify('ready');
     await ended;
   } catch (error) {
+    const { reportOf } = await import('./exit.ts');
     const report = reportOf(error);
     notify(JSON.stringify(report));
     process.exitCode = report.exitCode;
   }
+}
+
+/**
+ * Serves a predecessor's mounts, as far as that goes without all the rest, which is loaded behind this: readers
+ * wait. From a predecessor that still works nothing is taken before everything is loaded.
+ */
+async function beginEarly(
+  cacheDir: string | undefined,
+  takesOver: boolean,
+): Promise<EarlySessions | undefined> {
+  if (cacheDir === undefined) return undefined;
+  if (takesOver) {
+    await import('./daemon-process.ts');
+    const { requestHandOver } = await import('../fs/takeover/hand-over.ts');
+    await requestHandOver(cacheDir);
+  }
+  return await EarlySessions.begin(cacheDir, addon());
+}
+
+/** This very command, but for who is told: whoever started us need not be there any more. */
+function successorArgv(): string[] {
+  const [entry = '', ...args] = process.argv.slice(1);
+  return [process.execPath, ...process.execArgv, entry, ...withoutOwn(args)];
+}
+
+/** Arguments without those that are about this start, and without further ones that have a value. */
+function withoutOwn(args: readonly string[], more: readonly string[] = []): string[] {
+  const withValue = ['--notify-fd', ...more];
+  return args.filter(
+    (word, i) =>
+      word !== '--take-over' && !withValue.includes(word) && !withValue.includes(args[i - 1] ?? ''),
+  );
 }
 
 /** Tells the starter; whoever starts the daemon by hand sees its log instead. */

@@ -5,6 +5,8 @@ import { loadConfig } from '../config/config.ts';
 import { parseListen } from '../config/schema.ts';
 import { Daemon } from '../fs/daemon.ts';
 import { createLogger } from '../fs/log.ts';
+import type { EarlySessions } from '../fs/takeover/early-sessions.ts';
+import type { Successor } from '../fs/takeover/keeper.ts';
 import type { Context } from './context.ts';
 import { endWithoutHelp } from './exit.ts';
 import { packageVersion } from './version.ts';
@@ -22,6 +24,12 @@ export interface DaemonLife {
   readonly stayForMs: number;
   /** Waits as long as the settings say for another mount when the last one is gone. Default false. */
   readonly lingers?: boolean;
+  /** How the daemon is started again when it dies; absent: its mounts end with it. */
+  readonly successor?: Successor;
+  /** What is served already of a predecessor's mounts. */
+  readonly early?: EarlySessions | undefined;
+  /** The flags it was started with, for a daemon that replaces it. */
+  readonly flags?: readonly string[];
   /** Default `info`. */
   readonly logLevel?: 'info' | 'warn';
 }
@@ -60,7 +68,7 @@ export async function startDaemon(
   const endUnlessUsed = (waitMs: number): void => {
     clearTimeout(idle);
     idle = setTimeout(() => {
-      if (daemon.mounts.isEmpty) end();
+      if (daemon.isEmpty) end();
     }, waitMs);
     idle.unref();
   };
@@ -81,6 +89,9 @@ export async function startDaemon(
     },
     version: packageVersion(),
     log: createLogger(context.debug ? 'debug' : (options.logLevel ?? 'info')),
+    ...(options.successor === undefined ? {} : { successor: options.successor }),
+    early: options.early,
+    flags: options.flags ?? [],
     onEmpty: () => (lingerMs === 0 ? end() : endUnlessUsed(lingerMs)),
   });
   endUnlessUsed(options.stayForMs);

@@ -1,8 +1,9 @@
 /** The running daemons of this user, for commands that look for a mount or show them all. */
 import { isG8Error } from '../base/errors.ts';
 import { registryDir } from '../base/paths.ts';
-import { ControlClient } from '../fs/control.ts';
-import { type DaemonRecord, listDaemons } from '../fs/registry.ts';
+import { connectDaemon } from '../fs/client.ts';
+import type { ControlClient } from '../fs/control.ts';
+import { type DaemonRecord, isAlive, listDaemons } from '../fs/registry.ts';
 import type { Context } from './context.ts';
 
 interface ConnectedDaemon extends DaemonRecord {
@@ -18,10 +19,12 @@ export async function withDaemons(
   context: Context,
   visit: (daemon: ConnectedDaemon) => Promise<boolean>,
 ): Promise<boolean> {
-  for (const record of await listDaemons(registryDir(context.env, process.getuid?.() ?? 0))) {
-    const client = await ControlClient.connect(record.socket);
+  const dir = registryDir(context.env, process.getuid?.() ?? 0);
+  for (const listed of await listDaemons(dir)) {
+    const client = await connectDaemon(listed.cacheDir);
     // It ended since it was listed.
     if (client === undefined) continue;
+    const record = isAlive(listed.pid) ? listed : await successorOf(dir, listed);
     try {
       if (await visit({ ...record, client })) return true;
     } finally {
@@ -29,6 +32,12 @@ export async function withDaemons(
     }
   }
   return false;
+}
+
+/** Another process by now has the cache of a daemon that died. */
+async function successorOf(dir: string, record: DaemonRecord): Promise<DaemonRecord> {
+  const records = await listDaemons(dir);
+  return records.find(({ cacheDir }) => cacheDir === record.cacheDir) ?? record;
 }
 
 /** Asks each daemon for its list; one that ends meanwhile has none. */

@@ -3,7 +3,7 @@
  * look at the very files that the driver maps.
  */
 import type { Image } from './images.ts';
-import type { MountRequest } from './mounts.ts';
+import type { MountRequest } from './mount-record.ts';
 
 export interface Policy {
   readonly path: string;

@@ -11,12 +11,16 @@ import { CODES, type ErrorCode, G8Error, toG8Error } from '../base/errors.ts';
 import { makeFolderSync } from '../base/make-folder.ts';
 import { confined } from './confine.ts';
 import { ControlClient } from './control.ts';
+import { hasKeeper } from './takeover/has-keeper.ts';
 
 /** A daemon that starts answers within this: opening a large cache takes a fraction of it. */
 const START_TIMEOUT_MS = 20_000;
 /** Another command may be starting the same daemon: its lock is held before it listens. */
 const ATTEMPTS = 50;
 const ATTEMPT_DELAY_MS = 100;
+/** A successor is there within a second, on a busy machine within a few. */
+const SUCCESSOR_TIMEOUT_MS = 20_000;
+const SUCCESSOR_DELAY_MS = 25;
 /** One older log of this size is kept beside the current one. */
 const LOG_SIZE_MAX = 8 * 1024 * 1024;
 
@@ -32,9 +36,20 @@ export function controlSocket(cacheDir: string): string {
   return join(cacheDir, 'run', 'control.sock');
 }
 
-/** @returns `undefined` when no daemon owns this cache */
-export function connectDaemon(cacheDir: string): Promise<ControlClient | undefined> {
-  return ControlClient.connect(controlSocket(cacheDir));
+/**
+ * Connects to the daemon of a cache; while its keeper is there, a daemon that has died is waited for: its
+ * successor is coming.
+ *
+ * @returns `undefined` when no daemon owns this cache
+ */
+export async function connectDaemon(cacheDir: string): Promise<ControlClient | undefined> {
+  const deadline = performance.now() + SUCCESSOR_TIMEOUT_MS;
+  for (;;) {
+    const client = await ControlClient.connect(controlSocket(cacheDir));
+    if (client !== undefined || performance.now() > deadline) return client;
+    if (!(await hasKeeper(cacheDir))) return undefined;
+    await delay(SUCCESSOR_DELAY_MS);
+  }
 }
 
 /**
@@ -90,6 +105,18 @@ function takeExpected(cacheDir: string): Promise<G8Error | undefined> | undefine
   const { started } = expected;
   expected = undefined;
   return started;
+}
+
+/**
+ * Starts a daemon in place of the one that runs, and resolves with its process id when it works.
+ *
+ * @throws whatever the daemon failed with; the one that runs goes on if it has not been asked yet
+ */
+export async function replaceDaemon(command: DaemonCommand): Promise<number> {
+  const { child, started } = startDaemon({ ...command, args: [...command.args, '--take-over'] });
+  const failure = await started;
+  if (failure !== undefined) throw failure;
+  return child.pid as number;
 }
 
 /** @throws ERR_IO when its log cannot be opened */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { G8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import type { MetricsServer } from '../base/metrics-server.ts';
-import { ContentCache } from '../cache/cache.ts';
+import type { ContentCache } from '../cache/cache.ts';
 import type { DegradedReason } from '../cache/health.ts';
 import type { VerifyProgress } from '../cache/verify.ts';
 import type { Profile } from '../format/profile.ts';
@@ -22,13 +22,16 @@ import { Demand } from './demand.ts';
 import { Explainer } from './explain.ts';
 import { logHealth } from './health-log.ts';
 import { ImageStore } from './images.ts';
+import { objectsDir } from './kernel/overlay.ts';
 import { KernelTier } from './kernel/tier.ts';
 import { KernelLog } from './kernel-log.ts';
 import { withinKernelTimeout } from './kernel-timeout.ts';
 import type { Logger } from './log.ts';
 import { MountMetrics } from './metrics.ts';
+import type { MountRecord } from './mount-record.ts';
 import { LazyStore, openMountStore } from './mount-store.ts';
-import { type MountRecord, MountTable } from './mounts.ts';
+import { MountTable } from './mounts.ts';
+import { openCache } from './open-cache.ts';
 import { openDriver } from './open-driver.ts';
 import { Pacer } from './pacer.ts';
 import { mayCommand } from './peer.ts';
@@ -42,6 +45,10 @@ import {
   parseVerifyRequest,
 } from './requests.ts';
 import { SLOW_READ_MS, SlowReads } from './slow-reads.ts';
+import type { EarlySessions } from './takeover/early-sessions.ts';
+import { MountKeeper, type Successor } from './takeover/keeper.ts';
+import { Quarantine } from './takeover/quarantine.ts';
+import { keptPlaces, type ParsedEntry, parseEntries, restoreAll } from './takeover/restore.ts';
 import { detachLeftovers } from './unmount.ts';
 
 export interface DaemonOptions {
@@ -60,6 +67,12 @@ export interface DaemonOptions {
   readonly policy?: Policy;
   /** Where to serve metrics over HTTP; default nowhere. */
   readonly metrics?: { readonly host: string; readonly port: number };
+  /** How a successor is started when this process dies; absent: its mounts end with it. */
+  readonly successor?: Successor;
+  /** The flags it was started with, for a daemon that replaces it. */
+  readonly flags?: readonly string[];
+  /** What is served already of a predecessor's mounts. */
+  readonly early?: EarlySessions | undefined;
   /** Called when the last mount is gone. */
   readonly onEmpty: () => void;
 }
@@ -88,14 +101,25 @@ export class Daemon {
   readonly #metrics = new MountMetrics();
   readonly #health = new HealthTable();
   readonly #version: string;
+  readonly #keeper: MountKeeper | undefined;
+  readonly #quarantine: Quarantine;
+  readonly #demand: Demand;
+  readonly #options: DaemonOptions;
   #metricsServer: MetricsServer | undefined;
   readonly #abort = new AbortController();
   #control: Server | undefined;
   #unregister: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(options: DaemonOptions, cache: ContentCache) {
+  private constructor(
+    options: DaemonOptions,
+    cache: ContentCache,
+    keeper: MountKeeper | undefined,
+  ) {
     const { cacheDir, log } = options;
+    this.#options = options;
+    this.#keeper = keeper;
+    this.#quarantine = new Quarantine(keeper, log);
     this.#cache = cache;
     this.#log = log;
     this.#version = options.version;
@@ -117,11 +141,13 @@ export class Daemon {
     const slowReads = new SlowReads({ thresholdMs: slowReadMs, log });
     const abandoned = new AbandonedReads(addon());
     const demand = new Demand({ cache, contents: addon(), log, pacer, slowReads, abandoned });
+    this.#demand = demand;
     this.#kernel = new KernelTier({
       cacheDir,
       filesDir: cache.layout.files,
       addon: addon(),
       demand,
+      keeper,
     });
     this.mounts = new MountTable({
       images: this.#images,
@@ -135,8 +161,11 @@ export class Daemon {
         if (store instanceof LazyStore) store.warmUp().catch(() => {});
       },
       openDriver: (driver, driverOptions, store, onEnd) =>
-        openDriver(driver, { ...driverOptions, cache, demand, store, onEnd }),
+        openDriver(driver, { ...driverOptions, cache, demand, store, onEnd, early: options.early }),
       openKernel: this.#kernel.open.bind(this.#kernel),
+      adoptKernel: this.#kernel.adopt.bind(this.#kernel),
+      keep: keeper !== undefined,
+      keeper,
       preparePrefetch: (request, { profile: place, ...rest }) => {
         const { mountPoint } = request;
         // Read while the image is opened: both may be far away.
@@ -149,10 +178,17 @@ export class Daemon {
           });
       },
       onUnmount: (mount) => this.#metrics.onUnmount(mount),
-      onEmpty: options.onEmpty,
+      onEmpty: () => {
+        if (this.isEmpty) options.onEmpty();
+      },
     });
     this.#kernelLog = new KernelLog(cacheDir, (error) => cache.noteDiskError(error));
     this.#explainer = new Explainer(this.mounts, cache, slowReadMs);
+  }
+
+  /** There is no mount, not even one that nobody serves and that is still somebody's to take away. */
+  get isEmpty(): boolean {
+    return this.mounts.isEmpty && this.#quarantine.size === 0;
   }
 
   async #readProfile(source: string, isPlace: boolean): Promise<Profile | undefined> {
@@ -170,7 +206,9 @@ export class Daemon {
     const runDir = join(cacheDir, 'run');
     await makeFolder(runDir, { mode: 0o700 });
     const binding = addon();
-    const cache = await ContentCache.open({
+    let daemon: Daemon | undefined;
+    const keeper = makeKeeper(options, async (pid) => await daemon?.register(pid));
+    const cache = await openCache(options.early !== undefined, {
       dir: cacheDir,
       addon: binding,
       ...(options.sizeMaxBytes === undefined ? {} : { sizeMaxBytes: options.sizeMaxBytes }),
@@ -187,28 +225,63 @@ export class Daemon {
       },
       onHealth: (event) => logHealth(options.log, cacheDir, event),
     });
-    const daemon = new Daemon(options, cache);
+    daemon = new Daemon(options, cache, keeper);
     try {
-      for (const mountPoint of await detachLeftovers(runDir)) {
-        options.log.warn({ mountPoint }, 'detached a mount whose daemon died');
-      }
-      const socket = controlSocket(cacheDir);
-      daemon.#control = await serveControl(
-        socket,
-        (method, params) => daemon.handle(method, params),
-        (peer) => mayCommand(peer, addon()),
-      );
-      await daemon.#serveMetrics(options.metrics);
-      daemon.#unregister = await register(options.registryDir, {
-        pid: process.pid,
-        cacheDir,
-        socket,
-      });
+      await daemon.#begin(runDir);
     } catch (error) {
       await daemon.close();
       throw error;
     }
     return daemon;
+  }
+
+  async #begin(runDir: string): Promise<void> {
+    const { cacheDir, log, metrics } = this.#options;
+    // First of all: there are readers who wait.
+    const held = parseEntries((await this.#keeper?.connect()) ?? []);
+    const restored = this.#restore(held);
+    for (const mountPoint of await detachLeftovers(
+      runDir,
+      keptPlaces(held, objectsDir(cacheDir)),
+    )) {
+      log.warn({ mountPoint }, 'detached a mount whose daemon died');
+    }
+    await restored;
+    this.#control = await serveControl(
+      controlSocket(cacheDir),
+      (method, params) => this.handle(method, params),
+      (peer) => mayCommand(peer, addon()),
+    );
+    await this.#serveMetrics(metrics);
+    await this.register();
+    // They may all have been unmounted since.
+    if (held.length > 0) this.mounts.checkEmpty();
+  }
+
+  async #restore(held: readonly ParsedEntry[]): Promise<void> {
+    if (this.#keeper === undefined || held.length === 0) return;
+    const start = performance.now();
+    await restoreAll(held, {
+      keeper: this.#keeper,
+      quarantine: this.#quarantine,
+      log: this.#options.log,
+      restoreMount: (entry, state) => this.mounts.restore(entry.id, state, entry.state),
+      restoreObjects: (entry) => this.#kernel.adoptObjects(entry),
+      resumeObjects: () => this.#kernel.resumeObjects(),
+    });
+    const ms = Math.round(performance.now() - start);
+    this.#options.log.info({ mounts: held.length, ms }, 'took over from a daemon that is gone');
+  }
+
+  /** Makes the daemon known to commands. @param keeper its process id when it was just started */
+  async register(keeper?: number): Promise<void> {
+    const { cacheDir, registryDir } = this.#options;
+    this.#unregister = await register(registryDir, {
+      pid: process.pid,
+      cacheDir,
+      socket: controlSocket(cacheDir),
+      ...(keeper === undefined ? {} : { keeper }),
+    });
   }
 
   /**
@@ -225,8 +298,16 @@ export class Daemon {
         );
       case 'unmount': {
         const { mountPoint, lazy } = parseUnmountRequest(params);
-        return this.mounts.unmount(mountPoint, lazy);
+        if (!(await this.#quarantine.drop(mountPoint))) {
+          return this.mounts.unmount(mountPoint, lazy);
+        }
+        this.mounts.checkEmpty();
+        return undefined;
       }
+      case 'about':
+        return { pid: process.pid, version: this.#version, flags: this.#options.flags ?? [] };
+      case 'hand-over':
+        return this.#handOver();
       case 'prefetch':
         return this.mounts.prefetchStatus(parseMountPoint(params));
       case 'list':
@@ -265,7 +346,30 @@ export class Daemon {
 
   #list(): ListedMount[] {
     const { reason = null, message = null } = this.#cache.trouble ?? {};
-    return this.mounts.list().map((mount) => ({ ...mount, degraded: reason, degradedBy: message }));
+    const mounts = [...this.mounts.list(), ...this.#quarantine.list()];
+    return mounts.map((mount) => ({ ...mount, degraded: reason, degradedBy: message }));
+  }
+
+  /**
+   * Ends this process in favour of another one, which takes the mounts from the keeper. What is here is read
+   * on until the last moment; what is not waits for the other one.
+   *
+   * @throws ERR_MOUNT when the mounts would end with this process
+   */
+  async #handOver(): Promise<never> {
+    const keeper = this.#keeper;
+    const isKept = keeper !== undefined && this.mounts.list().every(({ kept }) => kept);
+    if (!isKept) throw new G8Error('ERR_MOUNT', 'This daemon has mounts that no keeper holds');
+    await this.mounts.freeze();
+    this.#demand.leave();
+    this.#abort.abort(new G8Error('ERR_ABORTED', 'The mount daemon is being replaced'));
+    await this.#unregister?.();
+    await this.#cache.close();
+    await keeper.handOver();
+    this.#options.log.info({}, 'handed over');
+    // Nothing may be cleaned up from here on: all of it belongs to the other one.
+    process.kill(process.pid, 'SIGKILL');
+    return await new Promise<never>(() => {});
   }
 
   async #metricsText(): Promise<string> {
@@ -295,7 +399,16 @@ export class Daemon {
     this.#kernelLog.close();
     await this.#kernel.close();
     await this.#images.collect(new Set());
+    await this.#keeper?.close();
     await this.#cache.close();
     this.#log.info({}, 'stopped');
   }
+}
+
+function makeKeeper(
+  { cacheDir, log, successor, early }: DaemonOptions,
+  onStarted: (pid: number) => Promise<void>,
+): MountKeeper | undefined {
+  if (successor === undefined) return undefined;
+  return new MountKeeper({ cacheDir, addon: addon(), successor, log, early, onStarted });
 }

@@ -57,6 +57,7 @@ export class Demand {
   readonly slowReads: SlowReads | undefined;
   readonly #positions = new Map<string, Position>();
   readonly #sweeps = new WeakMap<DemandSource, Sweep>();
+  #leaves = false;
 
   constructor(options: {
     cache: ContentCache;
@@ -75,6 +76,11 @@ export class Demand {
     this.#failures = new LimitedLog(options.log, 'failed reads');
     this.slowReads = options.slowReads;
     this.#abandoned = options.abandoned;
+  }
+
+  /** Another daemon answers what fails from now on: its readers wait a moment longer. */
+  leave(): void {
+    this.#leaves = true;
   }
 
   /** Answers one need of the native driver. Never throws: a failure becomes the readers' errno. */
@@ -225,6 +231,7 @@ export class Demand {
   }
 
   #fail(source: DemandSource, need: Need, ref: ContentRef | undefined, error: unknown): void {
+    if (this.#leaves) return;
     const failure: G8Error = toG8Error(error, 'ERR_INTERNAL', 'Read failed');
     const digest = ref === undefined ? undefined : toHex(ref.digest);
     this.#failures.write(

@@ -19,6 +19,10 @@ export interface DriverOptions {
   readonly deadlineMs: number;
   /** Notes what is touched, in the order of the first time; costs passthrough. */
   readonly recordTouches: boolean;
+  /** The mount shall outlive this process. */
+  readonly keep?: boolean;
+  /** Number of a held mount to go on with, instead of making one. */
+  readonly adopt?: number;
   /** Whether `user.g8ufs.*` is answered; see the addon's option of this name. */
   readonly magicXattrs: 'off' | 'auto' | 'on';
 }
@@ -31,6 +35,12 @@ export interface DriverSession {
   readonly tier: 'fuse' | 'kernel';
   /** Whether complete files are read by the kernel without asking this process. */
   readonly passthrough: boolean;
+  /** The addon's number of its connection, when a keeper can hold that. */
+  readonly connection?: number;
+  /** Minor device number of its mount, in the native driver. */
+  readonly device?: number;
+  /** Whether it is still mounted, for one whose end nobody tells. */
+  isThere?(): boolean;
   /** Counters, flat, in the driver's own words. */
   stats(): Record<string, number>;
   /** What was noted, also after the end; see `OpenedSession.touches`. */

@@ -8,7 +8,8 @@ import type { Survey } from '../cache/survey.ts';
 import { healthOf, type StoreReport } from '../store/health.ts';
 import type { MissReport } from './miss.ts';
 import type { MissLog, MissTotals } from './miss-log.ts';
-import { type MountRecord, type MountTable, recordOf, type ServedMount } from './mounts.ts';
+import { type MountRecord, recordOf, type ServedMount } from './mount-record.ts';
+import type { MountTable } from './mounts.ts';
 import { fieldsOfPath, type Place } from './path-names.ts';
 import type { TraceEvent } from './trace-ring.ts';
 

@@ -89,6 +89,13 @@ export class ImageStore {
     return opening;
   }
 
+  /** The image of a mount that lives already. @throws ERR_NO_INPUT when its index is gone; ERR_IO */
+  async reopen(digest: string): Promise<Image> {
+    const image = await this.#load(digest);
+    if (image !== undefined) return image;
+    throw new G8Error('ERR_NO_INPUT', `The index of the image ${digest} is gone`);
+  }
+
   async #open(source: string, signal: AbortSignal): Promise<Image> {
     await makeFolder(join(this.#dir, 'sources'));
     const known = await this.#recall(source);

@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from './log.ts';
-import type { MountRequest } from './mounts.ts';
+import type { MountRequest } from './mount-record.ts';
 
 const FOLDER = '/proc/sys/fs/fuse';
 /** What is left for everything beside the wait: the answer itself, and a machine that is busy. */

@@ -3,14 +3,14 @@
  * What fails leaves nothing behind. The table of mounts decides whether and when.
  */
 import { rm } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import type { ChunkStore } from '../store/store.ts';
 import type { DriverOptions, ExplainedSession } from './driver.ts';
+import { driverOptions, sourceName } from './driver-options.ts';
 import type { Image } from './images.ts';
 import type { Logger } from './log.ts';
-import type { MountRequest } from './mounts.ts';
+import type { MountRequest } from './mount-record.ts';
 import { mountOverlay } from './overlay.ts';
 
 /** Starts the two kinds of mounts. */
@@ -28,7 +28,11 @@ export interface MountMakers {
     store: ChunkStore,
     onEnd: () => void,
   ) => Promise<ExplainedSession>;
+  /** Goes on with an overlay of the kernel tier that a predecessor has mounted. */
+  readonly adoptKernel: (order: Omit<MountOrder, 'lower'>) => Promise<ExplainedSession>;
   readonly log: Logger;
+  /** Mounts are held by a keeper. */
+  readonly keep?: boolean;
 }
 
 export interface MountOrder {
@@ -80,16 +84,8 @@ async function makeFuseMount(
   try {
     if (upper !== undefined) await makeFolder(lower, { mode: 0o700 });
     const options: DriverOptions = {
-      mountPoint: upper === undefined ? mountPoint : lower,
-      shownAt: mountPoint,
-      indexDir: image.dir,
-      source,
-      allowOther: request.allowOther,
-      openMode: request.openMode,
-      deadlineMs: request.deadlineMs,
-      recordTouches: request.record !== undefined,
-      // An overlay on top shows the attributes of its layers as its own: these are none of the image's.
-      magicXattrs: upper !== undefined ? 'off' : request.magicXattrs === true ? 'on' : 'auto',
+      ...driverOptions(request, image.dir, upper === undefined ? mountPoint : lower),
+      ...(makers.keep === true ? { keep: true } : {}),
     };
     session = await makers.openDriver(request.driver, options, store, () => {
       ended = true;
@@ -111,7 +107,17 @@ async function makeFuseMount(
   }
 }
 
-/** Shown in /proc/mounts: enough to recognise an image, and never a URL's credentials. */
-export function sourceName(source: string): string {
-  return basename(source.split(/[?#]/, 1)[0] ?? '') || 'g8ufs';
+/**
+ * Goes on with a FUSE mount that a keeper has held. What fails leaves it as it is.
+ *
+ * @param lower where its connection is mounted when an overlay is on top
+ * @throws ERR_MOUNT, ERR_FLIST_FORMAT, ERR_NO_INPUT
+ */
+export async function adoptMount(
+  makers: MountMakers,
+  { request, image, store, onEnd }: Omit<MountOrder, 'lower'>,
+  held: { readonly id: number; readonly lower: string | undefined },
+): Promise<ExplainedSession> {
+  const options = driverOptions(request, image.dir, held.lower ?? request.mountPoint);
+  return await makers.openDriver(request.driver, { ...options, adopt: held.id }, store, onEnd);
 }

@@ -9,7 +9,7 @@ import { STAGES } from '../base/trail.ts';
 import type { CacheStatus } from '../cache/status.ts';
 import { CIRCUITS, type StoreReport } from '../store/health.ts';
 import { addMissTotals, type MissTotals, noMissTotals, WAIT_BUCKETS_S } from './miss-log.ts';
-import type { ServedMount } from './mounts.ts';
+import type { ServedMount } from './mount-record.ts';
 
 /** Driver counters that only grow, and the names they go by. */
 const DRIVER_COUNTERS = [

@@ -5,70 +5,25 @@
  * Calls may overlap; two requests for one mount point are kept apart by a reservation.
  */
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAbortController } from '../base/abort.ts';
 import { G8Error } from '../base/errors.ts';
-import type { OpenMode } from '../native/addon.ts';
 import { shownSource } from '../store/http-url.ts';
 import type { ChunkStore } from '../store/store.ts';
 import { admitImage, type Policy } from './admission.ts';
-import type { ExplainedSession } from './driver.ts';
 import type { Image, ImageStore } from './images.ts';
-import { type MadeMount, type MountMakers, makeMount } from './make-mount.ts';
+import { adoptMount, type MadeMount, type MountMakers, makeMount } from './make-mount.ts';
 import type { MissLog } from './miss-log.ts';
 import { prepareMountPoint } from './mount-point.ts';
+import { type MountRecord, type MountRequest, recordOf, type ServedMount } from './mount-record.ts';
+import { End, isMounted, lifeOf, type Mounted } from './mounted.ts';
 import { findMount, readMountinfo } from './mountinfo.ts';
 import { removeWorkDir } from './overlay.ts';
 import type { Prefetch, PrefetchRequest, PrefetchStatus } from './prefetch.ts';
+import { encodeState, type HeldMountState, stateOf } from './takeover/held-state.ts';
+import type { HeldMount, MountKeeper } from './takeover/keeper.ts';
 import { unmount } from './unmount.ts';
-
-/** A mount as it was asked for. Paths are absolute. */
-export interface MountRequest {
-  /** Path of a flist file, or its http(s) URL. */
-  readonly source: string;
-  readonly mountPoint: string;
-  /** Store URLs, asked after the flist's own routes. */
-  readonly stores: readonly string[];
-  readonly deadlineMs: number;
-  readonly openMode: OpenMode;
-  readonly driver: 'native' | 'fuse-native';
-  /** `auto` is the kernel tier where it can be had. */
-  readonly tier: 'fuse' | 'kernel' | 'auto';
-  readonly allowOther: boolean;
-  /** Answer `user.g8ufs.*` even where the image has no xattrs and nobody would have to be asked. */
-  readonly magicXattrs?: boolean;
-  /** Raw public keys in Base64, one of which must have signed the image; absent: none has to. */
-  readonly requireSignature?: readonly string[];
-  /** Read-write with overlayfs on top; absent for a read-only mount. */
-  readonly upper?: string;
-  /** Work folder of that overlay; default the upper folder's name with `.work`, removed at the end. */
-  readonly work?: string;
-  /** What to fetch before it is asked for; absent: nothing. */
-  readonly prefetch?: PrefetchRequest;
-  /** File to write a start profile to when the mount ends. */
-  readonly record?: string;
-}
-
-/** A mount as it is. */
-export interface MountRecord {
-  readonly mountPoint: string;
-  readonly source: string;
-  /** Digest of the packed flist in hex. */
-  readonly image: string;
-  readonly driver: ExplainedSession['driver'];
-  readonly tier: ExplainedSession['tier'];
-  /** Why `auto` did not take the kernel tier. */
-  readonly fallback: string | null;
-  readonly passthrough: boolean;
-  readonly upper: string | null;
-  /** ISO 8601. */
-  readonly since: string;
-  readonly stats: Readonly<Record<string, number>>;
-  readonly prefetch: PrefetchStatus | null;
-  /** Where the start profile goes that is being recorded. */
-  readonly record: string | null;
-}
 
 /** What the table needs from the daemon to make a mount. */
 export interface MountTableOptions extends MountMakers {
@@ -84,33 +39,13 @@ export interface MountTableOptions extends MountMakers {
   readonly preparePrefetch?: (request: MountRequest, prefetch: PrefetchRequest) => StartPrefetch;
   /** Called before a mount is taken away; what it returns is called when that has succeeded. */
   readonly onUnmount?: (mount: ServedMount) => () => void;
+  /** Holds the mounts beyond this process; absent: they end with it. */
+  readonly keeper?: MountKeeper | undefined;
   /** Called when the last mount is gone. */
   readonly onEmpty: () => void;
 }
 
 export type StartPrefetch = (image: Image, store: ChunkStore, misses: MissLog) => Prefetch;
-
-/** A mount as whoever explains it sees it. */
-export interface ServedMount {
-  readonly request: MountRequest;
-  readonly image: Image;
-  readonly session: ExplainedSession;
-  readonly store: ChunkStore;
-  readonly since: Date;
-  readonly prefetch: Prefetch | undefined;
-  /** Why the kernel tier was not taken although it was preferred. */
-  readonly fallback: string | undefined;
-}
-
-interface Mounted extends ServedMount, MadeMount {
-  /** Settles when the kernel has let go: after a lazy unmount that is when the last file is closed. */
-  readonly ended: Promise<void>;
-  closing: Promise<void> | undefined;
-  /** The start profile is written. */
-  recorded: Promise<void> | undefined;
-  /** What it used is closed as well. */
-  finished: Promise<void> | undefined;
-}
 
 /** How often mounts are looked for whose end nobody tells us. */
 const SWEEP_INTERVAL_MS = 5_000;
@@ -208,7 +143,7 @@ export class MountTable {
       this.#options.log.info({ mountPoint, source }, 'mounted');
     } finally {
       this.#reserved.delete(mountPoint);
-      this.#checkEmpty();
+      this.checkEmpty();
     }
     return recordOf(this.#find(mountPoint));
   }
@@ -223,36 +158,93 @@ export class MountTable {
     image: Image,
     startPrefetch: StartPrefetch | undefined,
   ): Promise<void> {
+    this.#options.keeper?.warmUp();
     const store = this.#options.openStore(request, image);
     const lower = join(this.#options.lowerDir, String(this.#nextLower++));
-    // The kernel may let go of the mount before it is entered.
-    let mounted: Mounted | undefined;
-    let isOver = false;
-    let onEnd: () => void = () => {};
-    const ended = new Promise<void>((resolve) => {
-      onEnd = () => {
-        isOver = true;
-        resolve();
-        if (mounted !== undefined) this.#ended(mounted);
-      };
-    });
+    const end = new End();
     try {
-      const made = await makeMount(this.#options, { request, image, store, lower, onEnd });
+      const order = { request, image, store, lower, onEnd: end.come };
+      const made = await makeMount(this.#options, order);
       const since = new Date();
-      const life = { since, ended, closing: undefined, recorded: undefined, finished: undefined };
+      const held = await this.#hold(request, image, made, since);
       const prefetch = startPrefetch?.(image, store, made.session.misses);
-      mounted = { request, image, store, prefetch, ...made, ...life };
-      this.#mounts.set(request.mountPoint, mounted);
-      if (isOver) this.#ended(mounted);
-      this.#options.onMounted?.(store);
+      const mounted = { request, image, store, prefetch, ...made, held, ...lifeOf(end, since) };
+      this.#enter(mounted, end);
     } catch (error) {
-      await store
-        .close()
-        .catch((failure: unknown) =>
-          this.#options.log.error({ err: failure }, 'clean-up of a failed mount failed'),
-        );
+      await this.#closeUnused(store);
       throw error;
     }
+  }
+
+  #enter(mounted: Mounted, end: End): void {
+    this.#mounts.set(mounted.request.mountPoint, mounted);
+    // The kernel may have let go of it already.
+    end.onCome(() => this.#ended(mounted));
+    this.#options.onMounted?.(mounted.store);
+  }
+
+  async #closeUnused(store: ChunkStore): Promise<void> {
+    await store
+      .close()
+      .catch((failure: unknown) =>
+        this.#options.log.error({ err: failure }, 'clean-up of a failed mount failed'),
+      );
+  }
+
+  async #hold(
+    request: MountRequest,
+    image: Image,
+    made: MadeMount,
+    since: Date,
+  ): Promise<HeldMount | undefined> {
+    const { keeper } = this.#options;
+    const { session } = made;
+    if (keeper === undefined) return undefined;
+    if (session.tier === 'fuse' && session.connection === undefined) return undefined;
+    return await keeper.hold(encodeState(stateOf(request, image, made, since)), session.connection);
+  }
+
+  /**
+   * Goes on with a mount of a predecessor, from what is on this machine.
+   *
+   * @param text the state as it is held
+   * @throws ERR_NO_INPUT when its index is gone; ERR_MOUNT, ERR_FLIST_FORMAT
+   */
+  async restore(id: number, state: HeldMountState, text: string): Promise<void> {
+    const { keeper, images, openStore, preparePrefetch } = this.#options;
+    const { request, lower, fallback } = state;
+    if (keeper === undefined) throw new G8Error('ERR_INTERNAL', 'Restored without a keeper');
+    const image = await images.reopen(state.image);
+    const store = openStore(request, image);
+    const end = new End();
+    try {
+      const order = { request, image, store, onEnd: end.come };
+      const session =
+        state.tier === 'fuse'
+          ? await adoptMount(this.#options, order, { id, lower })
+          : await this.#options.adoptKernel(order);
+      const held = keeper.adopted(id, text, session.connection);
+      const prefetch = request.prefetch && preparePrefetch?.(request, request.prefetch);
+      const mounted: Mounted = {
+        ...{ request, image, store, session, lower, fallback, held },
+        prefetch: prefetch?.(image, store, session.misses),
+        ...lifeOf(end, new Date(state.since)),
+      };
+      this.#nextLower = Math.max(this.#nextLower, Number(basename(lower ?? '0')) + 1);
+      if (isMounted(mounted)) this.#enter(mounted, end);
+      // Detached while files were open: served until these are closed.
+      else this.#letGo(mounted);
+    } catch (error) {
+      await this.#closeUnused(store);
+      throw error;
+    }
+  }
+
+  /** Refuses new mounts and waits for those that are being made. */
+  async freeze(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#sweeper);
+    await Promise.allSettled(this.#reserved.values());
   }
 
   /**
@@ -292,10 +284,8 @@ export class MountTable {
 
   /** Unmounts everything, busy or not, and refuses new mounts: the daemon is going away. */
   async close(): Promise<void> {
-    this.#closed = true;
-    clearInterval(this.#sweeper);
     // A mount being made fails by itself or can be unmounted when it is there.
-    await Promise.allSettled(this.#reserved.values());
+    await this.freeze();
     const results = await Promise.allSettled(
       [...this.#mounts.keys()].map((mountPoint) => this.unmount(mountPoint, true)),
     );
@@ -342,6 +332,12 @@ export class MountTable {
     this.#mounts.delete(mountPoint);
     onGone?.();
     this.#options.log.info({ mountPoint }, 'unmounted');
+    this.#letGo(mounted);
+  }
+
+  /** Closes what a mount used when the kernel has let go of it. */
+  #letGo(mounted: Mounted): void {
+    const { mountPoint } = mounted.request;
     this.#releasing++;
     mounted.recorded = this.#record(mounted);
     // Whoever unmounts is told; nobody may be there to be told.
@@ -366,6 +362,7 @@ export class MountTable {
     const { upper, work } = mounted.request;
     try {
       await mounted.ended;
+      await mounted.held?.drop();
       await mounted.prefetch?.close();
       await mounted.recorded?.catch(() => {});
       await mounted.store.close();
@@ -374,44 +371,27 @@ export class MountTable {
       if (upper !== undefined && work === undefined) await removeWorkDir(upper);
     } finally {
       this.#releasing--;
-      this.#checkEmpty();
+      this.checkEmpty();
     }
   }
 
   /** Nobody tells us when an overlay, or a mount of the second driver, is unmounted by others. */
   #sweep(): void {
     const untold = [...this.#mounts.values()].filter(
-      (mounted) => mounted.lower !== undefined || mounted.session.driver === 'fuse-native',
+      ({ lower, session }) =>
+        lower !== undefined || session.driver === 'fuse-native' || session.isThere !== undefined,
     );
     if (untold.length === 0) return;
     const entries = readMountinfo();
     for (const mounted of untold) {
       const top = findMount(mounted.request.mountPoint, entries);
       const isThere = mounted.lower === undefined ? top?.type === 'fuse' : top?.type === 'overlay';
-      if (!isThere) this.#ended(mounted);
+      if (!(mounted.session.isThere?.() ?? isThere)) this.#ended(mounted);
     }
   }
 
-  #checkEmpty(): void {
+  /** Tells `onEmpty` if so. */
+  checkEmpty(): void {
     if (this.isEmpty) this.#options.onEmpty();
   }
-}
-
-/** What `list` tells of a mount. */
-export function recordOf(mount: ServedMount): MountRecord {
-  const { request, image, session, since, prefetch, fallback } = mount;
-  return {
-    mountPoint: request.mountPoint,
-    source: shownSource(request.source),
-    image: image.digest,
-    driver: session.driver,
-    tier: session.tier,
-    fallback: fallback ?? null,
-    passthrough: session.passthrough,
-    upper: request.upper ?? null,
-    since: since.toISOString(),
-    stats: session.stats(),
-    prefetch: prefetch?.status() ?? null,
-    record: request.record ?? null,
-  };
 }

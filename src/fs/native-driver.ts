@@ -1,6 +1,6 @@
 /** The native driver behind the common interface: all but misses is served in C++. */
 
-import type { Need, SessionBinding } from '../native/addon.ts';
+import type { Need, SessionBinding, SessionOptions } from '../native/addon.ts';
 import type { DemandSource } from './demand.ts';
 import type { DriverOptions, DriverSession } from './driver.ts';
 
@@ -19,6 +19,23 @@ export interface NativeDriverOptions extends DriverOptions {
   readonly source: string;
 }
 
+/** What the addon is told of a mount. */
+export function nativeOptions(options: NativeDriverOptions): SessionOptions {
+  const { shownAt: _, ...rest } = options;
+  return {
+    ...rest,
+    workers: WORKERS,
+    readaheadBytes: READAHEAD_BYTES,
+    wholeBlocksMax: WHOLE_BLOCKS_MAX,
+  };
+}
+
+/** The addon, or something in front of it. */
+export type NativeCalls = Pick<
+  SessionBinding,
+  'openSession' | 'closeSession' | 'sessionStats' | 'sessionOpens'
+>;
+
 /**
  * Mounts with the addon.
  *
@@ -26,29 +43,14 @@ export interface NativeDriverOptions extends DriverOptions {
  * @throws ERR_NO_FUSE, ERR_MOUNT, ERR_FLIST_FORMAT, ERR_PERMISSION
  */
 export async function openNativeDriver(
-  addon: SessionBinding,
+  addon: NativeCalls,
   options: NativeDriverOptions,
   demand: DemandSource,
   answer: (source: DemandSource, need: Need) => Promise<void>,
   onEnd: () => void,
 ): Promise<DriverSession> {
-  const { recordTouches } = options;
   const { session, info, touches } = await addon.openSession(
-    {
-      mountPoint: options.mountPoint,
-      indexDir: options.indexDir,
-      filesDir: options.filesDir,
-      source: options.source,
-      allowOther: options.allowOther,
-      openMode: options.openMode,
-      workers: WORKERS,
-      deadlineMs: options.deadlineMs,
-      readaheadBytes: READAHEAD_BYTES,
-      wholeBlocksMax: WHOLE_BLOCKS_MAX,
-      recordTouches,
-      partialDir: options.partialDir,
-      magicXattrs: options.magicXattrs,
-    },
+    nativeOptions(options),
     (need) => void answer(demand, need),
     onEnd,
   );
@@ -57,6 +59,8 @@ export async function openNativeDriver(
     driver: 'native',
     tier: 'fuse',
     passthrough: info.passthrough,
+    device: info.device,
+    ...(info.kept ? { connection: session } : {}),
     stats: () => {
       const { requests, ...counters } = addon.sessionStats(session);
       const total = Object.values(requests).reduce((sum, count) => sum + count, 0);

@@ -8,15 +8,18 @@ import type { ChunkStore } from '../store/store.ts';
 import type { Demand, DemandSource } from './demand.ts';
 import type { DriverOptions, DriverSession, ExplainedSession } from './driver.ts';
 import { MissLog } from './miss-log.ts';
-import type { MountRequest } from './mounts.ts';
-import { openNativeDriver } from './native-driver.ts';
+import type { MountRequest } from './mount-record.ts';
+import { type NativeCalls, openNativeDriver } from './native-driver.ts';
 import { PathNames } from './path-names.ts';
+import type { EarlySessions } from './takeover/early-sessions.ts';
 
 export interface OpenDriverOptions extends DriverOptions {
   readonly cache: ContentCache;
   readonly demand: Demand;
   readonly store: ChunkStore;
   readonly onEnd: () => void;
+  /** Connections that are served already; see `EarlySessions`. */
+  readonly early?: EarlySessions | undefined;
 }
 
 /** @throws ERR_CONFIG when the driver is not installed, and whatever the driver throws */
@@ -24,7 +27,7 @@ export async function openDriver(
   driver: MountRequest['driver'],
   options: OpenDriverOptions,
 ): Promise<ExplainedSession> {
-  const { cache, demand, store, onEnd, ...rest } = options;
+  const { cache, demand, store, onEnd, early, ...rest } = options;
   const names = new PathNames(options.indexDir);
   const files: FileSource[] = [];
   const openFile = (name: string): FileSource => {
@@ -51,7 +54,8 @@ export async function openDriver(
       closeFiles();
       onEnd();
     };
-    const session = await start(driver, rest, source, cache, demand, ended);
+    const native: NativeCalls = early?.calls ?? addon();
+    const session = await start(driver, rest, source, cache, demand, ended, native);
     return { ...session, contents: source.contents, misses: source.misses };
   } catch (error) {
     closeFiles();
@@ -66,6 +70,7 @@ async function start(
   cache: ContentCache,
   demand: Demand,
   onEnd: () => void,
+  calls: NativeCalls,
 ): Promise<DriverSession> {
   if (driver === 'fuse-native') {
     const { openFuseNativeDriver } = await import('./fuse-native-driver.ts');
@@ -81,5 +86,5 @@ async function start(
   }
   const answer = demand.answer.bind(demand);
   const native = { ...options, filesDir: cache.layout.files, partialDir: cache.layout.partial };
-  return openNativeDriver(addon(), native, source, answer, onEnd);
+  return openNativeDriver(calls, native, source, answer, onEnd);
 }

@@ -11,19 +11,43 @@ export interface DaemonRecord {
   readonly pid: number;
   readonly cacheDir: string;
   readonly socket: string;
+  /** Process id of its keeper, which starts a successor when it dies. */
+  readonly keeper?: number;
 }
 
-/** Registers this process; the returned function takes the record away again. */
+/**
+ * Registers this process, in place of a predecessor on the same cache, whose keeper is known from it; the
+ * returned function takes the record away again.
+ */
 export async function register(dir: string, record: DaemonRecord): Promise<() => Promise<void>> {
   await makeFolder(dir, { mode: 0o700 });
   const path = join(dir, `${record.pid}.json`);
-  await writeFile(`${path}.tmp`, JSON.stringify(record), { mode: 0o600 });
+  const before = (await readRecords(dir)).filter(({ cacheDir }) => cacheDir === record.cacheDir);
+  const keeper = record.keeper ?? before.find((known) => known.keeper !== undefined)?.keeper;
+  const text = JSON.stringify({ ...record, ...(keeper === undefined ? {} : { keeper }) });
+  await writeFile(`${path}.tmp`, text, { mode: 0o600 });
   await rename(`${path}.tmp`, path);
+  for (const { pid } of before) {
+    if (pid !== record.pid) await rm(join(dir, `${pid}.json`), { force: true });
+  }
   return () => rm(path, { force: true });
 }
 
-/** Records of the daemons that are alive. */
+/** Records of the daemons that are alive, or whose keeper is. */
 export async function listDaemons(dir: string): Promise<DaemonRecord[]> {
+  const records: DaemonRecord[] = [];
+  for (const record of await readRecords(dir)) {
+    if (isAlive(record.pid) || (record.keeper !== undefined && isAlive(record.keeper))) {
+      records.push(record);
+    } else {
+      await rm(join(dir, `${record.pid}.json`), { force: true });
+    }
+  }
+  return records;
+}
+
+/** All records that can be read; others are removed. */
+async function readRecords(dir: string): Promise<DaemonRecord[]> {
   const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw error;
@@ -31,7 +55,7 @@ export async function listDaemons(dir: string): Promise<DaemonRecord[]> {
   const records: DaemonRecord[] = [];
   for (const name of names.filter((candidate) => /^\d+\.json$/.test(candidate))) {
     const record = await readRecord(join(dir, name));
-    if (record !== undefined && isAlive(record.pid)) records.push(record);
+    if (record !== undefined) records.push(record);
     else await rm(join(dir, name), { force: true });
   }
   return records.sort((a, b) => a.pid - b.pid);
@@ -50,15 +74,19 @@ async function readRecord(path: string): Promise<DaemonRecord | undefined> {
   } catch {
     return undefined;
   }
-  const { pid, cacheDir, socket } = value ?? {};
+  const { pid, cacheDir, socket, keeper } = value ?? {};
   if (typeof pid !== 'number' || typeof cacheDir !== 'string' || typeof socket !== 'string') {
     return undefined;
   }
   // Numbers below 1 name groups of processes, which are always alive.
-  return basename(path) === `${pid}.json` && pid > 0 ? { pid, cacheDir, socket } : undefined;
+  const hasKeeper = typeof keeper === 'number' && keeper > 0;
+  return basename(path) === `${pid}.json` && pid > 0
+    ? { pid, cacheDir, socket, ...(hasKeeper ? { keeper } : {}) }
+    : undefined;
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is a process of this number; not whether it is the same one. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

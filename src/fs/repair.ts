@@ -3,7 +3,7 @@ import { fromHex } from '../base/bytes.ts';
 import { isG8Error } from '../base/errors.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import { contentRef } from './demand.ts';
-import type { ServedMount } from './mounts.ts';
+import type { ServedMount } from './mount-record.ts';
 
 /**
  * @param keys digests of the contents, in hex

@@ -1,7 +1,7 @@
 /** Checks the parameters of control requests: what arrives on the socket is input like any other. */
 import { isAbsolute } from 'node:path';
 import { G8Error } from '../base/errors.ts';
-import type { MountRequest } from './mounts.ts';
+import type { MountRequest } from './mount-record.ts';
 import type { PrefetchRequest } from './prefetch.ts';
 
 /** Deadlines a mount accepts: below, no network answers; above, a reader might as well hang. */

@@ -41,18 +41,22 @@ export async function unmount(mountPoint: string, lazy: boolean): Promise<void> 
  * Detaches everything at or below a folder of ours, and overlays elsewhere whose lower layer is there:
  * after a daemon's death none of them can ever answer again.
  *
+ * @param kept mount points that a keeper has held for us: these are left alone, and so is what is on top
  * @returns the mount points that were detached, in the order it was done
  */
-export async function detachLeftovers(folder: string): Promise<string[]> {
+export async function detachLeftovers(
+  folder: string,
+  kept: ReadonlySet<string> = new Set(),
+): Promise<string[]> {
   const inside = (path: string): boolean => path === folder || path.startsWith(`${folder}/`);
   const detached: string[] = [];
   for (const entry of readMountinfo().reverse()) {
-    const overOurs =
-      entry.type === 'overlay' &&
-      entry.superOptions
-        .split(',')
-        .some((option) => option.startsWith(LOWER) && inside(option.slice(LOWER.length)));
-    if (!inside(entry.mountPoint) && !overOurs) continue;
+    const lower =
+      entry.type === 'overlay'
+        ? entry.superOptions.split(',').find((option) => option.startsWith(LOWER))
+        : undefined;
+    const place = lower?.slice(LOWER.length) ?? entry.mountPoint;
+    if (!inside(place) || kept.has(place)) continue;
     await unmount(entry.mountPoint, true);
     detached.push(entry.mountPoint);
   }

@@ -430,6 +430,16 @@ export interface SessionOptions {
    * the image has xattrs; elsewhere the kernel is told that there are none and never asks again.
    */
   readonly magicXattrs?: 'off' | 'auto' | 'on';
+  /** The mount shall outlive this process; see {@link KeeperBinding.keeperHold}. */
+  readonly keep?: boolean;
+  /**
+   * Goes on with a mount of {@link KeeperBinding.keeperConnect} instead of making one. `mountPoint`,
+   * `source`, `allowOther`, `openMode` and `readaheadBytes` are what they were; nothing is unmounted when
+   * it fails.
+   */
+  readonly adopt?: number;
+  /** With {@link adopt}: nothing is served before {@link SessionBinding.resumeSession}. */
+  readonly paused?: boolean;
 }
 
 export interface SessionStats {
@@ -464,6 +474,8 @@ export interface SessionInfo {
   readonly maxReadBytes: number;
   /** Minor device number of the mount: names it under /sys/fs/fuse/connections. */
   readonly device: number;
+  /** It was opened with {@link SessionOptions.keep}, and the kernel can send requests again (Linux 6.9). */
+  readonly kept: boolean;
 }
 
 export interface OpenedSession {
@@ -493,6 +505,8 @@ export interface SessionBinding {
     onNeed: (need: Need) => void,
     onEnd: () => void,
   ): Promise<OpenedSession>;
+  /** Begins to serve a session that was adopted paused. Once. @throws ERR_MOUNT when it has ended */
+  resumeSession(session: number): Promise<void>;
   /**
    * Unmounts. Resolves when all threads are joined, or, for a busy mount and `lazy`, when it is
    * detached: files that are open are then served until they are closed, and `onEnd` follows.
@@ -617,6 +631,54 @@ export interface PeerBinding {
   peerUser(fd: number): number;
 }
 
+/** What a keeper has of a mount whose daemon is gone. */
+export interface HeldEntry {
+  readonly id: number;
+  /** How often a daemon has begun to restore it since that last succeeded. */
+  readonly attempts: number;
+  /** The connection to the kernel is there: `openSession` can adopt it. */
+  readonly hasDevice: boolean;
+  /** What was handed over as `state`. */
+  readonly state: string;
+}
+
+/**
+ * The keeper of this process's mounts (`g8ufs-keeper`): a small process that holds what they need to outlive
+ * the daemon, and starts its successor. Calls take microseconds, and 5 s when the keeper hangs.
+ */
+export interface KeeperBinding {
+  /**
+   * Connects to the keeper that listens at a path, as the only daemon it has.
+   *
+   * @returns what it holds; `undefined` when no keeper listens there
+   * @throws ERR_CACHE_LOCKED while another daemon is connected; ERR_PERMISSION, ERR_IO
+   */
+  keeperConnect(path: string): Promise<HeldEntry[] | undefined>;
+  /**
+   * Lets the keeper hold a mount from now on, or takes over another state.
+   *
+   * @param state without NUL, 2 MiB at most; it never reaches a disk
+   * @param session its connection; absent: the state alone
+   * @throws ERR_MOUNT when the session is not kept; ERR_IO when the keeper is gone
+   */
+  keeperHold(id: number, state: string, session?: number): Promise<void>;
+  /** Lets go of a mount's connection, which ends unless this process has it, and keeps the state. */
+  keeperGiveUp(id: number, state: string): Promise<void>;
+  /**
+   * `drop`: nothing of the mount is held any more. `restoring`, `restored`: see {@link HeldEntry.attempts}.
+   * `ready`: all that could be restored is. `goodbye`: lets go of everything. `handover`: another daemon comes
+   * when this process has ended.
+   *
+   * @throws ERR_IO when the keeper is gone
+   */
+  keeperTell(
+    what: 'drop' | 'restoring' | 'restored' | 'ready' | 'goodbye' | 'handover',
+    id?: number,
+  ): Promise<void>;
+  /** How a successor is started: its program (an absolute path) and arguments, and `NAME=value` texts. */
+  keeperSuccessor(argv: readonly string[], environment: readonly string[]): Promise<void>;
+}
+
 export interface Addon
   extends CodecBinding,
     ScanBinding,
@@ -625,7 +687,8 @@ export interface Addon
     PeerBinding,
     RestoreBinding,
     StreamBinding,
-    SessionBinding {
+    SessionBinding,
+    KeeperBinding {
   /** The closed list of error codes the addon can raise; equals the keys of `CODES`. */
   readonly errorCodes: readonly string[];
   /** Hands over the error class. Called once by the loader. */

@@ -89,7 +89,7 @@ test('the death of the mount daemon ends the containers on its mounts', async (c
   const containers = await world.open({ adopt: true });
   const image = await world.image();
   const container = await containers.create({ arguments: world.arguments(image) });
-  await world.mounts.killDaemon();
+  await world.mounts.killKeeperAndDaemon();
   assert.equal(await container.gone, 'root-lost');
   assert.deepEqual(world.leftovers(), NOTHING);
   // And goes on with a new one.

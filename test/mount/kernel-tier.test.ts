@@ -8,8 +8,8 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync 
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { MountRecord } from '../../src/fs/mount-record.ts';
 import { readMountinfo } from '../../src/fs/mountinfo.ts';
-import type { MountRecord } from '../../src/fs/mounts.ts';
 import { differences, MountWorld, processGone, run } from '../support/mount-world.ts';
 
 const TORTURE = fileURLToPath(new URL('../../../../test/support/torture-tree.sh', import.meta.url));
@@ -199,7 +199,7 @@ test('kernel tier leaves names and complete contents when the daemon dies', asyn
   readFileSync(join(filling, 'local'));
   const mnt = await world.mount(flist, ...KERNEL);
   const elsewhere = await world.mount(flist, ...KERNEL);
-  await world.killDaemon();
+  await world.killKeeperAndDaemon();
 
   const listed = await run('find', mnt, '-type', 'f', '-printf', '%s %P\n');
   assert.equal(
@@ -233,7 +233,7 @@ test('kernel tier is unmounted without its daemon', async (context) => {
   await world.startHub();
   const flist = await world.create(world.path('source'));
   const mnt = await world.mount(flist, ...KERNEL);
-  await world.killDaemon();
+  await world.killKeeperAndDaemon();
   await world.unmount(mnt);
   assert.deepEqual(mountsBelow(mnt), []);
   // A daemon that starts clears the rest away.

@@ -5,7 +5,7 @@ import { PLAIN_NETWORK } from '../../src/core/container/container-network.ts';
 import { Runtime } from '../../src/core/container/runtime.ts';
 import { CoreDaemon } from '../../src/core/daemon.ts';
 import { createLogger } from '../../src/fs/log.ts';
-import { findGuestProgram } from '../../src/native/guest-program.ts';
+import { findGuestProgram } from '../../src/native/programs.ts';
 
 const [redisUrl, stateDir, cacheDir, store, cgroupParent] = process.argv.slice(2) as [
   string,

@@ -9,7 +9,7 @@ import { NodeNetwork } from '../../src/core/container/node-network.ts';
 import { CoreDaemon } from '../../src/core/daemon.ts';
 import type { Network } from '../../src/core/network/network.ts';
 import { createLogger } from '../../src/fs/log.ts';
-import { findGuestProgram } from '../../src/native/guest-program.ts';
+import { findGuestProgram } from '../../src/native/programs.ts';
 import { ContainerWorld } from './container-world.ts';
 import { RawCoreClient } from './raw-core-client.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';

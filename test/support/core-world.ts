@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CoreDaemon, type CoreDaemonOptions } from '../../src/core/daemon.ts';
 import { createLogger } from '../../src/fs/log.ts';
-import { findGuestProgram } from '../../src/native/guest-program.ts';
+import { findGuestProgram } from '../../src/native/programs.ts';
 import { RawCoreClient } from './raw-core-client.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
 

@@ -11,7 +11,7 @@ import { JobSlots } from '../../src/core/job/slots.ts';
 import { NO_USAGE } from '../../src/core/job/usage.ts';
 import { parseCommand } from '../../src/core/transport/command.ts';
 import type { Result } from '../../src/core/transport/result.ts';
-import { findGuestProgram } from '../../src/native/guest-program.ts';
+import { findGuestProgram } from '../../src/native/programs.ts';
 import { RecordingSink } from './recording-sink.ts';
 
 export interface HostJobs {

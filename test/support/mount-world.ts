@@ -4,16 +4,19 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { readMountinfo } from '../../src/fs/mountinfo.ts';
+import { keeperSocket } from '../../src/fs/takeover/early-sessions.ts';
 import { type CliResult, runChild, runCli, startCli } from './run-cli.ts';
 
 const execute = promisify(execFile);
 /** No child of a test may outlive this. */
 const CHILD_TIMEOUT_MS = 240_000;
+/** Far longer than a daemon takes to follow another one. */
+const SUCCESSOR_TIMEOUT_MS = 30_000;
 
 export interface Run {
   readonly code: number;
@@ -92,6 +95,15 @@ export class MountWorld {
     return this.hubUrl;
   }
 
+  /** The hub answers nobody, and those that ask wait. */
+  pauseHub(): void {
+    this.#hub?.kill('SIGSTOP');
+  }
+
+  resumeHub(): void {
+    this.#hub?.kill('SIGCONT');
+  }
+
   async stopHub(): Promise<void> {
     await endChild(this.#hub, 'SIGTERM');
     this.#hub = undefined;
@@ -120,11 +132,62 @@ export class MountWorld {
     return Number(readFileSync(join(this.cache, 'lock'), 'utf8'));
   }
 
-  /** SIGKILL to the daemon; resolves when it is gone. */
+  /** Process id of the daemon, which may be the successor of one that was just killed. */
+  async daemonUp(): Promise<number> {
+    const deadline = performance.now() + SUCCESSOR_TIMEOUT_MS;
+    for (;;) {
+      const pid = this.#daemonAlive();
+      if (pid !== undefined) return pid;
+      if (performance.now() > deadline) throw new Error('No daemon comes');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** SIGKILL to the daemon; resolves when it is gone. Its keeper starts a successor. */
   async killDaemon(): Promise<void> {
-    const pid = this.daemonPid();
+    const pid = await this.daemonUp();
     process.kill(pid, 'SIGKILL');
     await processGone(pid);
+  }
+
+  /** SIGKILL to the daemon and its keeper: the mounts are dead. */
+  async killKeeperAndDaemon(): Promise<void> {
+    await this.#killKeeper();
+    await this.killDaemon();
+  }
+
+  /** Process ids of the keepers of this world's cache. */
+  keeperPids(): number[] {
+    return readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => {
+        if (!Number.isInteger(pid)) return false;
+        try {
+          const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+          return (
+            words[0]?.endsWith('g8ufs-keeper') === true && words[1] === keeperSocket(this.cache)
+          );
+        } catch {
+          // It has ended since.
+          return false;
+        }
+      });
+  }
+
+  async #killKeeper(): Promise<void> {
+    for (const pid of this.keeperPids()) {
+      process.kill(pid, 'SIGKILL');
+      await processGone(pid);
+    }
+  }
+
+  /** Resolves when there is such a file. */
+  async fileThere(path: string): Promise<void> {
+    const deadline = performance.now() + SUCCESSOR_TIMEOUT_MS;
+    while (!existsSync(path)) {
+      if (performance.now() > deadline) throw new Error(`${path} does not appear`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 
   async cacheStatus(): Promise<Record<string, number>> {
@@ -146,7 +209,9 @@ export class MountWorld {
 
   async #end(): Promise<void> {
     for (const child of this.#children) await endChild(child, 'SIGKILL');
-    // First: it takes its own mounts away as it ends, and nothing of that is to happen beside us.
+    // Before the daemon, or it would start another one.
+    await this.#killKeeper();
+    // It takes its own mounts away as it ends, and nothing of that is to happen beside us.
     const pid = this.#daemonAlive();
     if (pid !== undefined) {
       process.kill(pid, 'SIGKILL');

@@ -20,6 +20,7 @@ export function command(context: Context): Command {
     .option('--metrics <host:port>', 'loopback address to serve metrics at (default: nowhere)')
     .option('--slow-read <time>', 'log what a read waits for after this time (default: 5s)')
     .action((flags: Flags) => run(context, flags));
+  daemon.addCommand(upgradeCommand(context).copyInheritedSettings(daemon));
   return addHelpSections(daemon, {
     examples: [
       ['daemon --cache /var/cache/g8ufs', 'for a service manager; logs to stderr'],
@@ -37,6 +38,43 @@ export function command(context: Context): Command {
     ],
     failures: ['ERR_CACHE_LOCKED', 'ERR_PERMISSION', 'ERR_IO', 'ERR_CONFIG'],
   });
+}
+
+function upgradeCommand(context: Context): Command {
+  const upgrade = new Command('upgrade')
+    .description('replace the mount daemon of a cache by one of this version; its mounts live on')
+    .option('--cache <dir>', 'folder of the content cache')
+    .action((_flags: Flags, command: Command) => upgradeDaemon(context, command.optsWithGlobals()));
+  return addHelpSections(upgrade, {
+    examples: [['daemon upgrade', 'after a new version was installed']],
+    settings: ['cacheDir'],
+    failures: ['ERR_NO_INPUT', 'ERR_MOUNT', 'ERR_TIMEOUT'],
+  });
+}
+
+async function upgradeDaemon(context: Context, flags: Flags): Promise<void> {
+  const { G8Error } = await import('../../base/errors.ts');
+  const { loadConfig } = await import('../../config/config.ts');
+  const { connectDaemon, replaceDaemon } = await import('../../fs/client.ts');
+  const { daemonCommand } = await import('../early-daemon.ts');
+  const config = await loadConfig(context.env, { cacheDir: flags.cache });
+  const cacheDir = config.get('cacheDir');
+  const client = await connectDaemon(cacheDir);
+  if (client === undefined) throw new G8Error('ERR_NO_INPUT', `No daemon has the cache ${cacheDir}`);
+  interface About {
+    readonly pid: number;
+    readonly version: string;
+    readonly flags: readonly string[];
+  }
+  const before = await client.request<About>('about', {}).finally(() => client.close());
+  const pid = await replaceDaemon(daemonCommand(cacheDir, before.flags));
+  const { packageVersion } = await import('../version.ts');
+  if (context.json) {
+    const { printJson } = await import('../ui/json.ts');
+    await printJson(context, { pid, version: packageVersion(), before });
+  } else if (!context.quiet) {
+    context.stdout.write(`Daemon ${before.pid} is replaced by ${pid}, version ${packageVersion()}\n`);
+  }
 }
 
 async function run(context: Context, flags: Flags): Promise<void> {

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Config } from '../../config/config.ts';
-import type { MountRecord, MountRequest } from '../../fs/mounts.ts';
+import type { MountRecord, MountRequest } from '../../fs/mount-record.ts';
 import type { PrefetchMode, PrefetchStatus } from '../../fs/prefetch.ts';
 import type { Context } from '../context.ts';
 import { addHelpSections } from '../help.ts';

@@ -39,7 +39,7 @@ async function run(context: Context): Promise<void> {
       row.source,
       row.upper === null ? 'ro' : 'rw',
       row.tier,
-      row.passthrough && row.tier === 'fuse' ? `${row.driver}, passthrough` : row.driver,
+      stateOf(row),
       row.since,
     ]),
   );
@@ -49,4 +49,9 @@ async function run(context: Context): Promise<void> {
     const what = `is degraded (${row.degraded}): reads are served from memory`;
     context.stderr.write(`The cache ${cacheDir} ${what}. ${row.degradedBy ?? ''}\n`);
   }
+}
+
+function stateOf({ quarantine, passthrough, tier, driver }: Row): string {
+  if (quarantine !== null) return `not restored: ${quarantine.message}`;
+  return passthrough && tier === 'fuse' ? `${driver}, passthrough` : driver;
 }

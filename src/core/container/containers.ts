@@ -10,6 +10,7 @@ import { sleep } from '../../base/deadline.ts';
 import { G8Error, isG8Error } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
 import { connectDaemon } from '../../fs/client.ts';
+import type { MountRecord } from '../../fs/mount-record.ts';
 import { readMountinfo } from '../../fs/mountinfo.ts';
 import { removeEmptyGroup } from './cgroup.ts';
 import { Container, type EndReason } from './container.ts';
@@ -350,8 +351,12 @@ export class Containers {
     try {
       // The connection that is kept: its end tells the next time.
       const client = await mounts.connect();
-      const list = await client.request<{ mountPoint: string }[]>('list', {});
-      return new Set(list.map(({ mountPoint }) => mountPoint));
+      const list = await client.request<Pick<MountRecord, 'mountPoint' | 'quarantine'>[]>(
+        'list',
+        {},
+      );
+      const served = list.filter(({ quarantine }) => quarantine === null);
+      return new Set(served.map(({ mountPoint }) => mountPoint));
     } catch (error) {
       if (isG8Error(error, 'ERR_STORE_UNAVAILABLE')) return new Set();
       throw error;

@@ -8,8 +8,8 @@ import { promisify } from 'node:util';
 import { G8Error, isG8Error } from '../../base/errors.ts';
 import { connectOrStartDaemon, type DaemonCommand } from '../../fs/client.ts';
 import type { ControlClient } from '../../fs/control.ts';
+import type { MountRecord, MountRequest } from '../../fs/mount-record.ts';
 import { findMount, readMountinfo } from '../../fs/mountinfo.ts';
-import type { MountRecord, MountRequest } from '../../fs/mounts.ts';
 import { unmount } from '../../fs/unmount.ts';
 
 const execute = promisify(execFile);

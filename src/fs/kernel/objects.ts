@@ -8,12 +8,19 @@ import { G8Error } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
 import { ContentsReader } from '../../format/index/contents-reader.ts';
 import { type FileSource, openFileSource } from '../../image/file-source.ts';
-import type { SessionBinding } from '../../native/addon.ts';
+import type {
+  HeldEntry,
+  OpenedSession,
+  SessionBinding,
+  SessionOptions,
+} from '../../native/addon.ts';
 import type { ChunkStore } from '../../store/store.ts';
 import type { Demand, DemandSource } from '../demand.ts';
 import { deadlineWithin } from '../kernel-timeout.ts';
 import { MissLog } from '../miss-log.ts';
 import { PathNames, type Place } from '../path-names.ts';
+import { encodeState } from '../takeover/held-state.ts';
+import type { HeldMount, MountKeeper } from '../takeover/keeper.ts';
 
 /** As for mounts of one image, see native-driver.ts. */
 const WORKERS = 2;
@@ -30,6 +37,8 @@ export interface ObjectMountOptions {
   /** The cache's folder of complete content files. */
   readonly filesDir: string;
   readonly demand: Demand;
+  /** Holds the connection beyond this process; absent: it ends with it. */
+  readonly keeper?: MountKeeper | undefined;
 }
 
 export interface ObjectImage {
@@ -53,6 +62,9 @@ export class ObjectMount {
   readonly #images = new Map<number, DemandSource>();
   #opening: Promise<number> | undefined;
   #session: number | undefined;
+  #held: HeldMount | undefined;
+  /** It was taken over and waits for its images. */
+  #isPaused = false;
 
   constructor(options: ObjectMountOptions) {
     this.#options = options;
@@ -134,10 +146,41 @@ export class ObjectMount {
     return this.#opening;
   }
 
+  /**
+   * Goes on with the connection of a predecessor. It answers when {@link resume} is called: nobody may be told
+   * that a content is unknown whose image is still to be added.
+   *
+   * @throws ERR_MOUNT when it cannot be used
+   */
+  async adopt({ id, state }: HeldEntry): Promise<void> {
+    const { keeper } = this.#options;
+    this.#opening = this.#openSession({ adopt: id, paused: true }).then(({ session }) => session);
+    this.#session = await this.#opening;
+    this.#isPaused = true;
+    this.#held = keeper?.adopted(id, state, this.#session);
+  }
+
+  async resume(): Promise<void> {
+    if (!this.#isPaused || this.#session === undefined) return;
+    this.#isPaused = false;
+    await this.#options.addon.resumeSession(this.#session);
+  }
+
   async #mount(): Promise<number> {
-    const { addon, dir, filesDir, demand } = this.#options;
+    const { dir, keeper } = this.#options;
     await makeFolder(dir, { mode: 0o700 });
-    const { session } = await addon.openSession(
+    const { session, info } = await this.#openSession(keeper === undefined ? {} : { keep: true });
+    this.#session = session;
+    await this.#settleOpens();
+    if (info.kept) this.#held = await keeper?.hold(encodeState({ kind: 'objects' }), session);
+    return session;
+  }
+
+  async #openSession(
+    more: Pick<SessionOptions, 'keep' | 'adopt' | 'paused'>,
+  ): Promise<OpenedSession> {
+    const { addon, dir, filesDir, demand } = this.#options;
+    return await addon.openSession(
       {
         mountPoint: dir,
         filesDir,
@@ -149,6 +192,7 @@ export class ObjectMount {
         readaheadBytes: READAHEAD_BYTES,
         wholeBlocksMax: 0,
         recordTouches: false,
+        ...more,
       },
       (need) => {
         const source = this.#images.get(need.image ?? 0);
@@ -158,11 +202,10 @@ export class ObjectMount {
       () => {
         this.#opening = undefined;
         this.#session = undefined;
+        void this.#held?.drop();
+        this.#held = undefined;
       },
     );
-    this.#session = session;
-    await this.#settleOpens();
-    return session;
   }
 
   /**

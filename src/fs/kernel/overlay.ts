@@ -9,10 +9,10 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { toG8Error } from '../../base/errors.ts';
+import { G8Error, toG8Error } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
 import type { LayersBinding } from '../../native/addon.ts';
-import { findMount, type MountEntry } from '../mountinfo.ts';
+import { findMount, type MountEntry, readMountinfo } from '../mountinfo.ts';
 
 /** Folder of the object mount below a cache. */
 const OBJECTS = join('run', 'objects');
@@ -65,6 +65,30 @@ export async function mountKernelOverlay(
       // Gone already, or covered by a mount of somebody else.
       if (device === undefined || findMount(target)?.device !== device) return;
       await layers.unmountPath(target, closeOptions);
+    },
+  };
+}
+
+/**
+ * An overlay that a daemon before this one has mounted.
+ *
+ * @throws ERR_MOUNT when it is not there
+ */
+export function adoptKernelOverlay(
+  layers: LayersBinding,
+  target: string,
+  cacheDir: string,
+): KernelOverlay & { readonly isThere: () => boolean } {
+  const found = findMount(target);
+  if (found === undefined || overlayCache(found) !== cacheDir) {
+    throw new G8Error('ERR_MOUNT', `The overlay at ${target} is gone`);
+  }
+  const isThere = (): boolean => readMountinfo().some(({ device }) => device === found.device);
+  return {
+    isThere,
+    close: async (options) => {
+      if (findMount(target)?.device !== found.device) return;
+      await layers.unmountPath(target, options);
     },
   };
 }

@@ -4,17 +4,24 @@
  */
 import { join } from 'node:path';
 import { G8Error } from '../../base/errors.ts';
-import type { Addon } from '../../native/addon.ts';
+import type { Addon, HeldEntry } from '../../native/addon.ts';
 import type { ChunkStore } from '../../store/store.ts';
 import type { Demand } from '../demand.ts';
 import type { ExplainedSession } from '../driver.ts';
+import { sourceName } from '../driver-options.ts';
 import type { Image } from '../images.ts';
-import { sourceName } from '../make-mount.ts';
-import type { MountRequest } from '../mounts.ts';
+import type { MountOrder } from '../make-mount.ts';
+import type { MountRequest } from '../mount-record.ts';
 import { makeUpperFolders, workDir } from '../overlay.ts';
+import type { MountKeeper } from '../takeover/keeper.ts';
 import { kernelImagePath } from './image.ts';
-import { ObjectMount } from './objects.ts';
-import { mountKernelOverlay, objectsDir } from './overlay.ts';
+import { ObjectMount, type ObjectSource } from './objects.ts';
+import {
+  adoptKernelOverlay,
+  type KernelOverlay,
+  mountKernelOverlay,
+  objectsDir,
+} from './overlay.ts';
 import { probeKernel } from './probe.ts';
 
 export interface KernelTierOptions {
@@ -23,6 +30,7 @@ export interface KernelTierOptions {
   readonly filesDir: string;
   readonly addon: Addon;
   readonly demand: Demand;
+  readonly keeper?: MountKeeper | undefined;
 }
 
 export class KernelTier {
@@ -32,9 +40,10 @@ export class KernelTier {
   #nextMetadata = 1;
 
   constructor(options: KernelTierOptions) {
-    const { addon, cacheDir, filesDir, demand } = options;
+    const { addon, cacheDir, filesDir, demand, keeper } = options;
     this.#options = options;
-    this.#objects = new ObjectMount({ addon, dir: objectsDir(cacheDir), filesDir, demand });
+    const dir = objectsDir(cacheDir);
+    this.#objects = new ObjectMount({ addon, dir, filesDir, demand, keeper });
   }
 
   /**
@@ -76,22 +85,65 @@ export class KernelTier {
           onEnd();
         },
       });
-      return {
-        driver: 'native',
-        tier: 'kernel',
-        passthrough: true,
-        stats: () => this.#objects.stats(),
-        requests: () => this.#objects.requests(),
-        // What the kernel opens by itself nobody sees.
-        opens: () => [],
-        contents: objects.source.contents,
-        misses: objects.source.misses,
-        close: (options) => overlay.close(options),
-      };
+      return this.#session(objects, overlay);
     } catch (error) {
       objects.remove();
       throw error;
     }
+  }
+
+  #session({ source }: ObjectSource, overlay: KernelOverlay): ExplainedSession {
+    return {
+      driver: 'native',
+      tier: 'kernel',
+      passthrough: true,
+      stats: () => this.#objects.stats(),
+      requests: () => this.#objects.requests(),
+      // What the kernel opens by itself nobody sees.
+      opens: () => [],
+      contents: source.contents,
+      misses: source.misses,
+      close: (options) => overlay.close(options),
+    };
+  }
+
+  /** See `ObjectMount.adopt`. */
+  async adoptObjects(entry: HeldEntry): Promise<void> {
+    await this.#objects.adopt(entry);
+  }
+
+  /** All overlays of the predecessor are adopted: what they read through is answered again. */
+  async resumeObjects(): Promise<void> {
+    await this.#objects.resume();
+  }
+
+  /**
+   * Goes on with an overlay that a predecessor has mounted. The kernel tells its end to nobody any more: it is
+   * over when it is not in the table of mounts.
+   *
+   * @throws ERR_MOUNT when it is gone; ERR_FLIST_FORMAT
+   */
+  async adopt({
+    request,
+    image,
+    store,
+    onEnd,
+  }: Omit<MountOrder, 'lower'>): Promise<ExplainedSession> {
+    const { mountPoint, deadlineMs } = request;
+    const overlay = adoptKernelOverlay(this.#options.addon, mountPoint, this.#options.cacheDir);
+    const objects = await this.#objects.add({
+      ...{ mountPoint, indexDir: image.dir, store, deadlineMs },
+    });
+    const session = this.#session(objects, overlay);
+    return {
+      ...session,
+      isThere: overlay.isThere,
+      close: async (options) => {
+        await overlay.close(options);
+        objects.remove();
+        onEnd();
+      },
+    };
   }
 
   /** After all mounts were closed. Overlays that are still in use keep what is in the cache. */

@@ -8,7 +8,8 @@ import type { ContentsReader } from '../../../src/format/index/contents-reader.t
 import type { DriverOptions, ExplainedSession } from '../../../src/fs/driver.ts';
 import type { ImageStore } from '../../../src/fs/images.ts';
 import { MissLog } from '../../../src/fs/miss-log.ts';
-import { type MountRequest, MountTable } from '../../../src/fs/mounts.ts';
+import type { MountRequest } from '../../../src/fs/mount-record.ts';
+import { MountTable } from '../../../src/fs/mounts.ts';
 import type { ChunkStore } from '../../../src/store/store.ts';
 import { gate } from '../../support/gate.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -94,6 +95,7 @@ class World {
       },
       cacheDir: join(this.dir, 'cache'),
       openDriver: (_driver, options, _store, onEnd) => this.#openDriver(options, onEnd),
+      adoptKernel: async () => assert.fail('nothing is adopted'),
       openKernel: async ({ mountPoint }, _image, _store, onEnd) => {
         if (this.kernelError !== undefined) throw this.kernelError;
         const options = { mountPoint, shownAt: mountPoint } as DriverOptions;

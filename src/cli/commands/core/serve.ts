@@ -69,7 +69,7 @@ async function optionsOf(context: Context, flags: Flags): Promise<CoreDaemonOpti
   const { loadConfig } = await import('../../../config/config.ts');
   const { readExtensions } = await import('../../../core/settings.ts');
   const { createLogger } = await import('../../../fs/log.ts');
-  const { findGuestProgram } = await import('../../../native/guest-program.ts');
+  const { findGuestProgram } = await import('../../../native/programs.ts');
   const { containerSettings } = await import('../../core-containers.ts');
   const { packageVersion } = await import('../../version.ts');
   const config = await loadConfig(context.env, {

@@ -1,0 +1,113 @@
+// Keeper: holds what mounts need to live on when their daemon dies, and starts the daemon's successor.
+// One for each cache. It never reads from or writes to what it holds: it only keeps it open.
+//
+// Life: a daemon connects, hands over its mounts and says how its successor is started. When that
+// connection ends without a goodbye, mounts that were unmounted meanwhile are let go and the successor
+// is started: at once, then after growing delays. One that does not get as far as kReady counts as
+// failed; after kFailuresMax of those in a row nobody serves the mounts any more, and the keeper lets
+// go of them so that their users get errors instead of waiting. It ends when it holds nothing and no
+// daemon is connected.
+//
+// While a daemon is connected its devices are not looked at: poll(2) on one would be woken by every
+// request of its mount.
+//
+// Thread rule: one thread.
+#ifndef G8UFS_NATIVE_KEEPER_KEEPER_H_
+#define G8UFS_NATIVE_KEEPER_KEEPER_H_
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "keeper/message_socket.h"
+#include "keeper/protocol.h"
+
+namespace g8ufs::keeper {
+
+class Keeper {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // How processes are started, ended and waited for: the real ones, or a test's.
+  struct Processes {
+    std::function<int(const Launch&)> start;  // a process id, or -1
+    std::function<void(int)> kill;
+    std::function<std::vector<int>()> reap;  // those that have ended
+  };
+
+  static constexpr int kFailuresMax = 10;
+  static constexpr auto kFirstDelay = std::chrono::milliseconds(50);
+  static constexpr auto kDelayMax = std::chrono::seconds(5);
+  // Deaths of daemons that worked: so many in so long a time cost nothing, more wait.
+  static constexpr size_t kFreeDeaths = 20;
+  static constexpr auto kDeathsTime = std::chrono::seconds(10);
+  static constexpr auto kDeathsDelay = std::chrono::seconds(1);
+  // From its start to its hello; a machine that is busy takes seconds.
+  static constexpr auto kHelloTime = std::chrono::seconds(30);
+  // From a goodbye with kHandover, or from our own start, to the daemon's hello.
+  static constexpr auto kComingTime = std::chrono::seconds(10);
+  // How often connections that nobody serves are looked at.
+  static constexpr auto kLookPeriod = std::chrono::milliseconds(250);
+
+  Keeper(UniqueFd listener, Processes processes);
+
+  // Handles what there is, waiting at most `wait`; `signals` may be a descriptor that wakes it, or -1.
+  // False when it is over.
+  bool Step(std::chrono::milliseconds wait, int signals = -1);
+
+  size_t entry_count() const { return entries_.size(); }
+  bool has_daemon() const { return daemon_ != nullptr; }
+
+ private:
+  struct Entry {
+    uint64_t id = 0;
+    UniqueFd device;
+    UniqueFd table;
+    UniqueFd state;
+    uint32_t attempts = 0;
+    bool is_restoring = false;  // by the daemon that is connected
+  };
+  struct Connection {
+    UniqueFd socket;
+  };
+
+  std::chrono::milliseconds WaitTime(std::chrono::milliseconds wait) const;
+  void Accept();
+  // False when the connection is over.
+  bool Serve(Connection& connection);
+  Message Handle(Connection& connection, const Message& request, std::vector<UniqueFd>& fds,
+                 std::vector<int>* reply_fds);
+  int Hold(const Message& request, std::vector<UniqueFd>& fds);
+  int Take(const Message& request, Message* reply, std::vector<int>* reply_fds) const;
+  void OnDaemonGone();
+  void DropEnded();
+  void Reap();
+  void Fail();
+  void StartSuccessor();
+  Entry* Find(uint64_t id);
+
+  const UniqueFd listener_;
+  const Processes processes_;
+  std::list<Connection> connections_;
+  Connection* daemon_ = nullptr;
+  bool is_ready_ = false;  // the daemon, or the last one, got as far as that
+  bool hands_over_ = false;
+  bool is_over_ = false;
+  std::vector<Entry> entries_;
+  Launch launch_;
+  std::optional<int> child_;  // started, not heard of yet
+  int failures_ = 0;
+  std::deque<Clock::time_point> deaths_;
+  // When a successor is to be started, or the one that was started has had its time.
+  std::optional<Clock::time_point> due_;
+};
+
+}  // namespace g8ufs::keeper
+
+#endif  // G8UFS_NATIVE_KEEPER_KEEPER_H_

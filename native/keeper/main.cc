@@ -1,0 +1,93 @@
+// g8ufs-keeper SOCKET: holds the mounts of one cache while their daemon is away. Started by the daemon; says
+// `ready` on descriptor 3 when it listens. Its output is the daemon's log.
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "keeper/keeper.h"
+
+namespace {
+
+constexpr int kReadyFd = 3;
+// Nothing happens without being told; this only bounds the sleep.
+constexpr auto kSleep = std::chrono::hours(1);
+
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// In a session of its own, with our output.
+int Start(const g8ufs::keeper::Launch& launch) {
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+  pid_t process = -1;
+  const int error = ::posix_spawn(&process, launch.arguments[0].c_str(), nullptr, &attributes,
+                                  Pointers(launch.arguments).data(),
+                                  Pointers(launch.environment).data());
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) std::fprintf(stderr, "g8ufs-keeper: daemon: %s\n", std::strerror(error));
+  return error == 0 ? process : -1;
+}
+
+std::vector<int> Reap() {
+  std::vector<int> ended;
+  for (pid_t process = 0; (process = ::waitpid(-1, nullptr, WNOHANG)) > 0;) {
+    ended.push_back(process);
+  }
+  return ended;
+}
+
+// A descriptor that is readable when a child has ended. Whoever ends us means it: SIGTERM is not kept.
+int ChildSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  // The terminal of whoever mounted is none of ours.
+  ::signal(SIGHUP, SIG_IGN);
+  ::signal(SIGINT, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
+  return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: g8ufs-keeper SOCKET\n");
+    return 64;
+  }
+  const int signals = ChildSignals();
+  // Credentials of stores pass through here: nobody shall look, and none go to a core file.
+  ::prctl(PR_SET_DUMPABLE, 0);
+  g8ufs::UniqueFd listener;
+  if (const int error = g8ufs::keeper::Listen(argv[1], &listener); error != 0) {
+    std::fprintf(stderr, "g8ufs-keeper: %s: %s\n", argv[1], std::strerror(error));
+    return 74;
+  }
+  (void)!::write(kReadyFd, "ready\n", 6);
+  ::close(kReadyFd);
+  g8ufs::keeper::Keeper keeper(std::move(listener),
+                               {Start, [](int process) { ::kill(process, SIGKILL); }, Reap});
+  signalfd_siginfo info;
+  while (keeper.Step(std::chrono::duration_cast<std::chrono::milliseconds>(kSleep), signals)) {
+    while (::read(signals, &info, sizeof(info)) > 0) {
+    }
+  }
+  ::unlink(argv[1]);
+  return 0;
+}
