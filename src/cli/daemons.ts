@@ -6,6 +6,9 @@ import type { ControlClient } from '../fs/control.ts';
 import { type DaemonRecord, isAlive, listDaemons } from '../fs/registry.ts';
 import type { Context } from './context.ts';
 
+/** Daemons of one cache that may die one after the other while they are asked. */
+const ATTEMPTS_MAX = 5;
+
 interface ConnectedDaemon extends DaemonRecord {
   readonly client: ControlClient;
 }
@@ -21,17 +24,29 @@ export async function withDaemons(
 ): Promise<boolean> {
   const dir = registryDir(context.env, process.getuid?.() ?? 0);
   for (const listed of await listDaemons(dir)) {
+    if (await visitDaemon(dir, listed, visit)) return true;
+  }
+  return false;
+}
+
+/** One that dies while it is asked has a successor, which is asked again, or is gone with its mounts. */
+async function visitDaemon(
+  dir: string,
+  listed: DaemonRecord,
+  visit: (daemon: ConnectedDaemon) => Promise<boolean>,
+): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
     const client = await connectDaemon(listed.cacheDir);
-    // It ended since it was listed.
-    if (client === undefined) continue;
-    const record = isAlive(listed.pid) ? listed : await successorOf(dir, listed);
+    if (client === undefined) return false;
     try {
-      if (await visit({ ...record, client })) return true;
+      const record = isAlive(listed.pid) ? listed : await successorOf(dir, listed);
+      return await visit({ ...record, client });
+    } catch (error) {
+      if (!isG8Error(error, 'ERR_STORE_UNAVAILABLE') || attempt === ATTEMPTS_MAX) throw error;
     } finally {
       client.close();
     }
   }
-  return false;
 }
 
 /** Another process by now has the cache of a daemon that died. */
@@ -47,11 +62,7 @@ export async function listOfAll<T>(
 ): Promise<(DaemonRecord & { readonly items: readonly T[] })[]> {
   const lists: (DaemonRecord & { readonly items: readonly T[] })[] = [];
   await withDaemons(context, async ({ client, ...record }) => {
-    try {
-      lists.push({ ...record, items: await client.request<T[]>(method, {}) });
-    } catch (error) {
-      if (!isG8Error(error, 'ERR_STORE_UNAVAILABLE')) throw error;
-    }
+    lists.push({ ...record, items: await client.request<T[]>(method, {}) });
     return false;
   });
   return lists;

@@ -84,11 +84,16 @@ test('what a dead process has left of dead containers is cleared away at the nex
   assert.deepEqual(world.leftovers(), NOTHING);
 });
 
-test('the death of the mount daemon ends the containers on its mounts', async (context) => {
+test('the death of the mount daemon is a pause, and that of its keeper the end of containers', async (context) => {
   const world = new ContainerWorld(context);
   const containers = await world.open({ adopt: true });
   const image = await world.image();
   const container = await containers.create({ arguments: world.arguments(image) });
+  await world.mounts.killDaemon();
+  assert.equal((await world.shell(container, 'cat /etc/motd')).stdout, 'welcome\n');
+  // The connection is lost, the roots are looked at: they are served.
+  await world.mounts.daemonUp();
+  assert.equal(containers.list().length, 1);
   await world.mounts.killKeeperAndDaemon();
   assert.equal(await container.gone, 'root-lost');
   assert.deepEqual(world.leftovers(), NOTHING);

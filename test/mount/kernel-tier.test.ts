@@ -227,6 +227,29 @@ test('kernel tier leaves names and complete contents when the daemon dies', asyn
   assert.deepEqual(mountsBelow(world.dir), []);
 });
 
+test('kernel tier goes on when the daemon is killed', async (context) => {
+  const world = new MountWorld(context);
+  const files = randomFiles(world, ['held', 'missing', 'later']);
+  await world.startHub();
+  const mnt = await world.mount(await world.create(world.path('source')), ...KERNEL);
+  // Looked up in the object mount and not whole: its node and its size are the kernel's by now.
+  const fd = openSync(join(mnt, 'held'), 'r');
+  await world.killDaemon();
+  const bytes = Buffer.alloc(SIZE);
+  assert.equal(readSync(fd, bytes, 0, SIZE, 0), SIZE);
+  assert.ok(bytes.equals(files.get('held') as Buffer));
+  closeSync(fd);
+  assert.ok(readFileSync(join(mnt, 'missing')).equals(files.get('missing') as Buffer));
+  await world.killDaemon();
+  assert.ok(readFileSync(join(mnt, 'later')).equals(files.get('later') as Buffer));
+  const { tier, quarantine } = await recordOf(world, mnt);
+  assert.deepEqual([tier, quarantine], ['kernel', null]);
+  const pid = await world.daemonUp();
+  await world.unmount(mnt);
+  await processGone(pid);
+  assert.deepEqual(mountsBelow(world.dir), []);
+});
+
 test('kernel tier is unmounted without its daemon', async (context) => {
   const world = new MountWorld(context);
   randomFiles(world, ['file']);

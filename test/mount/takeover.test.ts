@@ -58,7 +58,10 @@ test('open files, waiting readers and an overlay live on when the daemon is kill
   writeFileSync(world.path('go'), '');
   assert.deepEqual(await ended, [0, null]);
   assert.deepEqual(await waited, [0, null]);
-  assert.equal((await run('sh', '-c', `echo new >${writable}/made && rm ${writable}/many/file-3`)).code, 0);
+  assert.equal(
+    (await run('sh', '-c', `echo new >${writable}/made && rm ${writable}/many/file-3`)).code,
+    0,
+  );
   await world.killDaemon();
   assert.deepEqual(await differences(source, mnt), []);
   assert.equal((await run('cat', join(writable, 'made'))).stdout, 'new\n');

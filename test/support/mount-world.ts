@@ -4,7 +4,15 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
@@ -58,8 +66,8 @@ export class MountWorld {
 
   /** Runs a g8ufs command to its end, whatever that is. */
   async cli(...args: string[]): Promise<CliResult> {
-    // A mount starts a daemon, or finds one that another is starting: with processes as users have them.
-    const run = args[0] === 'mount' ? runChild : runCli;
+    // These start a daemon, or find one that another is starting: with processes as users have them.
+    const run = args[0] === 'mount' || args[0] === 'daemon' ? runChild : runCli;
     return await run(args, this.#env());
   }
 

@@ -60,7 +60,8 @@ async function upgradeDaemon(context: Context, flags: Flags): Promise<void> {
   const config = await loadConfig(context.env, { cacheDir: flags.cache });
   const cacheDir = config.get('cacheDir');
   const client = await connectDaemon(cacheDir);
-  if (client === undefined) throw new G8Error('ERR_NO_INPUT', `No daemon has the cache ${cacheDir}`);
+  if (client === undefined)
+    throw new G8Error('ERR_NO_INPUT', `No daemon has the cache ${cacheDir}`);
   interface About {
     readonly pid: number;
     readonly version: string;
@@ -73,7 +74,9 @@ async function upgradeDaemon(context: Context, flags: Flags): Promise<void> {
     const { printJson } = await import('../ui/json.ts');
     await printJson(context, { pid, version: packageVersion(), before });
   } else if (!context.quiet) {
-    context.stdout.write(`Daemon ${before.pid} is replaced by ${pid}, version ${packageVersion()}\n`);
+    context.stdout.write(
+      `Daemon ${before.pid} is replaced by ${pid}, version ${packageVersion()}\n`,
+    );
   }
 }
 

@@ -21,7 +21,7 @@ export function command(context: Context): Command {
 
 async function run(context: Context, dirs: readonly string[], lazy: boolean): Promise<void> {
   const { withDaemons } = await import('../daemons.ts');
-  const { G8Error, isG8Error } = await import('../../base/errors.ts');
+  const { G8Error } = await import('../../base/errors.ts');
   const { findMount } = await import('../../fs/mountinfo.ts');
   const { overlayCache } = await import('../../fs/kernel/overlay.ts');
   const { unmount } = await import('../../fs/unmount.ts');
@@ -30,16 +30,10 @@ async function run(context: Context, dirs: readonly string[], lazy: boolean): Pr
     const path = resolve(dir);
     const mountPoint = await realpath(path).catch(() => path);
     const found = await withDaemons(context, async (daemon) => {
-      try {
-        const mounts = await daemon.client.request<{ mountPoint: string }[]>('list', {});
-        if (!mounts.some((mount) => mount.mountPoint === mountPoint)) return false;
-        await daemon.client.request('unmount', { mountPoint, lazy });
-        return true;
-      } catch (error) {
-        // It died meanwhile: what it leaves is taken away below.
-        if (isG8Error(error, 'ERR_STORE_UNAVAILABLE')) return false;
-        throw error;
-      }
+      const mounts = await daemon.client.request<{ mountPoint: string }[]>('list', {});
+      if (!mounts.some((mount) => mount.mountPoint === mountPoint)) return false;
+      await daemon.client.request('unmount', { mountPoint, lazy });
+      return true;
     });
     if (found) continue;
     // No daemon has it: what one that died has left.

@@ -62,6 +62,11 @@ export interface Foreground {
   readonly signal?: AbortSignal;
 }
 
+type ListedMount = Pick<MountRecord, 'mountPoint' | 'quarantine'>;
+
+/** Mount daemons that may die one after the other while they are asked for their mounts. */
+const DAEMON_ATTEMPTS_MAX = 5;
+
 export class Containers {
   readonly #options: ContainersOptions;
   readonly #system: ContainerSystem;
@@ -343,23 +348,23 @@ export class Containers {
     }
   }
 
+  /** A daemon that has died has a successor, or is gone with its mounts. */
   async #servedRoots(): Promise<Set<string>> {
     const { mounts } = this.#system;
-    const found = await connectDaemon(mounts.cacheDir);
-    if (found === undefined) return new Set();
-    found.close();
-    try {
-      // The connection that is kept: its end tells the next time.
-      const client = await mounts.connect();
-      const list = await client.request<Pick<MountRecord, 'mountPoint' | 'quarantine'>[]>(
-        'list',
-        {},
-      );
-      const served = list.filter(({ quarantine }) => quarantine === null);
-      return new Set(served.map(({ mountPoint }) => mountPoint));
-    } catch (error) {
-      if (isG8Error(error, 'ERR_STORE_UNAVAILABLE')) return new Set();
-      throw error;
+    for (let attempt = 1; ; attempt++) {
+      const found = await connectDaemon(mounts.cacheDir);
+      if (found === undefined) return new Set();
+      found.close();
+      try {
+        // The connection that is kept: its end tells the next time.
+        const client = await mounts.connect();
+        const list = await client.request<ListedMount[]>('list', {});
+        const served = list.filter(({ quarantine }) => quarantine === null);
+        return new Set(served.map(({ mountPoint }) => mountPoint));
+      } catch (error) {
+        const isGone = isG8Error(error, 'ERR_STORE_UNAVAILABLE');
+        if (!isGone || attempt === DAEMON_ATTEMPTS_MAX) throw error;
+      }
     }
   }
 
