@@ -188,7 +188,7 @@ test('mount --rw over a daemon that died can be mounted again', async (context) 
   const upper = world.path('changes');
   const mnt = await world.mount(flist, '--rw', '--upper', upper);
   assert.equal((await run('sh', '-c', `echo kept > ${mnt}/etc/kept`)).code, 0);
-  await world.killDaemon();
+  await world.killKeeperAndDaemon();
 
   await world.json('mount', flist, mnt, '--cache', world.cache, '--rw', '--upper', upper);
   assert.equal(

@@ -170,6 +170,8 @@ test('MountTable.mount() gives the record that list() shows', async (t) => {
     stats: { requests: 7 },
     prefetch: null,
     record: null,
+    kept: false,
+    quarantine: null,
   });
   assert.deepEqual([w.table.size, w.table.images()], [1, new Set([DIGEST])]);
   assert.equal(w.empty, 0);

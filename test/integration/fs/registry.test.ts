@@ -29,12 +29,22 @@ test('listDaemons() finds nothing where nobody ever registered', async (t) => {
 test('listDaemons() lists by pid', async (t) => {
   const dir = temporaryDirectory(t);
   const pids = [process.pid, process.ppid].filter((pid) => pid > 0);
-  for (const pid of pids) await register(dir, record(pid));
+  for (const pid of pids) await register(dir, { ...record(pid), cacheDir: `/cache/${pid}` });
   const found = (await listDaemons(dir)).map(({ pid }) => pid);
   assert.deepEqual(
     found,
     pids.sort((a, b) => a - b),
   );
+});
+
+test('a daemon takes the place of the one before it on its cache, and knows its keeper', async (t) => {
+  const dir = temporaryDirectory(t);
+  const before = { ...record(deadPid()), keeper: process.ppid };
+  await register(dir, before);
+  // Its keeper lives: somebody will come.
+  assert.deepEqual(await listDaemons(dir), [before]);
+  await register(dir, record(process.pid));
+  assert.deepEqual(await listDaemons(dir), [{ ...record(process.pid), keeper: process.ppid }]);
 });
 
 test('register() keeps folder and record to their owner and leaves no other file', async (t) => {
