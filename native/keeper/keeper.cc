@@ -112,6 +112,8 @@ Message Keeper::Handle(Connection& connection, const Message& request, std::vect
       return reply;
     }
     daemon_ = &connection;
+    daemon_killed_ = false;
+    daemon_process_ = PeerProcess(connection.socket.get());
     is_ready_ = false;
     hands_over_ = false;
     child_.reset();
@@ -156,6 +158,7 @@ Message Keeper::Handle(Connection& connection, const Message& request, std::vect
     case Operation::kReady:
       is_ready_ = true;
       failures_ = 0;
+      kills_ = 0;
       return reply;
     case Operation::kGoodbye:
       hands_over_ = (request.flags & kHandover) != 0;
@@ -219,7 +222,11 @@ void Keeper::OnDaemonGone() {
     due_ = now + kComingTime;
     return;
   }
-  if (!is_ready_) return Fail();
+  if (!is_ready_) {
+    Fail();
+    if (daemon_killed_) Forgive();
+    return;
+  }
   deaths_.push_back(now);
   while (deaths_.front() + kDeathsTime < now) deaths_.pop_front();
   if (deaths_.size() > kFreeDeaths) {
@@ -242,12 +249,30 @@ void Keeper::DropEnded() {
 }
 
 void Keeper::Reap() {
-  for (const int process : processes_.reap()) {
-    if (child_ != process) continue;
-    child_.reset();
-    // Another one may be coming: the one that was quicker.
-    if (daemon_ == nullptr) Fail();
+  for (const Ended& ended : processes_.reap()) {
+    if (child_ == ended.process) {
+      child_.reset();
+      // Another one may be coming: the one that was quicker.
+      if (daemon_ != nullptr) continue;
+      Fail();
+      if (ended.was_killed) Forgive();
+    } else if (daemon_process_ == ended.process && ended.was_killed) {
+      if (daemon_ == nullptr) Forgive();
+      daemon_killed_ = daemon_ != nullptr;
+    }
   }
+}
+
+void Keeper::Forgive() {
+  if (is_over_ || failures_ == 0 || ++kills_ > kKillsMax) return;
+  --failures_;
+  for (Entry& entry : entries_) {
+    if (!entry.is_restoring || entry.attempts == 0) continue;
+    --entry.attempts;
+    entry.is_restoring = false;
+  }
+  // Unless the next one was started meanwhile.
+  if (!child_) due_ = Clock::now() + kFirstDelay;
 }
 
 void Keeper::Fail() {

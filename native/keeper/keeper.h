@@ -5,8 +5,9 @@
 // connection ends without a goodbye, mounts that were unmounted meanwhile are let go and the successor
 // is started: at once, then after growing delays. One that does not get as far as kReady counts as
 // failed; after kFailuresMax of those in a row nobody serves the mounts any more, and the keeper lets
-// go of them so that their users get errors instead of waiting. It ends when it holds nothing and no
-// daemon is connected.
+// go of them so that their users get errors instead of waiting. One that was killed by somebody has
+// failed at nothing, and neither have the mounts that it was restoring. The keeper ends when it holds
+// nothing and no daemon is connected.
 //
 // While a daemon is connected its devices are not looked at: poll(2) on one would be woken by every
 // request of its mount.
@@ -34,14 +35,21 @@ class Keeper {
  public:
   using Clock = std::chrono::steady_clock;
 
+  struct Ended {
+    int process = 0;
+    bool was_killed = false;  // by SIGKILL, which no mistake of its own sends
+  };
+
   // How processes are started, ended and waited for: the real ones, or a test's.
   struct Processes {
     std::function<int(const Launch&)> start;  // a process id, or -1
     std::function<void(int)> kill;
-    std::function<std::vector<int>()> reap;  // those that have ended
+    std::function<std::vector<Ended>()> reap;
   };
 
   static constexpr int kFailuresMax = 10;
+  // Kills that are forgiven in a row: the kernel kills what takes too much memory, each time anew.
+  static constexpr int kKillsMax = 50;
   static constexpr auto kFirstDelay = std::chrono::milliseconds(50);
   static constexpr auto kDelayMax = std::chrono::seconds(5);
   // Deaths of daemons that worked: so many in so long a time cost nothing, more wait.
@@ -88,6 +96,8 @@ class Keeper {
   void OnDaemonGone();
   void DropEnded();
   void Reap();
+  // The last daemon was killed before it worked: takes back what that was counted as.
+  void Forgive();
   void Fail();
   void StartSuccessor();
   Entry* Find(uint64_t id);
@@ -102,7 +112,10 @@ class Keeper {
   std::vector<Entry> entries_;
   Launch launch_;
   std::optional<int> child_;  // started, not heard of yet
+  int daemon_process_ = 0;  // of the daemon, or the last one
+  bool daemon_killed_ = false;  // its end as a process was seen before that of its connection
   int failures_ = 0;
+  int kills_ = 0;
   std::deque<Clock::time_point> deaths_;
   // When a successor is to be started, or the one that was started has had its time.
   std::optional<Clock::time_point> due_;

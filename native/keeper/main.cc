@@ -43,10 +43,11 @@ int Start(const g8ufs::keeper::Launch& launch) {
   return error == 0 ? process : -1;
 }
 
-std::vector<int> Reap() {
-  std::vector<int> ended;
-  for (pid_t process = 0; (process = ::waitpid(-1, nullptr, WNOHANG)) > 0;) {
-    ended.push_back(process);
+std::vector<g8ufs::keeper::Keeper::Ended> Reap() {
+  std::vector<g8ufs::keeper::Keeper::Ended> ended;
+  int status = 0;
+  for (pid_t process = 0; (process = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+    ended.push_back({process, WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL});
   }
   return ended;
 }

@@ -111,6 +111,12 @@ bool IsTrustedPeer(int socket) {
   return peer.uid == 0 || peer.uid == ::geteuid();
 }
 
+int PeerProcess(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
 int ReadAll(int fd, size_t size_max, std::string* bytes) {
   struct stat attributes {};
   if (::fstat(fd, &attributes) != 0) return errno;

@@ -24,6 +24,9 @@ int Listen(const std::string& path, UniqueFd* socket);
 // The process at the other end is of this user, or of root.
 bool IsTrustedPeer(int socket);
 
+// The process at the other end, as it was when it connected; 0 when nobody knows.
+int PeerProcess(int socket);
+
 // All of a file that is no longer than `size_max`, from its beginning; its offset stays. 0 or an errno.
 int ReadAll(int fd, size_t size_max, std::string* bytes);
 // A file in memory with these bytes, which nobody can change any more. 0 or an errno.

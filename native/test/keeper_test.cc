@@ -30,9 +30,10 @@ class World {
       return 1000 + ++starts;
     };
     processes.kill = [](int) {};
-    processes.reap = [this]() -> std::vector<int> {
-      const int ended = reaped.exchange(0);
-      return ended == 0 ? std::vector<int>{} : std::vector<int>{ended};
+    processes.reap = [this] {
+      std::vector<Keeper::Ended> ended;
+      if (const int process = reaped.exchange(0); process != 0) ended.push_back({process, killed});
+      return ended;
     };
     keeper_ = std::make_unique<Keeper>(std::move(listener), std::move(processes));
     thread_ = std::thread([this] {
@@ -58,6 +59,7 @@ class World {
 
   std::atomic<int> starts{0};
   std::atomic<int> reaped{0};
+  std::atomic<bool> killed{false};  // what is reaped was
   std::atomic<bool> is_over{false};
   std::string program;
 
@@ -161,6 +163,25 @@ void CountsAttemptsOncePerDaemon() {
   held.clear();
   daemon = Client(world, &held);
   CHECK(held[0].attempts == 0);
+}
+
+// Whoever is killed while it restores has not failed, and neither has the mount.
+void ForgivesKills() {
+  World world;
+  world.killed = true;
+  std::vector<KeeperClient::Held> held;
+  auto daemon = Client(world, &held);
+  CHECK(daemon->Successor(kLaunch).ok() && daemon->Hold(1, -1, -1, "state").ok());
+  for (int i = 1; i <= 12; ++i) {
+    CHECK(daemon->Restoring(1).ok());
+    daemon.reset();
+    // All connections of this test come from one process.
+    world.reaped = ::getpid();
+    CHECK(World::Until([&] { return world.starts >= i; }));
+    held.clear();
+    daemon = Client(world, &held);
+    CHECK(held.size() == 1 && held[0].attempts == 0);
+  }
 }
 
 void GivesUpAfterManyFailures() {
@@ -275,6 +296,7 @@ int main() {
   HoldsWhatADaemonLeaves();
   LetsGoOfWhatWasUnmounted();
   CountsAttemptsOncePerDaemon();
+  ForgivesKills();
   GivesUpAfterManyFailures();
   HasOneDaemonAtATime();
   WaitsForADaemonThatComes();
