@@ -161,9 +161,10 @@ void ImageServer::ParkOpen(const Call& call, const ContentRecord& record) {
 }
 
 void ImageServer::Release(const Call& call) {
-  // In this order: were we killed in between, a successor would count one open too many, never too few.
-  AnswerError(call, 0);
+  // A successor may count one open too many, should we be killed in between, but never too few.
+  if (options_.held != nullptr) AnswerError(call, 0);
   CloseFile(call.nid);
+  if (options_.held == nullptr) AnswerError(call, 0);
 }
 
 void ImageServer::Read(const Call& call, fuse::Cursor body) {
