@@ -2,7 +2,7 @@
  * Finds the mount daemon of a cache, or starts it: what every command that touches mounts begins with.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, renameSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, renameSync, statSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -119,8 +119,14 @@ export async function replaceDaemon(command: DaemonCommand): Promise<number> {
   return child.pid as number;
 }
 
-/** @throws ERR_IO when its log cannot be opened */
+/** @throws ERR_NO_INPUT, ERR_PERMISSION when the program cannot be run; ERR_IO when its log cannot be opened */
 function startDaemon({ cacheDir, program, args }: DaemonCommand): StartingDaemon {
+  // Confined it is started by another program, which could only say so in the log.
+  try {
+    accessSync(program, constants.X_OK);
+  } catch (error) {
+    throw toG8Error(error, 'ERR_IO', 'The mount daemon cannot be started');
+  }
   const log = openLog(cacheDir);
   const [file, words] = confined(program, [...args, '--notify-fd', '3']);
   const child = spawn(file, words, {

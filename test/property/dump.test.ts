@@ -9,6 +9,7 @@ import { buildMountIndex } from '../../src/format/index/writer.ts';
 import { dumpImage } from '../../src/image/dump.ts';
 import { fullTree } from '../support/full-trees.ts';
 import { filesOf, openIndex } from '../support/index-trees.ts';
+import { amount } from '../support/thorough.ts';
 
 test('a dump that is read gives the same dump and the same image', async () => {
   await fc.assert(
@@ -18,7 +19,7 @@ test('a dump that is read gives the same dump and the same image', async () => {
       assert.deepEqual([...dumpTree(again)], lines);
       assert.deepEqual(buildMountIndex(again).rootDigest(), buildMountIndex(root).rootDigest());
     }),
-    { numRuns: 300 },
+    { numRuns: amount(75, 300) },
   );
 });
 
@@ -28,7 +29,7 @@ test('a dump of an image is read to the same dump', async () => {
       const lines = [...dumpImage(openIndex(filesOf(buildMountIndex(root))))];
       assert.deepEqual([...dumpTree(await parseDump(lines))], lines);
     }),
-    { numRuns: 300 },
+    { numRuns: amount(75, 300) },
   );
 });
 
@@ -53,6 +54,6 @@ test('a damaged dump is read or refused, and what is read has the same dump', as
         }
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: amount(250, 1000) },
   );
 });

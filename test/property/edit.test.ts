@@ -21,8 +21,9 @@ import { stackLayers } from '../../src/format/layer/stack-layers.ts';
 import type { Inode } from '../../src/format/tree.ts';
 import { bytes, directory, file, MemoryDatabase } from '../support/flist-trees.ts';
 import { randomTree } from '../support/random-trees.ts';
+import { amount } from '../support/thorough.ts';
 
-const RUNS = { numRuns: 300 };
+const RUNS = { numRuns: amount(75, 300) };
 const BIRTH = { permissions: 0o755, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0 };
 const tree = randomTree('mixed');
 const uniform = randomTree('uniform');

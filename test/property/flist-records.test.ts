@@ -26,6 +26,7 @@ import {
   type Xattr,
 } from '../../src/format/tree.ts';
 import { MemoryDatabase } from '../support/flist-trees.ts';
+import { amount } from '../support/thorough.ts';
 
 const EMPTY = new Uint8Array(0);
 const PLAIN_OBJECTS = { noNullPrototype: true };
@@ -150,7 +151,7 @@ test('readTree() gives back every tree that writeRecords() wrote', () => {
       // Equal dumps mean that hard links are the same, too.
       assert.equal(dump(again), dump(root));
     }),
-    { numRuns: 300 },
+    { numRuns: amount(75, 300) },
   );
 });
 
@@ -159,7 +160,7 @@ test('writeRecords() writes a tree that was read as the same bytes', () => {
     fc.property(tree, (root) => {
       assert.deepEqual([...writeRecords(read(root))], [...writeRecords(root)]);
     }),
-    { numRuns: 100 },
+    { numRuns: amount(50, 100) },
   );
 });
 
@@ -170,7 +171,7 @@ test('stacking and merging mirror each other, are idempotent and can go step by 
       assert.equal(dump(stackTrees([a, a])), dump(a));
       assert.equal(dump(mergeTrees([mergeTrees([a, b]), c])), dump(mergeTrees([a, b, c])));
     }),
-    { numRuns: 100 },
+    { numRuns: amount(50, 100) },
   );
 });
 
@@ -192,7 +193,7 @@ test('readTree() answers damaged records with a G8Error or a tree, never otherwi
         if (!isG8Error(error)) throw error;
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: amount(500, 2000) },
   );
 });
 
@@ -208,6 +209,6 @@ test('readTree() answers records that are cut off with a G8Error or a tree', () 
         if (!isG8Error(error)) throw error;
       }
     }),
-    { numRuns: 500 },
+    { numRuns: amount(125, 500) },
   );
 });

@@ -10,6 +10,7 @@ import { isG8Error } from '../../src/base/errors.ts';
 import { LayerTree } from '../../src/format/layer/layer-tree.ts';
 import { TarReader } from '../../src/format/tar/reader.ts';
 import { paxHeader, pieces, TAR_END, tarFile } from '../support/tar-blocks.ts';
+import { amount } from '../support/thorough.ts';
 
 const octal = (value: number): string => `${value.toString(8).padStart(11, '0')}\0`;
 
@@ -139,7 +140,7 @@ describe('an archive with everything in it', () => {
         for (const { at, byte } of changes) archive[at] = byte;
         await read(repair(archive));
       }),
-      { numRuns: 1000 },
+      { numRuns: amount(250, 1000) },
     );
   });
 
@@ -168,7 +169,7 @@ describe('an archive with everything in it', () => {
           archive.set(bytes.subarray(0, 512 - field), header + field);
         await read(repair(archive));
       }),
-      { numRuns: 1000 },
+      { numRuns: amount(250, 1000) },
     );
   });
 });
@@ -214,7 +215,7 @@ test('made up records of an extended header end in a listed error', async () => 
     fc.asyncProperty(fc.array(fc.tuple(keyword, value), { maxLength: 8 }), async (records) => {
       await read(Buffer.concat([paxHeader(records), tarFile({}, 'abcde'), TAR_END]));
     }),
-    { numRuns: 1000 },
+    { numRuns: amount(250, 1000) },
   );
 });
 
@@ -229,6 +230,6 @@ test('made up bytes end in a listed error', async () => {
         );
       },
     ),
-    { numRuns: 500 },
+    { numRuns: amount(125, 500) },
   );
 });

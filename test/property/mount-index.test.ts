@@ -17,6 +17,7 @@ import {
   openIndex,
   sampleTree,
 } from '../support/index-trees.ts';
+import { amount } from '../support/thorough.ts';
 
 /** Reads all that there is to read. */
 function readAll(files: IndexFiles): void {
@@ -36,7 +37,7 @@ describe('mount index', () => {
         const { index, contents } = openIndex(filesOf(buildMountIndex(root)));
         assertSame(describeIndex(index, contents), describeTree(root));
       }),
-      { numRuns: 150 },
+      { numRuns: amount(50, 150) },
     );
   });
 
@@ -46,7 +47,7 @@ describe('mount index', () => {
         const { index } = openIndex(filesOf(buildMountIndex(root)));
         for (const entry of index.walk()) assert.equal(index.resolvePath(entry.path()), entry.nid);
       }),
-      { numRuns: 50 },
+      { numRuns: amount(50, 50) },
     );
   });
 
@@ -70,7 +71,7 @@ describe('mount index', () => {
             if (!isG8Error(error)) throw error;
           }
         }),
-        { numRuns: 150 },
+        { numRuns: amount(50, 150) },
       );
     });
   }
@@ -94,7 +95,7 @@ describe('mount index', () => {
           if (!isG8Error(error)) throw error;
         }
       }),
-      { numRuns: 300 },
+      { numRuns: amount(75, 300) },
     );
   });
 });

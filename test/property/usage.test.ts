@@ -16,6 +16,7 @@ import {
   HOLE,
   openIndex,
 } from '../support/index-trees.ts';
+import { amount } from '../support/thorough.ts';
 
 const BLOCK = 512 * 1024;
 const CHUNKS: readonly Chunk[] = [
@@ -134,6 +135,6 @@ test('imageUsage() agrees with a slow count for every folder and file', async ()
       const sorted = (map: Map<string, Sums>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
       assert.deepEqual(sorted(seen), sorted(expected));
     }),
-    { numRuns: 300 },
+    { numRuns: amount(75, 300) },
   );
 });

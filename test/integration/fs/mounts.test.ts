@@ -160,7 +160,7 @@ test('MountTable.mount() gives the record that list() shows', async (t) => {
   assert.ok(Math.abs(Date.parse(since) - Date.now()) < 60_000);
   assert.deepEqual(rest, {
     mountPoint: request.mountPoint,
-    source: request.source,
+    source: 'http://hub.example/alice/a.flist',
     image: DIGEST,
     driver: 'native',
     tier: 'fuse',
