@@ -5,9 +5,11 @@
 // In CI (CI=true) a skipped test is a failure: a missing device must not pass unnoticed. There, files in which a
 // test failed are run once more, alone: what passes then is named as flaky, to be mended, and does not block.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { createInterface } from 'node:readline';
 import { root, setup } from './setup.mjs';
 
 const TIERS = [
@@ -99,16 +101,16 @@ async function runFiles(files, concurrency) {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, LD_PRELOAD: process.env.G8UFS_PRELOAD },
   });
-  let tail = '';
-  child.stdout.on('data', (data) => {
-    process.stdout.write(data);
-    tail = (tail + data).slice(-4000);
+  const counts = { pass: 0, fail: 0, skipped: 0, failures: [] };
+  const lines = createInterface({ input: child.stdout });
+  lines.on('line', (line) => {
+    console.log(line);
+    const [, name, number] = line.match(/^\W*(pass|fail|skipped) (\d+)$/) ?? [];
+    if (name !== undefined) counts[name] = Number(number);
   });
-  const code = await new Promise((resolve) => child.once('close', resolve));
-  const counts = { pass: 0, fail: 0, skipped: 0, failures: readFailures(list) };
+  const [[code]] = await Promise.all([once(child, 'close'), once(lines, 'close')]);
+  counts.failures = readFailures(list);
   rmSync(folder, { recursive: true });
-  for (const name of Object.keys(totals))
-    counts[name] = Number(tail.match(new RegExp(`^\\W*${name} (\\d+)$`, 'm'))?.[1] ?? 0);
   // The runner itself can fail without counting a test.
   if (code !== 0 && counts.fail === 0) {
     counts.fail = 1;

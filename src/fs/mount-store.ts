@@ -30,7 +30,8 @@ export interface MountStoreOptions {
 
 /** Never fails: a router or URL that is wrong fails the calls, with ERR_CONFIG. */
 export function openMountStore(options: MountStoreOptions): LazyStore {
-  return new LazyStore(options.source, async () => {
+  // The name is told in statistics and messages.
+  return new LazyStore(shownSource(options.source), async () => {
     const [{ openRoutedStore }, { retryUntil }, { parseRouter }, { hubBase }] = await Promise.all([
       import('../store/open.ts'),
       import('../store/retry.ts'),
