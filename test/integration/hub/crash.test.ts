@@ -16,7 +16,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { amount } from '../../support/thorough.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../support/g8ufs.js', import.meta.url));
-const ROUNDS = amount(5, 40);
+const ROUNDS = amount(3, 40);
 
 test('a hub that is killed again and again has what it has answered for', async (t) => {
   const dir = temporaryDirectory(t);
