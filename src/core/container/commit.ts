@@ -15,9 +15,9 @@ import { packTree } from '../../image/pack.ts';
 import { formatRouter, publicUrl } from '../../image/router.ts';
 import { FolderSource } from '../../image/source/folder.ts';
 import { addon } from '../../native/load.ts';
-import { openStore } from '../../store/open.ts';
 import type { Container } from './container.ts';
 import { OWN_FOLDER } from './oci.ts';
+import { whilePaused } from './while-paused.ts';
 
 export interface CommitOptions {
   /** Flist to write. Absolute. */
@@ -74,21 +74,10 @@ async function readLayer(
   container: Container,
   { storage, signal }: CommitOptions,
 ): ReturnType<typeof loadSource> {
-  const binding = addon();
-  const { writeChunks, findChunks } = binding;
-  const store = openStore(storage, { writeChunks, findChunks });
-  try {
-    await container.pause();
-    try {
-      // The folder of our own programs is in every container.
-      const exclude = [OWN_FOLDER];
-      const source = new FolderSource({ path: container.folder.upper });
-      const options = { store, addon: binding, exclude, signal };
-      return await loadSource(source, options, createProgress());
-    } finally {
-      await container.resume();
-    }
-  } finally {
-    await store.close();
-  }
+  return await whilePaused(container, storage, (store, binding) => {
+    // The folder of our own programs is in every container.
+    const exclude = [OWN_FOLDER];
+    const source = new FolderSource({ path: container.folder.upper });
+    return loadSource(source, { store, addon: binding, exclude, signal }, createProgress());
+  });
 }

@@ -1,17 +1,15 @@
 /**
- * Makes a flist of a folder of a container that runs: its processes stand still meanwhile, so that what is packed is
- * one state, and nobody changes names while they are walked.
+ * Makes a flist of a folder of a container that runs, which stands still meanwhile.
  */
 import { isAbsolute } from 'node:path';
 import { G8Error } from '../../base/errors.ts';
 import { createFlist } from '../../image/create.ts';
 import { publicUrl } from '../../image/router.ts';
 import { FolderSource } from '../../image/source/folder.ts';
-import { addon } from '../../native/load.ts';
-import { openStore } from '../../store/open.ts';
 import type { Container } from './container.ts';
 import { withFolderInRoot } from './in-root.ts';
 import { OWN_FOLDER } from './oci.ts';
+import { whilePaused } from './while-paused.ts';
 
 export interface PackFolderOptions {
   /** Folder, as the container sees it. */
@@ -29,28 +27,18 @@ export interface PackFolderOptions {
 export async function packFolder(container: Container, options: PackFolderOptions): Promise<void> {
   const { source, output, storage, signal } = options;
   if (!isAbsolute(output)) throw new G8Error('ERR_USAGE', `Flist '${output}' is not absolute`);
-  const binding = addon();
-  const { writeChunks, findChunks } = binding;
-  const store = openStore(storage, { writeChunks, findChunks });
-  try {
-    await container.pause();
-    try {
-      await withFolderInRoot(container.folder.root, source, async (path) => {
-        await createFlist({
-          source: new FolderSource({ path }),
-          output,
-          store,
-          addon: binding,
-          route: publicUrl(storage),
-          // Ours, and in every container.
-          exclude: source.replaceAll('/', '') === '' ? [OWN_FOLDER] : [],
-          signal,
-        });
+  await whilePaused(container, storage, (store, binding) =>
+    withFolderInRoot(container.folder.root, source, async (path) => {
+      await createFlist({
+        source: new FolderSource({ path }),
+        output,
+        store,
+        addon: binding,
+        route: publicUrl(storage),
+        // Ours, and in every container.
+        exclude: source.replaceAll('/', '') === '' ? [OWN_FOLDER] : [],
+        signal,
       });
-    } finally {
-      await container.resume();
-    }
-  } finally {
-    await store.close();
-  }
+    }),
+  );
 }
