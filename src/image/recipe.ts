@@ -12,6 +12,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { throwIfAborted } from '../base/abort.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { findProgram } from '../base/find-program.ts';
 import type { Metadata } from '../format/flist/metadata.ts';
 import {
   ALWAYS_CLEANED,
@@ -198,7 +199,7 @@ class Builder {
   async build(recipe: Recipe): Promise<void> {
     for (const program of recipe.programs) await this.#addProgram(await this.#find(program));
     for (const program of recipe.optionalPrograms) {
-      const found = await this.#lookUp(program);
+      const found = await findProgram(program, PROGRAM_FOLDERS);
       if (found !== undefined) await this.#addProgram(found);
     }
     await this.#addFirst(recipe.firstOf);
@@ -217,7 +218,9 @@ class Builder {
 
   async #addFirst(choices: readonly Choice[]): Promise<void> {
     for (const { programs, folders, foldersFrom, exclude } of choices) {
-      const found = await Promise.all(programs.map((program) => this.#lookUp(program)));
+      const found = await Promise.all(
+        programs.map((program) => findProgram(program, PROGRAM_FOLDERS)),
+      );
       if (found.includes(undefined)) continue;
       for (const program of found) await this.#addProgram(program as string);
       const asked = await this.#ask(foldersFrom);
@@ -281,21 +284,11 @@ class Builder {
   }
 
   async #find(program: string): Promise<string> {
-    const found = await this.#lookUp(program);
+    const found = await findProgram(program, PROGRAM_FOLDERS);
     if (found === undefined) {
       throw new G8Error('ERR_NO_INPUT', `Program ${program} is not on this machine`);
     }
     return found;
-  }
-
-  async #lookUp(program: string): Promise<string | undefined> {
-    const candidates = program.startsWith('/')
-      ? [program]
-      : PROGRAM_FOLDERS.map((folder) => join(folder, program));
-    for (const candidate of candidates) {
-      if (await isThere(candidate, constants.X_OK)) return candidate;
-    }
-    return undefined;
   }
 }
 

@@ -1,7 +1,8 @@
 /** What containers need besides mounts: all of it warnings, as a mount does without. */
+import { findProgram } from '../../base/find-program.ts';
 import { readMountinfo } from '../../fs/mountinfo.ts';
 import { type Finding, ok, warn } from './finding.ts';
-import { findProgram } from './host.ts';
+import { programFolders } from './host.ts';
 
 export interface CoreNeeds {
   readonly runtime: string;
@@ -20,7 +21,7 @@ export async function coreFindings(
     ['dnsmasq', 'dnsmasq-base', 'gives addresses and names in bridges'],
     ['ip', 'iproute2', 'makes networks of containers'],
   ] as const) {
-    const file = await findProgram(name, path);
+    const file = await findProgram(name, programFolders(path));
     found.push(
       file === undefined
         ? warn('core', `${name} is not there`, `install ${packageName}: it ${what}`)

@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { findProgram } from '../../base/find-program.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** First of what each thing needs; docs/operations.md. */
@@ -55,7 +56,7 @@ export async function fuseFindings(
     found.push(fail('fuse', `${device} cannot be opened`, hint));
   }
   if (uid === 0) return found;
-  const helper = await findProgram('fusermount3', path);
+  const helper = await findProgram('fusermount3', programFolders(path));
   if (helper === undefined) {
     found.push(
       fail('fusermount3', 'not found', 'install fuse3: users who are not root mount by it'),
@@ -111,25 +112,9 @@ export function clockFindings(now: Date): Finding[] {
     : [ok('clock', now.toISOString())];
 }
 
-/** Where a program is, by the folders of `PATH` and those of an administrator. */
-export async function findProgram(name: string, path: string): Promise<string | undefined> {
-  if (name.startsWith('/')) return (await isExecutable(name)) ? name : undefined;
-  const folders = [...path.split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin'];
-  for (const folder of folders) {
-    if (folder === '') continue;
-    const file = join(folder, name);
-    if (await isExecutable(file)) return file;
-  }
-  return undefined;
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
-  } catch {
-    return false;
-  }
+/** Folders of `PATH`, and those of an administrator. */
+export function programFolders(path: string): string[] {
+  return [...path.split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin'];
 }
 
 /** `6.12.3-amd64`: 6 and 12. */

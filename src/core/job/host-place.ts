@@ -1,9 +1,9 @@
 /** The host as a place: processes of the daemon's own user, each the leader of a session and group. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { findProgram } from '../../base/find-program.ts';
 import { CommandError } from '../command/error.ts';
 import type { Place, PlaceProcess, ProcessEnd, ProcessRequest } from './place.ts';
 
@@ -57,12 +57,12 @@ export class HostPlace implements Place {
 
   /** As a shell would find it: a name with a slash is a path. */
   async #find(program: string): Promise<string | undefined> {
-    const folders = program.includes('/') ? [''] : (this.#env['PATH'] || PATH_DEFAULT).split(':');
-    for (const folder of folders) {
-      const path = resolve(this.#workingDir, join(folder, program));
-      if (program !== '' && !program.includes('\0') && (await isProgram(path))) return path;
-    }
-    return undefined;
+    if (program === '' || program.includes('\0')) return undefined;
+    const folders = (this.#env['PATH'] || PATH_DEFAULT).split(':');
+    return await findProgram(
+      program.includes('/') ? resolve(this.#workingDir, program) : program,
+      folders.map((folder) => resolve(this.#workingDir, folder)),
+    );
   }
 }
 
@@ -100,15 +100,6 @@ export function killGroup(leader: number, signal: number): boolean {
     if (code === 'ESRCH') return false;
     if (code === 'EINVAL') throw new CommandError(400, `there is no signal ${signal}`);
     throw error;
-  }
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
-  } catch {
-    return false;
   }
 }
 

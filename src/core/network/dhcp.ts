@@ -2,11 +2,11 @@
  * Asks for a lease inside a container's network namespace, with whatever client the host has. The client only
  * reports what it was given, by a script of ours; the host's own scripts would write the host's resolv.conf.
  */
-import { existsSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { G8Error } from '../../base/errors.ts';
+import { findProgram } from '../../base/find-program.ts';
 import { runProgram } from './run-program.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -49,7 +49,7 @@ export async function requestLease(request: LeaseRequest): Promise<Lease> {
   const draft = `${script}.${process.pid}`;
   await writeFile(draft, SCRIPT, { mode: 0o700 });
   await rename(draft, script);
-  const [program, ...args] = clientCommand(request.interface, script);
+  const [program, ...args] = await clientCommand(request.interface, script);
   const text = await runProgram('nsenter', [`--net=${request.netnsPath}`, '--', program, ...args], {
     purpose: 'to ask for a lease',
     timeoutMs: TIMEOUT_MS,
@@ -80,19 +80,18 @@ export function parseLease(text: string): Lease | undefined {
   };
 }
 
-function clientCommand(device: string, script: string): [string, ...string[]] {
+async function clientCommand(device: string, script: string): Promise<[string, ...string[]]> {
   const once = ['-f', '-n', '-q', '-t', '8', '-T', '2', '-i', device, '-s', script];
-  if (isInstalled('udhcpc')) return ['udhcpc', ...once];
-  if (isInstalled('dhclient')) {
+  if (await isInstalled('udhcpc')) return ['udhcpc', ...once];
+  if (await isInstalled('dhclient')) {
     return ['dhclient', '-1', '-d', '-sf', script, '-lf', '/dev/null', '-pf', '/dev/null', device];
   }
-  if (isInstalled('busybox')) return ['busybox', 'udhcpc', ...once];
+  if (await isInstalled('busybox')) return ['busybox', 'udhcpc', ...once];
   throw new G8Error('ERR_CONFIG', 'No DHCP client is installed: udhcpc or dhclient');
 }
 
-function isInstalled(program: string): boolean {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  return folders.some((folder) => existsSync(join(folder, program)));
+async function isInstalled(program: string): Promise<boolean> {
+  return (await findProgram(program, (process.env['PATH'] ?? '').split(delimiter))) !== undefined;
 }
 
 /** Bits of `255.255.255.0`; `undefined` when it is no mask. */

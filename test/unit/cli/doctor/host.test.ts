@@ -5,7 +5,6 @@ import { test } from 'node:test';
 import type { Finding } from '../../../../src/cli/doctor/finding.ts';
 import {
   clockFindings,
-  findProgram,
   fuseFindings,
   kernelFindings,
   limitFindings,
@@ -47,8 +46,6 @@ test('the device and, for users, the helper of FUSE are looked for', async (t) =
   chmodSync(join(bin, 'fusermount3'), 0o755);
   // It is there, and cannot mount.
   assert.deepEqual(statesOf(await fuseFindings(1000, bin, device)), ['ok', 'warn']);
-  assert.equal(await findProgram('fusermount3', bin), join(bin, 'fusermount3'));
-  assert.equal(await findProgram('no-such-program-anywhere', bin), undefined);
 });
 
 test('limits that end mounts are told', async (t) => {
