@@ -22,9 +22,10 @@ size_t FdCount(uint32_t flags) {
 
 }  // namespace
 
-Keeper::Keeper(UniqueFd listener, Processes processes)
+Keeper::Keeper(UniqueFd listener, Processes processes, std::chrono::milliseconds first_delay)
     : listener_(std::move(listener)),
       processes_(std::move(processes)),
+      first_delay_(first_delay),
       due_(Clock::now() + kComingTime) {}
 
 bool Keeper::Step(std::chrono::milliseconds wait, int signals) {
@@ -272,7 +273,7 @@ void Keeper::Forgive() {
     entry.is_restoring = false;
   }
   // Unless the next one was started meanwhile.
-  if (!child_) due_ = Clock::now() + kFirstDelay;
+  if (!child_) due_ = Clock::now() + first_delay_;
 }
 
 void Keeper::Fail() {
@@ -281,7 +282,7 @@ void Keeper::Fail() {
     is_over_ = true;
     return;
   }
-  const auto delay = kFirstDelay * (1 << (failures_ - 1));
+  const auto delay = first_delay_ * (1 << (failures_ - 1));
   due_ = Clock::now() + std::min<Clock::duration>(delay, kDelayMax);
 }
 

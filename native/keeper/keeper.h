@@ -63,7 +63,9 @@ class Keeper {
   // How often connections that nobody serves are looked at.
   static constexpr auto kLookPeriod = std::chrono::milliseconds(250);
 
-  Keeper(UniqueFd listener, Processes processes);
+  // `first_delay` is doubled with each failure, up to kDelayMax.
+  Keeper(UniqueFd listener, Processes processes,
+         std::chrono::milliseconds first_delay = kFirstDelay);
 
   // Handles what there is, waiting at most `wait`; `signals` may be a descriptor that wakes it, or -1.
   // False when it is over.
@@ -104,6 +106,7 @@ class Keeper {
 
   const UniqueFd listener_;
   const Processes processes_;
+  const std::chrono::milliseconds first_delay_;
   std::list<Connection> connections_;
   Connection* daemon_ = nullptr;
   bool is_ready_ = false;  // the daemon, or the last one, got as far as that

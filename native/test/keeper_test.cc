@@ -21,7 +21,8 @@ using test::TempDir;
 // A keeper in a thread of its own, with processes that are only counted.
 class World {
  public:
-  World() : path_(dir_ / "keeper.sock") {
+  explicit World(std::chrono::milliseconds first_delay = Keeper::kFirstDelay)
+      : path_(dir_ / "keeper.sock") {
     UniqueFd listener;
     CHECK(Listen(path_, &listener) == 0);
     Keeper::Processes processes;
@@ -35,7 +36,7 @@ class World {
       if (const int process = reaped.exchange(0); process != 0) ended.push_back({process, killed});
       return ended;
     };
-    keeper_ = std::make_unique<Keeper>(std::move(listener), std::move(processes));
+    keeper_ = std::make_unique<Keeper>(std::move(listener), std::move(processes), first_delay);
     thread_ = std::thread([this] {
       while (!stop_ && keeper_->Step(std::chrono::milliseconds(5))) {
       }
@@ -185,19 +186,20 @@ void ForgivesKills() {
 }
 
 void GivesUpAfterManyFailures() {
-  World world;
+  World world(std::chrono::milliseconds(1));
   std::vector<KeeperClient::Held> held;
   auto daemon = Client(world, &held);
   CHECK(daemon->Successor(kLaunch).ok() && daemon->Hold(1, -1, -1, "state").ok());
   CHECK(daemon->Ready().ok());
   daemon.reset();
-  // Each of its successors ends at once: the first delays are short, the later ones are not waited for.
-  for (int i = 1; i <= 4; ++i) {
+  // Each of its successors ends at once.
+  for (int i = 1; i <= Keeper::kFailuresMax; ++i) {
     CHECK(World::Until([&] { return world.starts == i; }));
+    CHECK(!world.is_over);
     world.reaped = 1000 + i;
   }
-  CHECK(World::Until([&] { return world.starts == 5; }));
-  CHECK(!world.is_over);
+  CHECK(World::Until([&] { return world.is_over.load(); }));
+  CHECK(world.starts == Keeper::kFailuresMax);
 }
 
 void HasOneDaemonAtATime() {

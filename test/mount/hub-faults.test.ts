@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { MountStats } from '../../src/fs/explain.ts';
+import { until } from '../support/child-server.ts';
 import { type NetworkFault, startFaultProxy } from '../support/fault-proxy.ts';
 import { MountWorld, run, startProgram } from '../support/mount-world.ts';
 
@@ -41,7 +41,7 @@ test('a hub that hangs, lies and comes back: control is answered, reads end in t
     readers.push(reader);
     exits.push(once(reader, 'exit'));
   }
-  while ((await stats(patient)).waiting.length < READERS) await delay(20);
+  await until('All readers', async () => (await stats(patient)).waiting.length >= READERS);
   for (const command of [
     ['ps'],
     ['top', '--once'],
@@ -59,7 +59,7 @@ test('a hub that hangs, lies and comes back: control is answered, reads end in t
   for (const reader of readers) reader.kill('SIGKILL');
   await Promise.all(exits);
   // Nor does anybody ask on their behalf, ten minutes or not.
-  while ((await stats(patient)).waiting.length > 0) await delay(50);
+  await until('The end of all waits', async () => (await stats(patient)).waiting.length === 0);
 
   for (const [i, fault] of LYING.entries()) {
     proxy.suffer(fault);

@@ -24,9 +24,10 @@ test('selftest takes everything away when it is interrupted', async (t) => {
   const dir = temporaryDirectory(t);
   const child = startCli(['selftest', '--chaos'], { TMPDIR: dir });
   const mounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(`${dir}/`);
-  while (!mounted() && child.exitCode === null) await pause(20);
+  const closed = once(child, 'close');
+  while (!mounted() && child.exitCode === null && child.signalCode === null) await pause(20);
   child.kill('SIGINT');
-  const [code] = (await once(child, 'close')) as [number];
+  const [code] = (await closed) as [number];
   assert.equal(code, 130);
   assert.deepEqual(readdirSync(dir), []);
   assert(!mounted());

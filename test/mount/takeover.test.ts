@@ -5,8 +5,10 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import type { MountStats } from '../../src/fs/explain.ts';
 import type { MountRecord } from '../../src/fs/mount-record.ts';
 import { readMountinfo } from '../../src/fs/mountinfo.ts';
+import { until } from '../support/child-server.ts';
 import { differences, MountWorld, processGone, run, startProgram } from '../support/mount-world.ts';
 
 async function smallWorld(context: TestContext) {
@@ -37,7 +39,7 @@ async function nothingIsLeft(world: MountWorld, pid: number): Promise<void> {
 
 test('open files, waiting readers and an overlay live on when the daemon is killed', async (context) => {
   const { world, source, flist } = await smallWorld(context);
-  const mnt = await world.mount(flist);
+  const mnt = await world.mount(flist, '--prefetch', 'none');
   const upper = world.path('upper');
   const writable = await world.mount(flist, '--rw', '--upper', upper);
   assert.equal((await run('cat', join(mnt, 'many/file-1'), join(mnt, 'many/large'))).code, 0);
@@ -53,6 +55,9 @@ test('open files, waiting readers and an overlay live on when the daemon is kill
   world.pauseHub();
   const waiting = startProgram('cmp', join(mnt, 'many/file-7'), join(source, 'many/file-7'));
   const waited = once(waiting, 'exit');
+  await until('The read', async () => {
+    return (await world.json<MountStats>('stats', mnt)).waiting.length > 0;
+  });
   await world.killDaemon();
   world.resumeHub();
   writeFileSync(world.path('go'), '');
@@ -118,7 +123,7 @@ test('daemon upgrade replaces the daemon under its readers', async (context) => 
   const reader = startProgram(
     'sh',
     '-c',
-    `for i in 1 2 3 4 5 6 7 8 9; do cat ${mnt}/many/* >/dev/null || exit 1; done`,
+    `while [ ! -e ${world.dir}/over ]; do cat ${mnt}/many/* >/dev/null || exit 1; done`,
   );
   const ended = once(reader, 'exit');
   interface Upgrade {
@@ -126,6 +131,7 @@ test('daemon upgrade replaces the daemon under its readers', async (context) => 
     readonly before: { readonly pid: number; readonly flags: readonly string[] };
   }
   const upgrade = await world.json<Upgrade>('daemon', 'upgrade', '--cache', world.cache);
+  writeFileSync(world.path('over'), '');
   assert.deepEqual(upgrade.before.flags, ['--cache-free', '1MiB']);
   assert.equal(upgrade.before.pid, before);
   assert.equal(await world.daemonUp(), upgrade.pid);

@@ -80,6 +80,7 @@ export class FaultyDisk {
   readonly dir: string;
   readonly device: string;
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #ended: Promise<unknown>;
   readonly #place: string;
   readonly #answers: ((line: string) => void)[] = [];
   #isMounted = false;
@@ -87,6 +88,9 @@ export class FaultyDisk {
   private constructor(child: ChildProcessByStdio<Writable, Readable, null>, place: string) {
     this.#child = child;
     this.#place = place;
+    this.#ended = new Promise((resolve) => child.once('close', resolve));
+    // It may have ended when it is told to.
+    child.stdin.on('error', () => {});
     this.dir = join(place, 'fs');
     createInterface({ input: child.stdout }).on('line', (line) => this.#answers.shift()?.(line));
     this.device = attachLoop(join(place, 'disk', 'disk'));
@@ -150,7 +154,6 @@ export class FaultyDisk {
 
   /** Heals it and takes it away. */
   async close(): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once('close', resolve));
     try {
       await this.failReads(0);
       await this.failWrites(0);
@@ -160,7 +163,7 @@ export class FaultyDisk {
     this.unmount();
     await until(() => isDetached(this.device));
     this.#child.stdin.end();
-    await ended;
+    await this.#ended;
     if (existsSync(join(this.#place, 'disk', 'disk'))) unmountDir(join(this.#place, 'disk'));
   }
 

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import test from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { HealthEvent } from '../../../src/cache/health.ts';
 import {
   BLOCK,
@@ -13,9 +12,9 @@ import {
   type RecordingResidency,
   RecordingStore,
 } from '../../support/cache-fixture.ts';
+import { until } from '../../support/child-server.ts';
 
 const DEMAND = { priority: 'demand' } as const;
-const WAIT_MS = 20_000;
 
 test('reads on demand are lent while nothing can be written, and written again afterwards', async (t) => {
   const events: HealthEvent[] = [];
@@ -41,7 +40,7 @@ test('reads on demand are lent while nothing can be written, and written again a
     Buffer.from(file.bytes.slice(BLOCK, 2 * BLOCK)),
   );
   assert.equal(residency.lent.has(`${file.key}:2`), false);
-  await until(() => events.length > 0);
+  await until('The first event', async () => events.length > 0);
   assert.equal(events[0]?.type, 'degraded');
   const degraded = await cache.status();
   assert.equal(degraded.degraded, 'broken');
@@ -64,7 +63,7 @@ test('reads on demand are lent while nothing can be written, and written again a
     await rm(folder);
     await rename(`${folder}.away`, folder);
   }
-  await until(() => events.length > 1);
+  await until('The second event', async () => events.length > 1);
   assert.deepEqual(events[1], { type: 'recovered', reason: 'broken' });
   assert.equal(residency.trusted, 'all');
   assert.equal((await cache.status()).degraded, null);
@@ -116,7 +115,7 @@ test('a file that cannot be read is verified; what is wrong is kept aside and fe
   await cache.rescue(file, 1, 1, { store, ...DEMAND });
   assert.deepEqual(lent(residency, `${file.key}:1`), Buffer.from(file.bytes.slice(BLOCK)));
   assert.equal(residency.trusted, 'reading');
-  await until(async () => (await cache.status()).keptCorrupt === 1);
+  await until('The verification', async () => (await cache.status()).keptCorrupt === 1);
   assert.deepEqual(await readdir(cache.layout.corrupt), [file.key]);
   assert.equal((await cache.status()).corruptFiles, 1);
   await cache.load(file, 0, 2, { store, ...DEMAND });
@@ -131,12 +130,4 @@ test('a file that cannot be read is verified; what is wrong is kept aside and fe
 function lent(residency: RecordingResidency, name: string): Buffer | undefined {
   const bytes = residency.lent.get(name);
   return bytes === undefined ? undefined : Buffer.from(bytes);
-}
-
-async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + WAIT_MS;
-  while (!(await isTrue())) {
-    if (performance.now() > end) assert.fail('the wait was in vain');
-    await delay(10);
-  }
 }

@@ -3,9 +3,9 @@ import { chmod, open } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BLOCK, content, openCache, RecordingStore } from '../../support/cache-fixture.ts';
+import { until } from '../../support/child-server.ts';
 
 const DEMAND = { priority: 'demand' } as const;
-const WAIT_MS = 20_000;
 
 test('a scrub finds what went bad and sets it aside', async (t) => {
   const first = await openCache(t);
@@ -17,7 +17,7 @@ test('a scrub finds what went bad and sets it aside', async (t) => {
   await damage(bad);
 
   const { cache } = await openCache(t, { dir: first.dir, scrubBytesPerSecond: 1024 * BLOCK });
-  await until(async () => (await cache.status()).keptCorrupt === 1);
+  await until('The verification', async () => (await cache.status()).keptCorrupt === 1);
   const { files: count, corruptFiles } = await cache.status();
   assert.deepEqual([count, corruptFiles], [2, 1]);
   await cache.load(files[1]!, 0, 3, { store, ...DEMAND });
@@ -33,7 +33,7 @@ test('without a rate only a read error starts it', async (t) => {
   await delay(100);
   assert.equal((await cache.status()).corruptFiles, 0);
   cache.noteDiskError('read');
-  await until(async () => (await cache.status()).corruptFiles === 2);
+  await until('The verification', async () => (await cache.status()).corruptFiles === 2);
   assert.equal((await cache.status()).suspect, true);
 });
 
@@ -62,12 +62,4 @@ async function damage(path: string): Promise<void> {
   await file.write(byte, 0, 1, 100);
   await file.utimes(1, 1);
   await file.close();
-}
-
-async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + WAIT_MS;
-  while (!(await isTrue())) {
-    if (performance.now() > end) assert.fail('the wait was in vain');
-    await delay(10);
-  }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { sleep } from '../../../src/base/deadline.ts';
 import { type DaemonProcess, startDaemon } from '../../../src/cli/daemon-process.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
@@ -35,8 +36,9 @@ test('a mount daemon without mounts ends when the time of the setting linger is 
 
 test('a mount daemon without mounts waits for the next one, and ends when it is told to', async (context) => {
   const { daemon, ended, end } = await emptyDaemon(context, '1h');
-  const first = await Promise.race([ended.then(() => 'ended'), daemon.handle('list', {})]);
-  assert.deepEqual(first, []);
+  const first = await Promise.race([ended.then(() => 'ended'), sleep(200).then(() => 'waits')]);
+  assert.equal(first, 'waits');
+  assert.deepEqual(await daemon.handle('list', {}), []);
   end.abort();
   await ended;
 });

@@ -13,6 +13,7 @@ import { createHub } from '../../../src/hub/server.ts';
 import { addon } from '../../../src/native/load.ts';
 import { chunkPath } from '../../../src/store/chunk-id.ts';
 import { CHUNK_SIZE_MAX } from '../../../src/store/store.ts';
+import { until } from '../../support/child-server.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 /** A hub whose addon counts what it is asked for. */
@@ -103,13 +104,13 @@ test('a client that goes away leaves no file open, and a chunk that is gone is n
   const { hostname, port } = new URL(hub.url);
   const socket = connect(Number(port), hostname);
   socket.write(`GET /api/v1/chunks/${id} HTTP/1.1\r\nhost: x\r\n\r\n`);
-  while (sent.length === 0) await pause(5);
+  await until('The first piece', async () => sent.length > 0);
   socket.destroy();
   const running = async () => {
     const text = await (await fetch(hub.metricsUrl as string)).text();
     return /^g8ufs_hub_requests_running (\d+)$/m.exec(text)?.[1];
   };
-  while ((await running()) !== '0') await pause(5);
+  await until('The end of the request', async () => (await running()) === '0');
   await rm(join(dataDir, 'chunks', chunkPath(id)));
   assert.equal((await fetch(`${hub.url}/api/v1/chunks/${id}`)).status, 404);
   const { id: next, bytes } = await put(1000);

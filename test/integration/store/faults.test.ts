@@ -214,7 +214,7 @@ test('faults', { concurrency: 12 }, async (t) => {
         await endFault(proxy, fault);
         for (const each of [SMALL, LARGE]) {
           // A store that failed for good is left alone for some seconds at most.
-          while ((await load(each)) !== 'ok');
+          while ((await load(each)) !== 'ok') inner.signal.throwIfAborted();
           await check(each);
         }
       }),
