@@ -17,7 +17,7 @@ const SIGNAL_BASE = 128;
 export interface AttachedOptions {
   /** Called when the process runs. */
   readonly onStart?: (pid: number) => void;
-  /** Called when it is passed a signal that this process was sent. */
+  /** Called when this process is sent a signal that ends it. */
   readonly onSignal?: () => void;
   /** File that gets what it writes, instead of this process's output; its input is empty then. */
   readonly output?: number;
@@ -69,14 +69,14 @@ function holdSignals(child: ChildProcess, onSignal: () => void = () => {}): () =
     timer ??= setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
   };
   // The keyboard's interrupt has reached the child as well.
-  const ignore = (): void => {};
+  const interrupted = (): void => onSignal();
   const before = ALL.map((signal) => ({ signal, listeners: process.rawListeners(signal) }));
   for (const signal of ALL) process.removeAllListeners(signal);
-  process.on('SIGINT', ignore);
+  process.on('SIGINT', interrupted);
   for (const signal of PASSED_ON) process.on(signal, pass);
   return () => {
     clearTimeout(timer);
-    process.off('SIGINT', ignore);
+    process.off('SIGINT', interrupted);
     for (const signal of PASSED_ON) process.off(signal, pass);
     for (const { signal, listeners } of before) {
       for (const listener of listeners) process.on(signal, listener as NodeJS.SignalsListener);

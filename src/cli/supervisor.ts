@@ -9,7 +9,8 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { G8Error, toG8Error } from '../base/errors.ts';
+import { withDeadline } from '../base/deadline.ts';
+import { toG8Error } from '../base/errors.ts';
 import type { ContainerFolder } from '../core/container/container-folder.ts';
 import { LOG_SIZE_MAX, limitLog } from '../core/container/log-limit.ts';
 import type { Logger } from '../fs/log.ts';
@@ -47,11 +48,11 @@ export function tellRunning(id: number): void {
  * Starts a command line in the background.
  *
  * @returns number of its container, or the status that it has ended with and its words
- * @throws ERR_TIMEOUT, ERR_IO
+ * @throws ERR_TIMEOUT, ERR_IO, ERR_ABORTED: it is then told to end
  */
 export async function startInBackground(
   args: readonly string[],
-  env: Context['env'],
+  { env, signal }: Pick<Context, 'env' | 'signal'>,
 ): Promise<{ readonly id: number } | { readonly exitCode: number; readonly words: string }> {
   const words = openUnnamed();
   const child = spawn(process.execPath, [join(packageRoot(), 'bin/g8ufs.js'), ...args], {
@@ -60,25 +61,23 @@ export async function startInBackground(
     env: { ...env, [NOTIFY]: String(NOTIFY_FD) },
   });
   const notify = child.stdio[NOTIFY_FD] as Readable;
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    const told = await new Promise<string | number>((resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(new G8Error('ERR_TIMEOUT', 'The container did not start in time'));
-      }, START_TIMEOUT_MS);
+  const toldOf = (): Promise<string | number> =>
+    new Promise((resolve, reject) => {
       notify.setEncoding('utf8').on('data', (text: string) => resolve(text));
       child.once('exit', (code) => resolve(code ?? 1));
       child.once('error', (error) =>
         reject(toG8Error(error, 'ERR_IO', 'A process in the background cannot be started')),
       );
     });
+  try {
+    const deadline = { timeoutMs: START_TIMEOUT_MS, signal, what: 'Starting the container' };
+    const told = await withDeadline(deadline, toldOf);
     if (typeof told === 'string') return { id: Number(told) };
     return { exitCode: told, words: readAll(words) };
   } catch (error) {
     child.kill('SIGTERM');
     throw error;
   } finally {
-    clearTimeout(timer);
     notify.destroy();
     child.unref();
     closeSync(words);

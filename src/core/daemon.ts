@@ -22,6 +22,7 @@ import type { CommandRegistry } from './command/registry.ts';
 import { socatCommands } from './command/socat.ts';
 import { WEB } from './command/web.ts';
 import { ContainerHost, type ContainerSettings } from './container/container-host.ts';
+import type { Service } from './container/startup-file.ts';
 import { Guest } from './guest/guest.ts';
 import { HostPlace } from './job/host-place.ts';
 import { Jobs } from './job/jobs.ts';
@@ -55,8 +56,8 @@ export interface CoreDaemonOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where relative paths of the host begin; default `/`. */
   readonly workingDir?: string;
-  /** Text of a file that names services of the host, started when commands are taken; as that of an image. */
-  readonly startup?: string;
+  /** A file that names services of the host, started when commands are taken; as that of an image. */
+  readonly startup?: { readonly path: string; readonly text: string };
   /** What jobs get to end by themselves when the daemon does; default 5 000. */
   readonly stopGraceMs?: number;
 }
@@ -194,7 +195,7 @@ export class CoreDaemon {
     this.#options.log.info({}, 'stopped');
   }
 
-  /** Commands do not wait for them. @throws ERR_USAGE when the file says what cannot be */
+  /** Commands do not wait for them. @throws ERR_CONFIG when the file says what cannot be */
   async #startServices(): Promise<void> {
     const { startup, env, log } = this.#options;
     if (startup === undefined) return;
@@ -202,7 +203,16 @@ export class CoreDaemon {
     const { parseStartupFile } = await import('./container/startup-file.ts');
     const kernel = await readFile('/proc/cmdline', 'utf8');
     const defined = Object.entries(env).filter((pair): pair is [string, string] => pair[1] != null);
-    const services = parseStartupFile(startup, { env: Object.fromEntries(defined), kernel });
+    const variables = { env: Object.fromEntries(defined), kernel };
+    let services: readonly Service[];
+    try {
+      services = parseStartupFile(startup.text, variables);
+    } catch (error) {
+      const { message } = error as Error;
+      throw new G8Error('ERR_CONFIG', `Services file ${startup.path}: ${message}`, {
+        cause: error,
+      });
+    }
     startServices(services, { jobs: this.#jobs, log }).catch((err: unknown) =>
       log.error({ err }, 'services cannot be started'),
     );

@@ -17,7 +17,10 @@ test('services of the host run in their order, are listed as jobs, and end with 
     after = ["first"]
     args = { script = "echo {WORD} >>order; exec sleep 600" }
   `;
-  const world = await startCoreWorld({ startup, env: { ...process.env, WORD: 'second' } });
+  const world = await startCoreWorld({
+    startup: { path: '/services', text: startup },
+    env: { ...process.env, WORD: 'second' },
+  });
   try {
     const order = join(world.workingDir, 'order');
     const text = () => {
@@ -36,7 +39,9 @@ test('services of the host run in their order, are listed as jobs, and end with 
 });
 
 test('a file of services that makes no sense keeps the daemon from its start', async () => {
-  await assert.rejects(startCoreWorld({ startup: '[startup.a]\nargs = {}' }), {
-    code: 'ERR_USAGE',
+  const startup = { path: '/etc/services.toml', text: '[startup.a]\nargs = {}' };
+  await assert.rejects(startCoreWorld({ startup }), {
+    code: 'ERR_CONFIG',
+    message: /^Services file \/etc\/services\.toml: Startup file /,
   });
 });

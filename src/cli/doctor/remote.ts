@@ -26,7 +26,7 @@ export async function hubFindings(
         ? ok('hub', `${client.name} is ready`)
         : warn('hub', `${client.name} is not ready`, `ask ${client.name}/ready what is wrong`),
     ];
-    const date = await clockOf(url, signal);
+    const date = await clockOf(client.name, signal);
     const awayMs = date === undefined ? 0 : Math.abs(date - Date.now());
     if (awayMs > LATE_MS) {
       const hint = 'set the clocks of both: logins and collections go by them';
@@ -58,8 +58,9 @@ export async function redisFindings(
   }
 }
 
-async function clockOf(url: string, signal: AbortSignal): Promise<number | undefined> {
-  const response = await fetch(new URL('/health', url), {
+/** @param hub its URL without credentials */
+async function clockOf(hub: string, signal: AbortSignal): Promise<number | undefined> {
+  const response = await fetch(`${hub}/health`, {
     signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
   });
   await response.arrayBuffer();

@@ -5,9 +5,10 @@ import { join, relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { G8Error } from '../../base/errors.ts';
 import { registryDir } from '../../base/paths.ts';
-import { connectOrStartDaemon } from '../../fs/client.ts';
+import { connectDaemon, connectOrStartDaemon } from '../../fs/client.ts';
+import type { MountRecord } from '../../fs/mount-record.ts';
 import { readMountinfo } from '../../fs/mountinfo.ts';
-import { listDaemons } from '../../fs/registry.ts';
+import { isAlive, listDaemons } from '../../fs/registry.ts';
 import { detachLeftovers } from '../../fs/unmount.ts';
 import { createHub, type Hub } from '../../hub/server.ts';
 import { createFlist } from '../../image/create.ts';
@@ -115,9 +116,22 @@ export class World {
     return mountPoint;
   }
 
-  /** Ends the daemon of a cache, and with it its mounts. @param signal `SIGKILL` leaves them behind, dead */
-  async endDaemon(cacheDir: string, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-    for (const { pid } of await this.#daemonsOf(cacheDir)) {
+  /** Ends the daemon of a cache, or the successor of one that was killed, and with it its mounts. */
+  async endDaemon(cacheDir: string): Promise<void> {
+    await this.#signalDaemons(cacheDir, 'SIGTERM');
+  }
+
+  /** Mounts that are kept get another daemon; others are dead. */
+  async killDaemon(cacheDir: string): Promise<void> {
+    await this.#signalDaemons(cacheDir, 'SIGKILL');
+  }
+
+  async #signalDaemons(folder: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    for (const { cacheDir } of await this.#daemonsOf(folder)) {
+      const client = await connectDaemon(cacheDir);
+      if (client === undefined) continue;
+      const { pid } = await client.request<{ readonly pid: number }>('about', {});
+      client.close();
       process.kill(pid, signal);
       for (let waited = 0; isAlive(pid); waited += POLL_MS) {
         if (waited > END_TIMEOUT_MS) {
@@ -128,17 +142,38 @@ export class World {
     }
   }
 
-  /** Takes away what a daemon that was killed has left. */
+  /** Whether a mount outlives its daemon. */
+  async isKept(cacheDir: string, mountPoint: string): Promise<boolean> {
+    const client = await connectDaemon(cacheDir);
+    if (client === undefined) return false;
+    try {
+      const records = await client.request<readonly MountRecord[]>('list', {});
+      return records.find((record) => record.mountPoint === mountPoint)?.kept === true;
+    } finally {
+      client.close();
+    }
+  }
+
+  /** Takes away mounts that nobody serves. */
   async detach(): Promise<void> {
     await detachLeftovers(this.dir);
+  }
+
+  /** Without a keeper there are no successors. */
+  async #killDaemons(): Promise<void> {
+    for (const { pid, keeper } of await this.#daemonsOf(this.dir)) {
+      for (const one of [keeper, pid]) {
+        if (one !== undefined && isAlive(one)) process.kill(one, 'SIGKILL');
+      }
+    }
+    await this.detach();
   }
 
   /** Nothing of it is left, whatever has happened. */
   async close(): Promise<void> {
     try {
       this.door.still = false;
-      await this.endDaemon(this.dir).catch(() => this.endDaemon(this.dir, 'SIGKILL'));
-      await this.detach();
+      await this.endDaemon(this.dir).catch(() => this.#killDaemons());
     } finally {
       await this.door.close();
       await this.hub.close();
@@ -154,15 +189,6 @@ export class World {
   async #daemonsOf(folder: string) {
     const all = await listDaemons(registryDir(process.env, process.getuid?.() ?? 0));
     return all.filter(({ cacheDir }) => cacheDir === folder || cacheDir.startsWith(`${folder}/`));
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -6,6 +6,7 @@
  * Concurrency: calls may overlap. One container ends once, whoever asked first.
  */
 import { open, rm } from 'node:fs/promises';
+import { throwIfAborted } from '../../base/abort.ts';
 import { sleep } from '../../base/deadline.ts';
 import { G8Error, isG8Error } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
@@ -31,6 +32,8 @@ import { takeAway } from './take-away.ts';
 
 /** Below the 10 s after which clients give up. */
 export const GRACE_MS = 5_000;
+/** How soon `core stop` is noticed between two runs. */
+const STOP_LOOK_MS = 100;
 
 export interface ContainersOptions extends Omit<ContainerSystem, 'mounts'> {
   readonly mounts: RootMountsOptions;
@@ -178,6 +181,7 @@ export class Containers {
     try {
       const { command } = await prepare(this.#system, record, order);
       for (;;) {
+        throwIfAborted(foreground.signal);
         const begin = performance.now();
         const exitCode = await this.#runOnce({ ...record, command }, foreground);
         const delayMs = restarts.next(exitCode, performance.now() - begin);
@@ -185,7 +189,8 @@ export class Containers {
           return exitCode;
         }
         await this.#system.runtime.delete(runtimeName(id));
-        await sleep(delayMs, foreground.signal);
+        await this.#untilNextRun(id, delayMs, foreground.signal);
+        if (isToStay(this.#folder(id))) return exitCode;
       }
     } finally {
       await this.#takeAway(record);
@@ -210,8 +215,18 @@ export class Containers {
     }
     // For whoever wants to enter it meanwhile.
     await writeRecord(folder.path, { ...record, state: 'running', init: identify(pid) ?? null });
+    // Who has stopped it a moment ago did not know of this process.
+    if (isToStay(folder)) process.kill(pid, 'SIGKILL');
     foreground.onRunning?.(id);
     return await attached;
+  }
+
+  /** `core stop` is not to wait for the next run, nor to be followed by one. */
+  async #untilNextRun(id: number, delayMs: number, signal?: AbortSignal): Promise<void> {
+    const end = performance.now() + delayMs;
+    while (performance.now() < end && !isToStay(this.#folder(id))) {
+      await sleep(Math.min(STOP_LOOK_MS, delayMs), signal);
+    }
   }
 
   #folder(id: number): ContainerFolder {

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import { G8Error } from '../../base/errors.ts';
+import { G8Error, toG8Error } from '../../base/errors.ts';
 import { METADATA_FILE } from '../../image/index-files.ts';
 import { readInRoot } from './in-root.ts';
 import type { ContainerUser } from './oci.ts';
@@ -27,10 +27,10 @@ const ID_MAX = 2 ** 32 - 2;
 
 /**
  * @param imageDir folder of the unpacked image
- * @throws ERR_FLIST_FORMAT when a setting has a wrong form
+ * @throws ERR_FLIST_FORMAT when a setting has a wrong form; ERR_IO
  */
 export async function readProcessDefaults(imageDir: string): Promise<ProcessDefaults> {
-  const text = await readFile(join(imageDir, METADATA_FILE), 'utf8').catch(() => '');
+  const text = await readFile(join(imageDir, METADATA_FILE), 'utf8').catch(absent);
   // Most images that were not made from others say nothing, and then no more is loaded.
   if (!/"(entrypoint|cmd|environ|workdir|user)"/.test(text)) return NOTHING;
   const { parseMetadata } = await import('../../format/flist/metadata.ts');
@@ -90,4 +90,10 @@ async function database(root: string, path: string): Promise<string[][]> {
 function number(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;
   return Number(text) <= ID_MAX ? Number(text) : undefined;
+}
+
+/** An image without metadata has no such file. */
+function absent(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT') return '';
+  throw toG8Error(error, 'ERR_IO', 'Settings of the image cannot be read');
 }

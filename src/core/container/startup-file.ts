@@ -66,7 +66,7 @@ export function parseStartupFile(text: string, variables: StartupVariables): Ser
     value = parse(text);
   } catch (error) {
     const line = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
-    throw new G8Error('ERR_USAGE', `${STARTUP_FILE} is no TOML: ${line}`, { cause: error });
+    throw new G8Error('ERR_USAGE', `Startup file is no TOML: ${line}`, { cause: error });
   }
   const parsed = fileSchema.safeParse(value);
   if (!parsed.success) {
@@ -170,7 +170,7 @@ function pattern(text: string): RegExp {
   try {
     return new RegExp(text);
   } catch (error) {
-    throw new G8Error('ERR_USAGE', `${STARTUP_FILE} has no valid pattern: ${text}`, {
+    throw new G8Error('ERR_USAGE', `Startup file has no valid pattern: ${text}`, {
       cause: error,
     });
   }
@@ -181,5 +181,5 @@ function malformed(condition: string): G8Error {
 }
 
 function wrong(problem: string): G8Error {
-  return new G8Error('ERR_USAGE', `${STARTUP_FILE} ${problem}`);
+  return new G8Error('ERR_USAGE', `Startup file ${problem}`);
 }

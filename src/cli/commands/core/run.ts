@@ -165,7 +165,7 @@ function argvOf(command: Command): string[] {
 
 async function startDetached(context: Context, argv: readonly string[]): Promise<void> {
   const { startInBackground } = await import('../../supervisor.ts');
-  const started = await startInBackground(argv, context.env);
+  const started = await startInBackground(argv, context);
   if ('id' in started) {
     const { printJson } = await import('../../ui/json.ts');
     if (context.json) await printJson(context, { id: started.id });

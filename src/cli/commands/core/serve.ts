@@ -99,12 +99,13 @@ async function optionsOf(context: Context, flags: Flags): Promise<CoreDaemonOpti
   };
 }
 
-async function readStartup(path: string): Promise<string> {
+async function readStartup(path: string): Promise<{ path: string; text: string }> {
   const { readFile } = await import('node:fs/promises');
   const { toG8Error } = await import('../../../base/errors.ts');
-  return await readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw toG8Error(error, 'ERR_CONFIG', `Services file ${path} cannot be read`);
   });
+  return { path, text };
 }
 
 /** Never with the credentials of the Redis in it. */
