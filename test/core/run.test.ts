@@ -219,6 +219,11 @@ test(
     await commits(world);
     assert.equal((await world.cli('stop', 'job')).code, 0);
     await until('The end', async () => world.containers().length === 0);
+    // It is nearly always between two runs.
+    await world.run('-d', '--restart', 'always', '--name', 'failing', world.image, 'false');
+    const stopped = await world.cli('stop', 'failing');
+    assert.equal(stopped.code, 0, stopped.stderr);
+    await until('The end between two runs', async () => world.containers().length === 0);
     const absent = await world.run('-d', world.core.mounts.path('absent.flist'));
     assert.match(absent.stderr, /^g8ufs: .*absent\.flist.*ERR_NO_INPUT/);
     assert.deepEqual([absent.stdout, absent.code], ['', 66]);
