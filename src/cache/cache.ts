@@ -100,7 +100,7 @@ export class ContentCache {
       dropSpare: () => dropCorrupt(parts.layout),
     });
     this.#health = new DiskHealth({
-      now: parts.now,
+      now: options.now ?? Date.now,
       probe: () => this.#probe(),
       restore: () => discardUnsynced(parts),
       onEvent: (event) => {

@@ -2,16 +2,14 @@
  * Files whose bytes are wrong or cannot be read, kept aside so that somebody can look at them: the last few, never
  * much, and the first to go when there is no room.
  */
-import { existsSync } from 'node:fs';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CacheLayout } from './layout.ts';
-import { isErrno } from './seal.ts';
+import { allocated } from './shape.ts';
 
 /** Files kept, and the bytes they may take: enough for a look, nothing to a disk. */
 const KEPT_COUNT_MAX = 16;
 const KEPT_BYTES_MAX = 64 * 1024 * 1024;
-const STAT_BLOCK_BYTES = 512;
 
 /** Takes a file out of its place. It is gone from there when this resolves. @throws what the disk says */
 export async function setCorruptAside(
@@ -21,8 +19,7 @@ export async function setCorruptAside(
 ): Promise<void> {
   try {
     await rename(path, join(layout.corrupt, key));
-  } catch (error) {
-    if (isErrno(error, 'ENOENT') && !existsSync(path)) return;
+  } catch {
     // Without a folder to keep it in, being gone is what matters.
     await rm(path, { force: true });
     return;
@@ -46,9 +43,9 @@ async function trim(layout: CacheLayout, countMax: number, bytesMax: number): Pr
   for (const name of await readdir(layout.corrupt).catch(() => [])) {
     const path = join(layout.corrupt, name);
     // The change time is that of the move; sealed files all have one modification time.
-    const stats = await stat(path).catch(() => undefined);
+    const stats = await stat(path, { bigint: true }).catch(() => undefined);
     if (stats === undefined) continue;
-    files.push({ path, atMs: stats.ctimeMs, bytes: stats.blocks * STAT_BLOCK_BYTES });
+    files.push({ path, atMs: Number(stats.ctimeMs), bytes: allocated(stats) });
   }
   files.sort((a, b) => b.atMs - a.atMs);
   let bytes = 0;

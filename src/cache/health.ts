@@ -135,7 +135,8 @@ export class DiskHealth {
 
   #degrade(reason: DegradedReason, message: string): void {
     if (this.#closed) return;
-    if (this.#trouble?.reason !== reason) {
+    // A broken disk stays that until a probe has succeeded: what was not synced is dropped first.
+    if (!this.refusesWrites && this.#trouble?.reason !== reason) {
       this.#trouble = { reason, message, sinceMs: this.#options.now() };
       this.#options.onEvent({ type: 'degraded', ...this.#trouble });
     }

@@ -35,10 +35,11 @@ export async function openCache(options: CacheOptions): Promise<OpenedCache> {
   try {
     const isNew = await layout.createFolders();
     // Before the lock is asked for, which might be worth nothing there.
-    requireLocal(options.dir, await fileSystemOf(options.dir));
+    const fileSystem = await fileSystemOf(options.dir);
+    requireLocal(options.dir, fileSystem);
     const state = await openState(layout);
     try {
-      return await openParts(options, layout, state, isNew);
+      return await openParts(options, layout, state, { isNew, fileSystem });
     } catch (error) {
       await state.close();
       throw error;
@@ -52,9 +53,8 @@ async function openParts(
   options: CacheOptions,
   layout: CacheLayout,
   state: State,
-  isNew: boolean,
+  { isNew, fileSystem }: { isNew: boolean; fileSystem: string },
 ): Promise<OpenedCache> {
-  const fileSystem = await fileSystemOf(options.dir);
   const [bootId, { catalog, meta }] = await Promise.all([
     options.bootId ?? readBootId(),
     Catalog.open(state),

@@ -70,7 +70,12 @@ export class Partials {
 
   release(content: PartialContent): void {
     content.users--;
-    if (content.users > 0 || this.#slots.get(content)?.handle === undefined) return;
+    if (content.users > 0) return;
+    if (content.gone) {
+      void this.#closeForGood(content).catch(() => {});
+      return;
+    }
+    if (this.#slots.get(content)?.handle === undefined) return;
     this.#idle.add(content);
     if (this.#idle.size <= IDLE_HANDLE_COUNT_MAX) return;
     for (const oldest of this.#idle) {
@@ -106,14 +111,22 @@ export class Partials {
     return this.#slots.get(content)?.existed === true;
   }
 
-  /** Forgets a content and closes its file. Its users find it gone. */
+  /** Forgets a content and closes its file, or lets the last of its users do so. They find it gone. */
   async remove(content: PartialContent): Promise<void> {
     content.gone = true;
     if (this.#contents.get(content.key) === content) this.#contents.delete(content.key);
     this.#idle.delete(content);
+    // Its number may be another file's as soon as it is closed, and one that is being written to is known by that.
+    if (content.users === 0) await this.#closeForGood(content);
+  }
+
+  async #closeForGood(content: PartialContent): Promise<void> {
     await this.#slots.get(content)?.opening?.catch(() => {});
-    await this.#closeHandle(content);
-    this.#slots.delete(content);
+    try {
+      await this.#closeHandle(content);
+    } finally {
+      this.#slots.delete(content);
+    }
   }
 
   async #openFile(content: PartialContent, slot: Slot): Promise<FileHandle> {

@@ -6,6 +6,7 @@
 import { rm } from 'node:fs/promises';
 import { toHex } from '../base/bytes.ts';
 import type { CacheParts } from './parts.ts';
+import type { ContentRecord } from './records.ts';
 
 /** Forgets every content that is not known to be on the disk. Its readers are served otherwise. @throws ERR_IO, ERR_CACHE_FULL */
 export async function discardUnsynced(parts: CacheParts): Promise<void> {
@@ -18,13 +19,21 @@ export async function discardUnsynced(parts: CacheParts): Promise<void> {
     });
   }
   await state.flush();
-  for await (const digest of catalog.pending()) {
+  // Partial ones that were forgotten meanwhile, too: their blocks would be taken for present.
+  for await (const { digest, record } of catalog.records()) {
+    if (isOnDisk(record)) continue;
     const key = toHex(digest);
     await lock.run(key, async () => {
-      if ((await catalog.find(digest))?.durable !== false) return;
+      const current = await catalog.find(digest);
+      if (current === undefined || isOnDisk(current)) return;
       await catalog.remove(digest);
       await rm(layout.filePath(key), { force: true });
+      await rm(layout.partialPath(key), { force: true });
     });
   }
   await state.flush();
+}
+
+function isOnDisk({ complete, durable }: ContentRecord): boolean {
+  return complete && durable;
 }

@@ -5,6 +5,7 @@
  */
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
+import { withDeadline } from '../base/deadline.ts';
 import { Limiter } from '../base/limit.ts';
 
 /** Half of the threads that Node has for names and files. */
@@ -12,6 +13,8 @@ const CONCURRENCY = 2;
 const QUEUE_COUNT_MAX = 256;
 /** Not asked again within this time: shorter than what any name server allows. */
 const FRESH_MS = 5_000;
+/** Less than connections have for all of it: by then the last addresses are used. */
+const PATIENCE_MS = 2_000;
 /** How long an address is used after names could be looked up. */
 const STALE_MS = 3_600_000;
 const NAME_COUNT_MAX = 256;
@@ -26,13 +29,19 @@ interface Known {
 export class NameLookup {
   readonly #resolve: Resolve;
   readonly #now: () => number;
+  readonly #patienceMs: number;
   readonly #limiter = new Limiter({ shares: [CONCURRENCY], queueCountMax: QUEUE_COUNT_MAX });
   readonly #known = new Map<string, Known>();
   readonly #running = new Map<string, Promise<readonly LookupAddress[]>>();
 
-  constructor(resolve: Resolve = resolveByHost, now: () => number = () => performance.now()) {
+  constructor(
+    resolve: Resolve = resolveByHost,
+    now: () => number = () => performance.now(),
+    patienceMs = PATIENCE_MS,
+  ) {
     this.#resolve = resolve;
     this.#now = now;
+    this.#patienceMs = patienceMs;
   }
 
   /** All addresses of a host, of one family when `options` say so. @throws what the system says */
@@ -43,7 +52,9 @@ export class NameLookup {
     if (known !== undefined && this.#now() - known.atMs < FRESH_MS) return known.addresses;
     const running = this.#running.get(key) ?? this.#start(key, host, { family, hints });
     try {
-      return await running;
+      if (known === undefined) return await running;
+      const deadline = { timeoutMs: this.#patienceMs, what: `The address of ${host}` };
+      return await withDeadline(deadline, () => running);
     } catch (error) {
       if (known !== undefined && this.#now() - known.atMs < STALE_MS) return known.addresses;
       throw error;

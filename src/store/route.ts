@@ -8,7 +8,7 @@
  */
 import { throwIfAborted } from '../base/abort.ts';
 import { blake2b } from '../base/blake2b.ts';
-import { isG8Error } from '../base/errors.ts';
+import { type G8Error, isG8Error } from '../base/errors.ts';
 import { mergeParallel, type Task } from '../base/parallel.ts';
 import type { DigestFunction } from './chunk-id.ts';
 import type { DeliveringStore, OnChunk } from './deliver.ts';
@@ -213,6 +213,7 @@ export class RouteStore implements DeliveringStore, ReportingStore {
     const owed = new Set(ids);
     let call: StoreCall | undefined;
     let trouble: unknown;
+    const corrupt: G8Error[] = [];
     try {
       call = health.begin();
       options.onAsk?.(store.name, ids);
@@ -220,7 +221,7 @@ export class RouteStore implements DeliveringStore, ReportingStore {
         owed.delete(result.id);
         if ('bytes' in result) this.#found(candidate, result.id, result.bytes);
         else if (isTrouble(result.error)) trouble = result.error;
-        else if (isG8Error(result.error, 'ERR_CHUNK_CORRUPT')) health.corrupt(result.error);
+        else if (isG8Error(result.error, 'ERR_CHUNK_CORRUPT')) corrupt.push(result.error);
         yield result;
       }
       // Silence may be that of whoever takes the chunks.
@@ -232,6 +233,8 @@ export class RouteStore implements DeliveringStore, ReportingStore {
       for (const id of owed) yield { id, error };
     } finally {
       call?.dropped();
+      // Behind its answer, which would speak for the store again.
+      for (const error of corrupt) health.corrupt(error);
     }
   }
 

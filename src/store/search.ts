@@ -48,6 +48,8 @@ interface Ask<C> {
   readonly owed: Set<ChunkId>;
   /** Chunks that it could not give. */
   readonly failed: ChunkId[];
+  /** What it gave that was not what its id says. */
+  readonly corrupt: G8Error[];
   readonly stop: AbortController;
   /** Made because another store was silent. */
   readonly isHedge: boolean;
@@ -137,6 +139,7 @@ export class ChunkSearch<C extends Candidate> {
       call,
       owed: new Set(ids),
       failed: [],
+      corrupt: [],
       stop: createAbortController(),
       isHedge: silent !== undefined,
       isHedged: false,
@@ -173,7 +176,8 @@ export class ChunkSearch<C extends Candidate> {
     // Somebody else was faster, or nobody wants anything any more.
     if (!ask.owed.delete(id)) return;
     this.#heard(ask);
-    const wanted = this.#wanted.get(id) as Wanted;
+    const wanted = this.#wanted.get(id);
+    if (wanted === undefined) return;
     wanted.asks--;
     if ('error' in result) {
       this.#note(ask, result.error);
@@ -222,17 +226,17 @@ export class ChunkSearch<C extends Candidate> {
     this.#moveOn(ask);
   }
 
-  /** Chunks that a store could not give go on to the next. */
+  /** Chunks that a store could not give go on to the next; in place of a silent one others need not be done. */
   #moveOn(ask: Ask<C>): void {
     const failed = ask.failed.splice(0);
     this.#askNext(
-      failed.filter((id) => this.#wanted.get(id)?.asks === 0),
-      undefined,
+      failed.filter((id) => ask.isHedge || this.#wanted.get(id)?.asks === 0),
+      ask.isHedge ? ask : undefined,
     );
   }
 
   #note(ask: Ask<C>, error: unknown): void {
-    if (isG8Error(error, 'ERR_CHUNK_CORRUPT')) ask.candidate.health.corrupt(error);
+    if (isG8Error(error, 'ERR_CHUNK_CORRUPT')) ask.corrupt.push(error);
     else if (isTrouble(error)) ask.trouble = error;
   }
 
@@ -264,8 +268,8 @@ export class ChunkSearch<C extends Candidate> {
     if (ask.isHedged || !this.#asks.has(ask)) return;
     const { candidates, budget } = this.#options;
     const ids = [...ask.owed].filter((id) => {
-      const wanted = this.#wanted.get(id) as Wanted;
-      return wanted.asks === 1 && this.#nextTurn(id, wanted) < candidates.length;
+      const wanted = this.#wanted.get(id);
+      return wanted?.asks === 1 && this.#nextTurn(id, wanted) < candidates.length;
     });
     if (ids.length === 0) return;
     if (!isOpen && !budget.take()) {
@@ -283,10 +287,17 @@ export class ChunkSearch<C extends Candidate> {
     this.#settle(ask);
   }
 
-  #settle({ answers, trouble, call, silenceMs }: Ask<C>): void {
+  #settle(ask: Ask<C>): void {
+    const { answers, trouble, call, silenceMs } = ask;
     // A store that gave something makes progress, however it ended.
     if (answers === 0 && trouble !== undefined) call.failed(trouble);
     else call.answered(silenceMs);
+    this.#tellCorrupt(ask);
+  }
+
+  /** When the call has ended: that it answered would speak for the store again. */
+  #tellCorrupt({ candidate, corrupt }: Ask<C>): void {
+    for (const error of corrupt) candidate.health.corrupt(error);
   }
 
   /** Stops a call that nobody waits for. */
@@ -297,7 +308,10 @@ export class ChunkSearch<C extends Candidate> {
     const isOverdue = performance.now() - lastAt >= patienceMs(candidate.health);
     if (isOverdue) call.overdue();
     else call.dropped();
+    this.#tellCorrupt(ask);
     stop.abort();
+    // What it could not give somebody else may have.
+    this.#moveOn(ask);
   }
 }
 

@@ -59,3 +59,14 @@ test('find() has two names looked up at a time', async () => {
   await all;
   assert.equal(runningMax, 2);
 });
+
+test('find() gives the last addresses when a name server is silent', async () => {
+  let now = 0;
+  let isSilent = false;
+  const resolve = async () => (isSilent ? await new Promise<never>(() => {}) : [ADDRESS]);
+  const names = new NameLookup(resolve, () => now, 10);
+  await names.find('a');
+  isSilent = true;
+  now += 5_000;
+  assert.deepEqual(await names.find('a'), [ADDRESS]);
+});

@@ -15,6 +15,7 @@ import {
   unavailable,
   WAYS,
 } from '../../support/faulty-store.ts';
+import { gate } from '../../support/gate.ts';
 
 const CHUNKS = Array.from({ length: 6 }, (_, i) => chunkOf(`chunk ${i}`));
 const IDS = CHUNKS.map(({ id }) => id);
@@ -24,6 +25,34 @@ async function full(name: string, plan?: FaultPlan): Promise<FaultyStore> {
   const store = new MemoryStore(name);
   for (const { id, bytes } of CHUNKS) await store.put(id, bytes);
   return new FaultyStore(store, plan);
+}
+
+/** A store that says at once what is wrong with chunks, and hangs with the others. */
+function refusing(name: string, errorOf: (id: string) => G8Error | undefined): ChunkStore {
+  const never = async (signal: AbortSignal | undefined): Promise<never> =>
+    await new Promise((_, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason as Error));
+    });
+  const store: ChunkStore = {
+    name,
+    get: async (id, { signal } = {}) => {
+      const error = errorOf(id);
+      if (error !== undefined) throw error;
+      return await never(signal);
+    },
+    async *getMany(ids, { signal } = {}) {
+      let isDone = true;
+      for (const id of ids) {
+        const error = errorOf(id);
+        if (error === undefined) isDone = false;
+        else yield { id, error };
+      }
+      if (!isDone) await never(signal);
+    },
+    missing: async () => [],
+    close: async () => {},
+  };
+  return store;
 }
 
 function routeOf(...stores: readonly ChunkStore[]) {
@@ -165,5 +194,54 @@ test('patienceMs() is the measured silence within bounds', () => {
     const health = table.of(`${silenceMs}`);
     for (let i = 0; i < 20; i++) health.begin().answered(silenceMs);
     assert.equal(patienceMs(health), expected);
+  }
+});
+
+test('what a silent store lacks is settled also when it is given up for another chunk', async () => {
+  const [wanted, absent] = IDS as [string, string];
+  const missing = new G8Error('ERR_CHUNK_MISSING', 'absent');
+  const silent = refusing('first', (id) => (id === absent ? missing : undefined));
+  const asked = gate();
+  const told = gate();
+  const first: ChunkStore = {
+    ...silent,
+    async *getMany(ids, options) {
+      await asked.opened;
+      for await (const result of silent.getMany(ids, options)) {
+        yield result;
+        told.open();
+      }
+    },
+  };
+  const has = await full('next');
+  const next: ChunkStore = {
+    ...refusing('next', () => missing),
+    get: async (id) => {
+      asked.open();
+      await told.opened;
+      return await has.get(id);
+    },
+  };
+  const only = { first: wanted, last: wanted };
+  const lookup = [
+    { name: 'first', cache: false, routes: [{ range: ALL_IDS, store: first }] },
+    { name: 'next', cache: false, routes: [{ range: only, store: next }] },
+  ];
+  const route = new RouteStore({ lookup, health: new HealthTable() });
+  const signal = AbortSignal.timeout(20_000);
+  const results = await getAll(route, [wanted, absent], { signal });
+  assert.ok(results.get(wanted) instanceof Uint8Array);
+  const { error } = results.get(absent) as { error: unknown };
+  assert.ok(isG8Error(error, 'ERR_CHUNK_MISSING'));
+});
+
+test('a store that gave three wrong chunks in one call is not asked any more', async () => {
+  for (const [, get] of WAYS) {
+    const corrupt = new G8Error('ERR_CHUNK_CORRUPT', 'wrong');
+    const wrong = refusing('wrong', () => corrupt);
+    const { route, health } = routeOf(wrong, await full('next'));
+    const results = await get(route, IDS);
+    assert.ok([...results.values()].every((value) => value instanceof Uint8Array));
+    assert.equal(health.of('wrong').circuit, 'open');
   }
 });
