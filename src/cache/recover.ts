@@ -92,20 +92,34 @@ export class Recovery {
     shape: Pick<ContentRecord, 'size' | 'blockSize' | 'algorithm'> & { readonly durable: boolean },
     rows: () => Promise<Uint8Array>,
   ): Promise<boolean> {
-    const { layout, counters } = this.#parts;
     const key = toHex(digest);
     for (const folder of this.#folders) {
-      const path = join(folder, contentPath(key));
-      const stats = await findStats(path);
-      if (stats === undefined) continue;
-      const isTrusted = shape.durable && isSealed(stats, shape.size);
-      if (isTrusted || (await verifyAndSeal(this.#parts, path, shape, await rows()))) {
-        await moveIntoPlace(path, layout.filePath(key));
-        return true;
+      try {
+        if (await this.#adoptFile(join(folder, contentPath(key)), key, shape, rows)) return true;
+      } catch (error) {
+        // What the state does not know goes to the trash, when all else is sorted out: perhaps in between.
+        if (!isErrno(error, 'ENOENT')) throw error;
       }
-      counters.rejectedFiles++;
-      await unlink(path);
     }
+    return false;
+  }
+
+  async #adoptFile(
+    path: string,
+    key: string,
+    shape: Parameters<Recovery['adopt']>[1],
+    rows: () => Promise<Uint8Array>,
+  ): Promise<boolean> {
+    const { layout, counters } = this.#parts;
+    const stats = await findStats(path);
+    if (stats === undefined) return false;
+    const isTrusted = shape.durable && isSealed(stats, shape.size);
+    if (isTrusted || (await verifyAndSeal(this.#parts, path, shape, await rows()))) {
+      await moveIntoPlace(path, layout.filePath(key));
+      return true;
+    }
+    counters.rejectedFiles++;
+    await unlink(path);
     return false;
   }
 
