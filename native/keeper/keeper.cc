@@ -145,7 +145,7 @@ Message Keeper::Handle(Connection& connection, const Message& request, std::vect
         entry->attempts = !begins ? 0 : entry->attempts + (entry->is_restoring ? 0 : 1);
         entry->is_restoring = begins;
         reply.value = entry->attempts;
-      } else {
+      } else if (operation == Operation::kRestoring) {
         reply.error = ENOENT;
       }
       return reply;

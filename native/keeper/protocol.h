@@ -23,7 +23,7 @@ enum class Operation : uint32_t {
   kDrop = 3,       // Lets go of everything of `id`; an absent one is fine.
   kTake = 4,       // The entry at place `value`. Reply: its id, flags, descriptors; `value`: attempts.
   kRestoring = 5,  // One attempt more of `id`, if this daemon has not said so before.
-  kRestored = 6,   // No attempts of `id` any more.
+  kRestored = 6,   // No attempts of `id` any more; one that is gone is fine.
   kSuccessor = 7,  // How to start a daemon: a Launch in the file that comes with it.
   kReady = 8,      // All is restored: this daemon works.
   kGoodbye = 9,    // I leave. `flags` kHandover: another daemon comes; else let go of everything.

@@ -158,6 +158,8 @@ void CountsAttemptsOncePerDaemon() {
   }
   CHECK(daemon->Restored(1).ok() && daemon->Ready().ok());
   CHECK(daemon->Restoring(99).error() == ENOENT);
+  // It has ended in between.
+  CHECK(daemon->Restored(99).ok());
   const int before = world.starts;
   daemon.reset();
   CHECK(World::Until([&] { return world.starts > before; }));

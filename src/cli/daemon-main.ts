@@ -57,10 +57,12 @@ async function serve(): Promise<void> {
     notify('ready');
     await ended;
   } catch (error) {
-    const { reportOf } = await import('./exit.ts');
+    const { endWithoutHelp, reportOf } = await import('./exit.ts');
     const report = reportOf(error);
     notify(JSON.stringify(report));
     process.exitCode = report.exitCode;
+    // A predecessor's mounts that are served already would keep it alive; the keeper tries another one.
+    endWithoutHelp();
   }
 }
 

@@ -229,7 +229,8 @@ export class Daemon {
     try {
       await daemon.#begin(runDir);
     } catch (error) {
-      await daemon.close();
+      // What a predecessor has left stays with the keeper, which tries again with another process.
+      if (options.early === undefined) await daemon.close();
       throw error;
     }
     return daemon;
@@ -259,14 +260,17 @@ export class Daemon {
   }
 
   async #restore(held: readonly ParsedEntry[]): Promise<void> {
-    if (this.#keeper === undefined || held.length === 0) return;
+    if (this.#keeper === undefined) return;
+    if (held.length === 0) return await this.#keeper.ready();
     const start = performance.now();
+    for (const { state } of held) if (state?.kind === 'mount') this.mounts.keepLower(state.lower);
     await restoreAll(held, {
       keeper: this.#keeper,
       quarantine: this.#quarantine,
       log: this.#options.log,
       restoreMount: (entry, state) => this.mounts.restore(entry.id, state, entry.state),
       restoreObjects: (entry) => this.#kernel.adoptObjects(entry),
+      loseObjects: () => this.#kernel.loseObjects(),
       resumeObjects: () => this.#kernel.resumeObjects(),
     });
     const ms = Math.round(performance.now() - start);
@@ -361,11 +365,20 @@ export class Daemon {
     const isKept = keeper !== undefined && this.mounts.list().every(({ kept }) => kept);
     if (!isKept) throw new G8Error('ERR_MOUNT', 'This daemon has mounts that no keeper holds');
     await this.mounts.freeze();
+    try {
+      await keeper.handOver();
+    } catch (error) {
+      // From a keeper that is gone nobody could take them: this daemon goes on.
+      this.mounts.thaw();
+      throw error;
+    }
     this.#demand.leave();
     this.#abort.abort(new G8Error('ERR_ABORTED', 'The mount daemon is being replaced'));
     await this.#unregister?.();
-    await this.#cache.close();
-    await keeper.handOver();
+    // What it leaves is no worse than what a kill would.
+    await this.#cache
+      .close()
+      .catch((error: unknown) => this.#log.error({ err: error }, 'the cache cannot be closed'));
     this.#options.log.info({}, 'handed over');
     // Nothing may be cleaned up from here on: all of it belongs to the other one.
     process.kill(process.pid, 'SIGKILL');

@@ -230,7 +230,6 @@ export class MountTable {
         prefetch: prefetch?.(image, store, session.misses),
         ...lifeOf(end, new Date(state.since)),
       };
-      this.#nextLower = Math.max(this.#nextLower, Number(basename(lower ?? '0')) + 1);
       if (isMounted(mounted)) this.#enter(mounted, end);
       // Detached while files were open: served until these are closed.
       else this.#letGo(mounted);
@@ -243,8 +242,17 @@ export class MountTable {
   /** Refuses new mounts and waits for those that are being made. */
   async freeze(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#sweeper);
     await Promise.allSettled(this.#reserved.values());
+  }
+
+  /** Takes new mounts again. */
+  thaw(): void {
+    this.#closed = false;
+  }
+
+  /** Leaves the folder of a predecessor's lower mount to it, whether that can be restored or not. */
+  keepLower(lower: string | undefined): void {
+    this.#nextLower = Math.max(this.#nextLower, Number(basename(lower ?? '0')) + 1);
   }
 
   /**
@@ -286,6 +294,7 @@ export class MountTable {
   async close(): Promise<void> {
     // A mount being made fails by itself or can be unmounted when it is there.
     await this.freeze();
+    clearInterval(this.#sweeper);
     const results = await Promise.allSettled(
       [...this.#mounts.keys()].map((mountPoint) => this.unmount(mountPoint, true)),
     );

@@ -18,9 +18,11 @@ import type { ChunkStore } from '../../store/store.ts';
 import type { Demand, DemandSource } from '../demand.ts';
 import { deadlineWithin } from '../kernel-timeout.ts';
 import { MissLog } from '../miss-log.ts';
+import { findMount } from '../mountinfo.ts';
 import { PathNames, type Place } from '../path-names.ts';
 import { encodeState } from '../takeover/held-state.ts';
 import type { HeldMount, MountKeeper } from '../takeover/keeper.ts';
+import { unmount } from '../unmount.ts';
 
 /** As for mounts of one image, see native-driver.ts. */
 const WORKERS = 2;
@@ -158,6 +160,12 @@ export class ObjectMount {
     this.#session = await this.#opening;
     this.#isPaused = true;
     this.#held = keeper?.adopted(id, state, this.#session);
+  }
+
+  /** Makes room for a new one: the connection of the predecessor cannot be used. */
+  async lose(): Promise<void> {
+    this.#opening = undefined;
+    if (findMount(this.dir) !== undefined) await unmount(this.dir, true);
   }
 
   async resume(): Promise<void> {

@@ -112,6 +112,11 @@ export class KernelTier {
     await this.#objects.adopt(entry);
   }
 
+  /** See `ObjectMount.lose`. */
+  async loseObjects(): Promise<void> {
+    await this.#objects.lose();
+  }
+
   /** All overlays of the predecessor are adopted: what they read through is answered again. */
   async resumeObjects(): Promise<void> {
     await this.#objects.resume();

@@ -105,6 +105,17 @@ export class EarlySessions {
     return { openSession: this.openSession, closeSession, sessionStats, sessionOpens };
   }
 
+  /** Takes away a connection whose mount cannot be restored. What is absent is not waited for by anybody here. */
+  async abandon(id: number): Promise<void> {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    this.#sessions.delete(id);
+    session.onNeed = () => {};
+    session.needs.length = 0;
+    const opened = await session.opened.catch(() => undefined);
+    if (opened !== undefined) await this.#addon.closeSession(opened.session, { lazy: true });
+  }
+
   /** As `SessionBinding.openSession`; gives a session that was begun early to whoever adopts it. */
   openSession: SessionBinding['openSession'] = async (options, onNeed, onEnd) => {
     const session = options.adopt === undefined ? undefined : this.#sessions.get(options.adopt);
@@ -115,7 +126,7 @@ export class EarlySessions {
     session.onNeed = onNeed;
     session.onEnd = onEnd;
     // Whoever opens has to know the session before it hears of it.
-    queueMicrotask(() => {
+    setImmediate(() => {
       for (const need of session.needs.splice(0)) onNeed(need);
       if (session.ended) onEnd();
     });

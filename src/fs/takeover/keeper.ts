@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { G8Error, toG8Error } from '../../base/errors.ts';
+import { G8Error, isG8Error, toG8Error } from '../../base/errors.ts';
 import type { HeldEntry, KeeperBinding } from '../../native/addon.ts';
 import { findKeeperProgram } from '../../native/programs.ts';
 import type { Logger } from '../log.ts';
@@ -88,8 +88,7 @@ export class MountKeeper {
     id = this.#nextId++,
   ): Promise<HeldMount | undefined> {
     try {
-      await this.#ensure();
-      await this.#options.addon.keeperHold(id, state, session);
+      await this.#holdOrRestart(id, state, session);
       this.#held.set(id, { state, session });
       return { id, drop: () => this.drop(id) };
     } catch (error) {
@@ -97,6 +96,28 @@ export class MountKeeper {
       this.#options.log.warn({ code, reason: message }, 'the mount will not outlive this process');
       return undefined;
     }
+  }
+
+  /** A keeper that has died since is started anew, with all that it held. */
+  async #holdOrRestart(id: number, state: string, session: number | undefined): Promise<void> {
+    const running = this.#ensure();
+    await running;
+    try {
+      await this.#options.addon.keeperHold(id, state, session);
+    } catch (error) {
+      if (!isG8Error(error, 'ERR_IO') || (await this.#answers())) throw error;
+      if (this.#running === running) this.#running = undefined;
+      await this.#ensure();
+      await this.#options.addon.keeperHold(id, state, session);
+    }
+  }
+
+  /** Whether the keeper is there, whatever it refuses. */
+  async #answers(): Promise<boolean> {
+    return await this.#options.addon.keeperTell('ready').then(
+      () => true,
+      () => false,
+    );
   }
 
   /** What was held by a predecessor and is restored now. */
@@ -113,7 +134,10 @@ export class MountKeeper {
   /** Keeps what is known of a mount that cannot be restored; its users get errors. */
   async giveUp(id: number, state: string): Promise<void> {
     this.#held.set(id, { state, session: undefined });
-    await this.#options.addon.keeperGiveUp(id, state).catch(() => {});
+    const { addon, early, log } = this.#options;
+    for (const step of [early?.abandon(id), addon.keeperGiveUp(id, state)]) {
+      await step?.catch((error: unknown) => log.debug({ err: error, id }, 'not let go of'));
+    }
   }
 
   async restoring(id: number): Promise<void> {
@@ -130,8 +154,8 @@ export class MountKeeper {
 
   /** Another daemon goes on when this process has ended. @throws ERR_IO when there is no keeper */
   async handOver(): Promise<void> {
-    this.#closed = true;
     if (this.#held.size > 0) await this.#options.addon.keeperTell('handover');
+    this.#closed = true;
   }
 
   /** All mounts are gone: the keeper ends with this process. */
@@ -162,7 +186,7 @@ export class MountKeeper {
   }
 
   async #start(): Promise<void> {
-    const { addon, cacheDir, onStarted } = this.#options;
+    const { addon, cacheDir, log, onStarted } = this.#options;
     const socket = keeperSocket(cacheDir);
     const child = spawn(findKeeperProgram(), [socket], {
       cwd: '/',
@@ -176,8 +200,12 @@ export class MountKeeper {
     }
     await this.#introduce();
     for (const [id, { state, session }] of this.#held) {
-      // One that has just ended is dropped in a moment.
-      await addon.keeperHold(id, state, session).catch(() => {});
+      try {
+        await addon.keeperHold(id, state, session);
+      } catch (error) {
+        // One that has just ended is dropped in a moment.
+        log.debug({ err: error, id }, 'a mount is not held again');
+      }
     }
     await addon.keeperTell('ready');
     if (child.pid !== undefined) await onStarted(child.pid);

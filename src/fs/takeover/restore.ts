@@ -24,6 +24,8 @@ export interface RestoreOptions {
   readonly log: Logger;
   readonly restoreMount: (entry: HeldEntry, state: HeldMountState) => Promise<void>;
   readonly restoreObjects: (entry: HeldEntry) => Promise<void>;
+  /** Takes away the connection of contents, which could not be restored. */
+  readonly loseObjects: () => Promise<void>;
   /** Called when all mounts that read through it are there. */
   readonly resumeObjects: () => Promise<void>;
 }
@@ -58,26 +60,39 @@ export function keptPlaces(entries: readonly ParsedEntry[], objectsDir: string):
   return places;
 }
 
-/** Never fails: what does is in quarantine. */
+/** What fails is in quarantine. @throws what {@link RestoreOptions.resumeObjects} and `loseObjects` do */
 export async function restoreAll(
   entries: readonly ParsedEntry[],
   options: RestoreOptions,
 ): Promise<void> {
   // Overlays of the kernel tier read through it.
   const objects = entries.filter(({ state }) => state?.kind === 'objects');
-  for (const parsed of objects) await restoreOne(parsed, options);
-  const mounts = entries.filter(({ state }) => state?.kind !== 'objects');
+  let areObjectsThere = false;
+  for (const parsed of objects) areObjectsThere = await restoreOne(parsed, options);
+  if (!areObjectsThere && objects.length > 0) await options.loseObjects();
+  const mounts = entries
+    .filter(({ state }) => state?.kind !== 'objects')
+    .map((parsed) => (areObjectsThere ? parsed : withoutObjects(parsed)));
   const isFirst = ({ entry }: ParsedEntry): boolean => entry.attempts === 0;
   await Promise.all(mounts.filter(isFirst).map((parsed) => restoreOne(parsed, options)));
   for (const parsed of mounts) if (!isFirst(parsed)) await restoreOne(parsed, options);
-  if (objects.length > 0) await options.resumeObjects();
+  if (areObjectsThere) await options.resumeObjects();
   await options.keeper.ready();
 }
 
+/** An overlay whose contents would come through a connection that is gone looks whole, and is not. */
+function withoutObjects(parsed: ParsedEntry): ParsedEntry {
+  const { state, reason } = parsed;
+  if (state?.kind !== 'mount' || state.tier !== 'kernel' || reason !== undefined) return parsed;
+  const message = 'The connection that its contents come through cannot be restored';
+  return { ...parsed, reason: { code: 'ERR_MOUNT', message } };
+}
+
+/** @returns whether it lives on */
 async function restoreOne(
   { entry, state, reason }: ParsedEntry,
   options: RestoreOptions,
-): Promise<void> {
+): Promise<boolean> {
   const { keeper, quarantine, log, restoreMount, restoreObjects } = options;
   const { id, attempts } = entry;
   try {
@@ -86,7 +101,7 @@ async function restoreOne(
       if (state.kind === 'objects') await restoreObjects(entry);
       else await restoreMount(entry, state);
       await keeper.restored(id);
-      return;
+      return true;
     }
     const crashed = `A daemon has died ${attempts} times while it restored this mount`;
     const why = reason ?? { code: 'ERR_INTERNAL', message: crashed };
@@ -95,6 +110,7 @@ async function restoreOne(
     log.debug({ err: error }, 'a mount cannot be restored');
     await quarantine.add(id, state, reasonOf(error));
   }
+  return false;
 }
 
 function reasonOf(error: unknown): QuarantineReason {
