@@ -1,9 +1,10 @@
 /**
- * Kills the mount daemon (`--kills`, 100 unless told) and replaces it (`--upgrades`, 10) under readers that compare
- * every byte: `support/takeover.ts`. Anything that fails or is wrong ends it with an error. Needs root and python3.
+ * Kills the mount daemon (`--kills`, 100 unless told) and replaces it (`--upgrades`, 10) under loads that notice any
+ * wrong byte: `support/takeover`. Anything that fails or is wrong ends it with an error. Needs root, fio, runc,
+ * busybox and python3.
  */
 import { type SuiteOptions, withFolder } from '../harness.ts';
-import { takeover } from '../support/takeover.ts';
+import { type Endured, takeover } from '../support/takeover/takeover.ts';
 
 const KILLS = 100;
 const KILLS_QUICK = 10;
@@ -14,15 +15,23 @@ export async function runSuite(options: SuiteOptions): Promise<Record<string, un
   const kills = options.kills ?? (options.quick ? KILLS_QUICK : KILLS);
   const upgrades = options.upgrades ?? (options.quick ? UPGRADES_QUICK : UPGRADES);
   const result = await withFolder((dir) => takeover({ dir, kills, upgrades }));
-  const { failed, wrong, killPauses, upgradePauses, ...figures } = result;
-  if (failed.length + wrong.length > 0) {
-    throw new Error(`Readers noticed more than a pause: ${JSON.stringify({ failed, wrong })}`);
+  const rows = { ...rowsOf('kill', result.kills), ...rowsOf('upgrade', result.upgrades) };
+  if (result.errors.length > 0) {
+    const seen = JSON.stringify(rows, undefined, 2);
+    throw new Error(`Loads noticed more than a pause: ${result.errors.join('\n')}\n${seen}`);
   }
+  return { ...rows, fetchedChunks: result.fetchedChunks };
+}
+
+function rowsOf(name: string, endured: Endured | undefined): Record<string, unknown> {
+  if (endured === undefined) return {};
+  const { count, pauses, pausesAgain, loads } = endured;
   return {
-    ...figures,
-    failed: 0,
-    wrong: 0,
-    'pause of a kill, ms': killPauses,
-    'pause of an upgrade, ms': upgradePauses,
+    [`${name}s`]: count,
+    [`pause of a ${name}, ms`]: pauses,
+    ...(pausesAgain.count > 0 && { [`pause of a ${name} before it works, ms`]: pausesAgain }),
+    ...Object.fromEntries(
+      Object.entries(loads).map(([load, figures]) => [`under ${name}s: ${load}`, figures]),
+    ),
   };
 }

@@ -1,8 +1,8 @@
 /**
- * One reader of the takeover suite, a process of its own: works on a mount until its standard input ends, compares
- * all it reads with the source, and then tells as JSON what went wrong and which operations took long.
+ * Readers of the takeover suite that compare what they get from a mount with the source (`report.ts` tells how they
+ * begin and end).
  *
- *   node takeover-reader.js KIND MOUNT SOURCE
+ *   node reader.js KIND MOUNT SOURCE
  */
 import {
   closeSync,
@@ -16,48 +16,27 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Reporter } from './report.ts';
 
-/** Begin (milliseconds since 1970) and length of an operation. */
-export type Slow = readonly [beginMs: number, ms: number];
-
-export interface ReaderReport {
-  readonly kind: string;
-  readonly operations: number;
-  readonly failed: readonly string[];
-  readonly wrong: readonly string[];
-  readonly slow: readonly Slow[];
-}
-
-/** Shorter ones are no pauses. */
-const SLOW_MS = 10;
 const BLOCK = 64 * 1024;
-/** Between two operations: several readers share few cores with what they read from. */
-const REST_MS = 2;
-const MISTAKES_MAX = 20;
+/** Between two steps: several readers share few cores with what they read from. */
+const REST_MS = 3;
+/** Names that the stat storm looks at in one go. */
+const STATS_AT_ONCE = 20;
 
 const [kind = '', mount = '', source = ''] = process.argv.slice(2);
-const failed: string[] = [];
-const wrong: string[] = [];
-const slow: Slow[] = [];
-let operations = 0;
-
-const names = (readdirSync(source, { recursive: true, encoding: 'utf8' }) as string[]).filter(
-  (name) => lstatSync(join(source, name)).isFile(),
-);
+const all = readdirSync(source, { recursive: true, encoding: 'utf8' });
+const names = all.filter((name) => lstatSync(join(source, name)).isFile());
+const folders = ['', ...all.filter((name) => lstatSync(join(source, name)).isDirectory())];
 const contents = new Map(names.map((name) => [name, readFileSync(join(source, name))]));
+const listings = new Map(folders.map((name) => [name, listing(join(source, name))]));
 const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
+const reporter = new Reporter(`${kind} ${mount}`);
+const attempt = reporter.attempt.bind(reporter);
 
-function attempt(what: string, operation: () => boolean): void {
-  const begin = Date.now();
-  const start = performance.now();
-  try {
-    if (!operation() && wrong.length < MISTAKES_MAX) wrong.push(what);
-  } catch (error) {
-    if (failed.length < MISTAKES_MAX) failed.push(`${what}: ${error}`);
-  }
-  const ms = performance.now() - start;
-  if (ms >= SLOW_MS) slow.push([begin, Math.round(ms * 10) / 10]);
-  operations++;
+function listing(folder: string): string {
+  return readdirSync(folder).sort().join('/');
 }
 
 function readSome(fd: number, name: string): boolean {
@@ -105,13 +84,17 @@ function hold(): void {
   });
 }
 
-/** What the kernel keeps is not asked for again: names that are new, and what is never kept. */
+/** What the kernel keeps is not asked for again: names that are new, what is never kept, and then all the rest. */
 function storm(): void {
   const absent = join(mount, `absent-${Math.random()}`);
   attempt('look up', () => lstatSync(absent, { throwIfNoEntry: false }) === undefined);
   attempt('statfs', () => statfsSync(mount).bsize > 0);
-  const name = pick(names);
-  attempt(`stat ${name}`, () => lstatSync(join(mount, name)).size === contents.get(name)?.length);
+  const folder = pick(folders);
+  attempt(`list ${folder}`, () => listing(join(mount, folder)) === listings.get(folder));
+  for (let i = 0; i < STATS_AT_ONCE; i++) {
+    const name = pick(names);
+    attempt(`stat ${name}`, () => lstatSync(join(mount, name)).size === contents.get(name)?.length);
+  }
 }
 
 /** A program that writes beside what it reads. */
@@ -128,15 +111,8 @@ function overlay(): void {
 const KINDS: Readonly<Record<string, () => void>> = { random, hold, storm, overlay };
 const step = KINDS[kind];
 if (step === undefined) throw new Error(`There is no reader ${kind}`);
-let stopping = false;
-process.stdin.once('end', () => {
-  stopping = true;
-});
-process.stdin.resume();
-process.stdout.write('reading\n');
-while (!stopping) {
+while (!reporter.isOver) {
   step();
-  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  await delay(REST_MS);
 }
-const report: ReaderReport = { kind, operations, failed, wrong, slow };
-process.stdout.write(`${JSON.stringify(report)}\n`);
+reporter.end();

@@ -1,0 +1,133 @@
+/**
+ * Kills a mount daemon, or replaces it, again and again under loads that notice any wrong byte (`loads.ts`), and
+ * tells how long they waited.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MountRecord } from '../../../src/fs/mount-record.ts';
+import { g8ufs, withHub } from '../../harness.ts';
+import { killOnce, upgradeOnce } from './ends.ts';
+import { type Load, type Moment, type Watched, withLoads } from './loads.ts';
+import { type Pauses, pausesOf } from './pauses.ts';
+import { makeTree } from './tree.ts';
+
+export interface TakeoverOptions {
+  readonly dir: string;
+  readonly kills: number;
+  readonly upgrades: number;
+}
+
+/** What loads have seen under one way of ending. */
+export interface Endured {
+  readonly count: number;
+  readonly pauses: Pauses;
+  /** Of daemons that were ended before they worked. */
+  readonly pausesAgain: Pauses;
+  readonly loads: Readonly<Record<string, LoadFigures>>;
+}
+
+export interface LoadFigures {
+  readonly operations: number;
+  readonly failed: number;
+  readonly wrong: number;
+  readonly longestMs: number;
+}
+
+export interface TakeoverResult {
+  readonly kills: Endured | undefined;
+  readonly upgrades: Endured | undefined;
+  /** Empty when all is well. */
+  readonly errors: readonly string[];
+  readonly fetchedChunks: number;
+}
+
+/** Less than half of what is read: contents are evicted and fetched again all the time. */
+const CACHE_SIZE = '32MiB';
+const SIZE = { files: 160, large: 6 };
+
+export async function takeover(options: TakeoverOptions): Promise<TakeoverResult> {
+  const { dir, kills, upgrades } = options;
+  const source = join(dir, 'source');
+  await makeTree(source, SIZE);
+  return await withHub(join(dir, 'hub'), async (url) => {
+    const flist = join(dir, 'image.flist');
+    await g8ufs('flist', 'create', source, flist, '--store', url);
+    const cache = join(dir, 'cache');
+    const [plain, writable] = [join(dir, 'plain'), join(dir, 'writable')];
+    for (const path of [plain, writable]) mkdirSync(path);
+    const common = ['--cache', cache, '--prefetch', 'none'];
+    await g8ufs('mount', flist, plain, ...common, '--cache-size', CACHE_SIZE);
+    await g8ufs('mount', flist, writable, ...common, '--rw', '--upper', join(dir, 'upper'));
+    try {
+      const loads = (
+        ['random', 'hold', 'storm', 'overlay', 'fio', 'python', 'containers'] as const
+      ).map(
+        (kind): Load => ({
+          name: kind,
+          kind,
+          mountPoint: kind === 'overlay' ? writable : plain,
+          source,
+        }),
+      );
+      const errors: string[] = [];
+      const endure = async (
+        count: number,
+        name: string,
+        end: (cache: string) => Promise<Moment>,
+      ): Promise<Endured | undefined> => {
+        if (count === 0) return undefined;
+        const watched = await withLoads(join(dir, name), loads, () =>
+          times(count, () => end(cache)),
+        );
+        errors.push(...mistakes(watched));
+        return figures(watched);
+      };
+      const killing = await endure(kills, 'kills', killOnce);
+      const upgrading = await endure(upgrades, 'upgrades', upgradeOnce);
+      for (const { mountPoint, quarantine } of await g8ufs<MountRecord[]>('ps')) {
+        if (quarantine !== null && mountPoint.startsWith(dir)) {
+          errors.push(`${mountPoint} was not restored: ${quarantine.message}`);
+        }
+      }
+      const status = await g8ufs<{ fetchedChunks: number }>('cache', 'status', '--cache', cache);
+      const { fetchedChunks } = status;
+      return { kills: killing, upgrades: upgrading, errors, fetchedChunks };
+    } finally {
+      await g8ufs('umount', '--lazy', writable, plain);
+    }
+  });
+}
+
+async function times<T>(count: number, work: () => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let i = 0; i < count; i++) results.push(await work());
+  return results;
+}
+
+/** What went wrong, and which loads did too little to have noticed. */
+export function mistakes({ moments, reports }: Watched): string[] {
+  return [...reports].flatMap(([name, { operations, failed, wrong, words }]) => [
+    ...(failed + wrong > 0
+      ? [`${name}: ${failed} failed, ${wrong} wrong: ${words.join('; ')}`]
+      : []),
+    ...(operations < moments.length ? [`${name} did only ${operations} operations`] : []),
+  ]);
+}
+
+function figures(watched: Watched): Endured {
+  const { once, again } = pausesOf(watched);
+  return {
+    count: watched.moments.length,
+    pauses: once,
+    pausesAgain: again,
+    loads: loadFigures(watched),
+  };
+}
+
+export function loadFigures({ reports }: Watched): Record<string, LoadFigures> {
+  const entries = [...reports].map(([name, { operations, failed, wrong, slow }]) => {
+    const longestMs = slow.reduce((max, [, ms]) => Math.max(max, ms), 0);
+    return [name, { operations, failed, wrong, longestMs }] as const;
+  });
+  return Object.fromEntries(entries);
+}
