@@ -37,6 +37,9 @@ const BATCH_COUNT = 64;
 const SINGLE_COUNT = 16;
 const SAMPLE_MS = 100;
 
+/** Of a cache that keeps what it reads, and has none of it when it is asked for again. */
+const CACHE_SIZE_MISSING = '8MiB';
+
 interface Load {
   readonly chunksPerSecond: number;
   readonly mibPerSecond: number;
@@ -81,8 +84,13 @@ export async function runSuite(options: SuiteOptions): Promise<Record<string, un
       try {
         const url = `redis://${redis.address}`;
         await copy(ids, folder, url);
-        const args = ['--data', join(dir, 'redis-hub'), '--chunks', url];
-        await withServedHub(args, (hub) => serve('redis', hub));
+        const args = ['--data', join(dir, 'redis-hub'), '--chunks', url, '--chunk-cache'];
+        await withServedHub([...args, '0'], (hub) => serve('redis without a cache', hub));
+        await withServedHub([...args, CACHE_SIZE_MISSING], (hub) => serve('redis, missed', hub));
+        await withServedHub([...args, '4GiB'], async (hub) => {
+          await readAll(hub.url, ids);
+          await serve('redis, kept', hub);
+        });
       } finally {
         await redis.stop();
       }
@@ -109,6 +117,16 @@ async function copy(ids: readonly ChunkId[], folder: string, url: string): Promi
   const to = openBackend(url);
   for (const id of ids) await to.put(id, await from.get(id));
   await Promise.all([from.close(), to.close()]);
+}
+
+/** So that all of them are kept. */
+async function readAll(url: string, ids: readonly ChunkId[]): Promise<void> {
+  const client = new HttpClient(url);
+  try {
+    for (const id of ids) await getChunk(client, id, hubChunkPath(id), {});
+  } finally {
+    await client.close();
+  }
 }
 
 /** One path after the other, each thread from another place. */
@@ -297,7 +315,8 @@ function shares(rows: Readonly<Record<string, unknown>>): Record<string, string>
   const speed = (name: string, connections: number): number | undefined =>
     (rows[`${name}, ${connections} connections`] as Load | undefined)?.mibPerSecond;
   const shown: Record<string, string> = {};
-  for (const name of ['folder', 'redis']) {
+  const names = ['folder', 'redis without a cache', 'redis, missed', 'redis, kept'];
+  for (const name of names) {
     for (const connections of CONNECTIONS) {
       const [own, nginx] = [speed(name, connections), speed('nginx', connections)];
       if (own === undefined || nginx === undefined) continue;

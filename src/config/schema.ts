@@ -164,6 +164,22 @@ export const SETTINGS = {
     parse: (text) => text,
     fallback: () => '',
   },
+  hubChunkCache: {
+    env: 'G8UFS_HUB_CHUNK_CACHE',
+    unit: 'bytes',
+    description: 'size of the disk cache before chunks on another machine; 0: none',
+    expected: 'a size such as 4GiB, or 0',
+    parse: (text) => (text === '0' ? 0 : parseSize(text)),
+    fallback: () => 4 * 1024 ** 3,
+  },
+  hubChunkCacheDir: {
+    env: 'G8UFS_HUB_CHUNK_CACHE_DIR',
+    unit: 'path',
+    description: 'folder of that cache, of one hub alone; empty: in the folder of the hub',
+    expected: 'a path',
+    parse: (text, surroundings) => (text === '' ? '' : parsePath(text, surroundings)),
+    fallback: () => '',
+  },
   hubListen: {
     env: 'G8UFS_HUB_LISTEN',
     unit: 'text',

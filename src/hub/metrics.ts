@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { escapeLabel, MetricsText } from '../base/metrics-text.ts';
+import type { ChunkCacheStatus } from './chunk-cache/chunk-cache.ts';
 
 /** Ends of the classes of times, seconds. */
 const TIME_ENDS_S: readonly number[] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60];
@@ -33,8 +34,11 @@ export class HubMetrics {
     });
   }
 
-  /** @param isReady what `/ready` would say */
-  text(isReady: boolean): string {
+  /**
+   * @param isReady what `/ready` would say
+   * @param cache of the chunk cache, if there is one
+   */
+  text(isReady: boolean, cache?: ChunkCacheStatus): string {
     const text = new MetricsText();
     const { heapUsed, rss } = process.memoryUsage();
     const { user, system } = process.cpuUsage();
@@ -49,6 +53,7 @@ export class HubMetrics {
       count: this.#timeCount,
       sum: this.#timeSum,
     });
+    if (cache !== undefined) addCache(text, cache);
     text.gauge('process_resident_memory_bytes', 'Resident memory', rss);
     text.gauge('nodejs_heap_used_bytes', 'JavaScript heap in use', heapUsed);
     text.counter('process_cpu_seconds_total', 'CPU time', (user + system) / 1e6);
@@ -67,4 +72,14 @@ export class HubMetrics {
     this.#timeCount++;
     this.#timeSum += seconds;
   }
+}
+
+function addCache(text: MetricsText, cache: ChunkCacheStatus): void {
+  const { hits, misses, evicted, count, size, sizeMax } = cache;
+  text.counter('g8ufs_hub_chunk_cache_hits_total', 'Chunks served from the cache', hits);
+  text.counter('g8ufs_hub_chunk_cache_misses_total', 'Chunks taken from the backend', misses);
+  text.counter('g8ufs_hub_chunk_cache_evicted_total', 'Chunks that had to go', evicted);
+  text.gauge('g8ufs_hub_chunk_cache_chunks', 'Chunks in the cache', count);
+  text.gauge('g8ufs_hub_chunk_cache_bytes', 'Size of the cache', size);
+  text.gauge('g8ufs_hub_chunk_cache_bytes_max', 'Bound of the size', sizeMax);
 }

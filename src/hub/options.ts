@@ -4,6 +4,7 @@ import type { DigestFunction } from '../store/chunk-id.ts';
 import type { AnonymousWrites } from './access/access.ts';
 import type { HubLimits } from './limits.ts';
 import type { HubAddon, HubChunkStore, PublicBackend } from './route.ts';
+import type { ChunkCacheFolder } from './storage.ts';
 
 export interface HubOptions {
   /** Holds `chunks/` and `catalogue/` unless they are elsewhere, and `tmp/`; made when absent. */
@@ -12,6 +13,8 @@ export interface HubOptions {
   readonly catalogue?: string;
   /** Where chunks are kept, or its URL, default the folder `<dataDir>/chunks`. Closed with the hub. */
   readonly chunks?: HubChunkStore | string;
+  /** Keeps chunks of a backend on another machine on this one's disk; default not. */
+  readonly chunkCache?: ChunkCacheFolder;
   /** Address to listen on, default `127.0.0.1`. */
   readonly host?: string;
   /** Default 0: any free port. */

@@ -7,6 +7,7 @@ import type { ChunkId, PrunableChunkStore } from '../store/store.ts';
 import type { Access } from './access/access.ts';
 import type { Sessions } from './access/session.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
+import type { ChunkCache } from './chunk-cache/chunk-cache.ts';
 import type { DownloadCounter } from './downloads.ts';
 import type { RecordsReader } from './flist-records.ts';
 import type { Images } from './images.ts';
@@ -29,7 +30,7 @@ export interface HubChunkStore extends PrunableChunkStore {
 export type HubAddon = CodecBinding &
   ScanBinding &
   StreamBinding &
-  Pick<PackBinding, 'openCachedChunk' | 'readChunks' | 'sendFile'>;
+  Pick<PackBinding, 'openCachedChunk' | 'readChunks' | 'sendFile' | 'writeChunks'>;
 
 /** Where clients that speak the 0-db protocol find the hub's chunks. */
 export interface PublicBackend {
@@ -42,6 +43,8 @@ export interface PublicBackend {
 export interface HubContext {
   readonly dataDir: string;
   readonly chunks: HubChunkStore;
+  /** In front of `chunks`, for what is served. */
+  readonly cache: ChunkCache | undefined;
   readonly catalogue: Catalogue;
   readonly packages: PackageStore;
   readonly images: Images;

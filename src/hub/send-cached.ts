@@ -25,15 +25,20 @@ const readPiece = async (fd: number, size: number, at: number) =>
  * @returns whether it has: `false` leaves the answer to the usual way
  */
 export function sendCached(
-  { addon, chunks }: Pick<HubContext, 'addon' | 'chunks'>,
+  { addon, cache, chunks }: Pick<HubContext, 'addon' | 'cache' | 'chunks'>,
   request: FastifyRequest,
   reply: FastifyReply,
-  chunk: { readonly id: ChunkId; readonly headers: Readonly<Record<string, string>> },
+  chunk: {
+    readonly id: ChunkId;
+    readonly isPublic: boolean;
+    readonly headers: Readonly<Record<string, string>>;
+  },
 ): boolean {
-  if (addon === undefined || chunks.openCached === undefined) return false;
+  if (addon === undefined) return false;
+  if (cache === undefined && chunks.openCached === undefined) return false;
   if (request.method !== 'GET' || CONDITIONS.some((name) => name in request.headers)) return false;
   if (descriptorOf(reply.raw.socket) === undefined) return false;
-  const file = chunks.openCached(chunk.id);
+  const file = cache?.openCached(chunk.id, chunk.isPublic) ?? chunks.openCached?.(chunk.id);
   if (file === undefined) return false;
   reply.headers(chunk.headers);
   reply.hijack();

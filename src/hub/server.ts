@@ -144,8 +144,9 @@ async function createContext(
     streams: options.addon,
     readChunks: options.addon?.readChunks,
     openCachedChunk: options.addon?.openCachedChunk,
+    writeChunks: options.addon?.writeChunks,
   });
-  const { catalogue, chunks, packages } = storage;
+  const { catalogue, chunks, cache, packages } = storage;
   const sessions = await Sessions.open(catalogue, options.sessionHours ?? SESSION_HOURS);
   const { signedTokens: signed } = options;
   const access = new Access({
@@ -161,6 +162,7 @@ async function createContext(
   return {
     dataDir,
     chunks,
+    cache,
     catalogue,
     packages,
     images: new Images({ packages, addon, dataDir }),
@@ -197,7 +199,7 @@ async function watchMetrics(
       () => true,
       () => false,
     );
-    return metrics.text(isReady);
+    return metrics.text(isReady, context.cache?.status);
   });
   app.addHook('onClose', () => server.close());
   return server;

@@ -6,6 +6,8 @@ import type { DigestFunction } from '../store/chunk-id.ts';
 import { DirectoryStore, type DirectoryStoreOptions } from '../store/directory.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import { openCatalogue } from './catalogue/open.ts';
+import { CHUNK_ACCESS } from './catalogue/records.ts';
+import { ChunkCache } from './chunk-cache/chunk-cache.ts';
 import { GuardedStore } from './collect/guarded-store.ts';
 import { endDeadRun } from './collect/run.ts';
 import { PackageStore } from './package-store.ts';
@@ -27,12 +29,25 @@ export interface StorageOptions {
   readonly readChunks?: DirectoryStoreOptions['readChunks'];
   /** Opens a chunk of a directory that is in memory. */
   readonly openCachedChunk?: DirectoryStoreOptions['openCachedChunk'];
+  /** Writes many chunks of a directory in one call. */
+  readonly writeChunks?: DirectoryStoreOptions['writeChunks'];
+  /** Chunks of a backend on another machine are kept here; default none, and none where chunks are in a folder. */
+  readonly chunkCache?: ChunkCacheFolder | undefined;
+}
+
+export interface ChunkCacheFolder {
+  /** Default `<dataDir>/chunk-cache`. Of this hub alone. */
+  readonly path?: string | undefined;
+  /** Bytes. */
+  readonly sizeMax: number;
 }
 
 export interface HubStorage {
   readonly catalogue: Catalogue;
   /** As uploads see it: what it says is there stays. Has all of the backend besides. */
   readonly chunks: GuardedStore;
+  /** For what is served: the backend's chunks, kept on this machine's disk. */
+  readonly cache: ChunkCache | undefined;
   readonly packages: PackageStore;
   readonly streams: StreamBinding | undefined;
   /** For temporary files; made when it is needed. */
@@ -54,18 +69,45 @@ export async function openStorage(options: StorageOptions): Promise<HubStorage> 
     await backend.close();
     throw error;
   });
-  await endDeadRun(catalogue);
-  const chunks = new GuardedStore(backend, catalogue);
+  let cache: ChunkCache | undefined;
+  try {
+    await endDeadRun(catalogue);
+    cache = await openCache(backend, catalogue, options);
+  } catch (error) {
+    await Promise.all([catalogue.close(), backend.close()]);
+    throw error;
+  }
+  const chunks = new GuardedStore(backend, catalogue, cache && ((id) => cache.remove(id)));
   return {
     catalogue,
     chunks,
+    cache,
     packages: new PackageStore({ catalogue, chunks, digest }),
     streams,
     tmpDir: join(dataDir, 'tmp'),
     close: async () => {
+      await cache?.close();
       await Promise.all([catalogue.close(), chunks.close()]);
     },
   };
+}
+
+async function openCache(
+  backend: HubChunkStore,
+  catalogue: Catalogue,
+  options: StorageOptions,
+): Promise<ChunkCache | undefined> {
+  const { dataDir, chunkCache, digest, readChunks, openCachedChunk, writeChunks } = options;
+  if (chunkCache === undefined || backend.openChunk !== undefined) return undefined;
+  return await ChunkCache.open(backend, {
+    path: chunkCache.path ?? join(dataDir, 'chunk-cache'),
+    sizeMax: chunkCache.sizeMax,
+    readChunks,
+    openCachedChunk,
+    writeChunks,
+    digest,
+    isPublic: async (id) => (await catalogue.get(CHUNK_ACCESS, id)) === undefined,
+  });
 }
 
 async function openChunks(

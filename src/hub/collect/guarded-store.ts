@@ -29,11 +29,18 @@ export class GuardedStore implements HubChunkStore, DeliveringStore {
   readonly openCached?: (id: ChunkId) => CachedChunk | undefined;
   readonly #inner: HubChunkStore;
   readonly #catalogue: Catalogue;
+  readonly #onDelete: ((id: ChunkId) => Promise<void>) | undefined;
 
-  constructor(inner: HubChunkStore, catalogue: Catalogue) {
+  /** @param onDelete told of each chunk that the backend has no more */
+  constructor(
+    inner: HubChunkStore,
+    catalogue: Catalogue,
+    onDelete?: (id: ChunkId) => Promise<void>,
+  ) {
     this.name = inner.name;
     this.#inner = inner;
     this.#catalogue = catalogue;
+    this.#onDelete = onDelete;
     if (inner.openChunk !== undefined) this.openChunk = inner.openChunk.bind(inner);
     if (inner.openCached !== undefined) this.openCached = inner.openCached.bind(inner);
   }
@@ -81,6 +88,7 @@ export class GuardedStore implements HubChunkStore, DeliveringStore {
 
   async delete(id: ChunkId, options?: StoreCallOptions): Promise<void> {
     await this.#inner.delete(id, options);
+    await this.#onDelete?.(id);
   }
 
   async close(): Promise<void> {

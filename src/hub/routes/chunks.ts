@@ -19,7 +19,7 @@ import {
   type UploadStatus,
 } from '../../store/hub-protocol.ts';
 import { CHUNK_SIZE_MAX, type ChunkId, type ChunkResult } from '../../store/store.ts';
-import { visibilityOfChunks } from '../access/chunk-access.ts';
+import { type Visibility, visibilityOfChunks } from '../access/chunk-access.ts';
 import type { Identity } from '../access/identity.ts';
 import { assertStatedSize, bodyStream, bounded, Gate, parseBody } from '../body.ts';
 import { keepChunk } from '../keep-chunk.ts';
@@ -76,8 +76,8 @@ export function chunkRoutes(app: FastifyInstance, context: HubContext): void {
   addRoute(app, '/api/v1/chunks/batch', {
     post: async (request, reply) => {
       const { ids } = parseBody(request, batchRequest);
-      const hidden = await hiddenOf(context, request, ids);
-      const frames = Readable.from(framesOf(context, ids, hidden), { objectMode: false });
+      const seen = await seenBy(context, request, ids);
+      const frames = Readable.from(framesOf(context, ids, seen), { objectMode: false });
       return reply.type(CHUNKS_MEDIA_TYPE).send(frames);
     },
   });
@@ -114,15 +114,18 @@ export async function sendChunk(
   const { access, catalogue, chunks } = context;
   const [visibility] = await visibilityOfChunks(catalogue, [id], () => access.identify(request));
   if (visibility === 'hidden') throw missingError(id, chunks.name);
-  const headers = visibility === 'public' ? CHUNK_HEADERS : PRIVATE_HEADERS;
+  const isPublic = visibility === 'public';
+  const headers = isPublic ? CHUNK_HEADERS : PRIVATE_HEADERS;
   // Pages of other origins get what everybody gets, and no more.
-  if (visibility === 'private') reply.removeHeader('access-control-allow-origin');
-  if (sendCached(context, request, reply, { id, headers })) return reply;
+  if (!isPublic) reply.removeHeader('access-control-allow-origin');
+  if (sendCached(context, request, reply, { id, isPublic, headers })) return reply;
   const rest = { etag: id, headers };
+  const chunk =
+    (await context.cache?.read(id, isPublic)) ??
+    (await chunks.openChunk?.(id)) ??
+    (await chunks.get(id));
   const content =
-    chunks.openChunk === undefined
-      ? bytesContent(await chunks.get(id), rest)
-      : fileContent(await chunks.openChunk(id), rest);
+    chunk instanceof Uint8Array ? bytesContent(chunk, rest) : fileContent(chunk, rest);
   return await sendContent(request, reply, content);
 }
 
@@ -225,7 +228,7 @@ async function storeFrame(
 async function* framesOf(
   context: HubContext,
   ids: readonly ChunkId[],
-  hidden: ReadonlySet<ChunkId>,
+  seen: ReadonlyMap<ChunkId, Visibility>,
 ): AsyncGenerator<Uint8Array, void, void> {
   let left = [...new Set(ids)];
   let size = 0;
@@ -234,7 +237,7 @@ async function* framesOf(
     const step = left.slice(0, count);
     left = left.slice(count);
     const results =
-      size > context.limits.batchSizeMax ? undefined : await readStep(context, step, hidden);
+      size > context.limits.batchSizeMax ? undefined : await readStep(context, step, seen);
     const pieces: Uint8Array[] = [];
     for (const id of step) {
       const result = size > context.limits.batchSizeMax ? undefined : results?.get(id);
@@ -262,32 +265,41 @@ export async function missingFor(
   const distinct = [...new Set(ids)];
   const missing = new Set(await context.chunks.missing(distinct));
   const present = distinct.filter((id) => !missing.has(id));
-  for (const id of await hiddenOf(context, request, present)) missing.add(id);
+  for (const [id, visibility] of await seenBy(context, request, present)) {
+    if (visibility === 'hidden') missing.add(id);
+  }
   return distinct.filter((id) => missing.has(id));
 }
 
-/** Those that whoever asks may not read. */
-async function hiddenOf(
+/** What chunks are to whoever asks. */
+async function seenBy(
   { access, catalogue }: HubContext,
   request: FastifyRequest,
   ids: readonly ChunkId[],
-): Promise<Set<ChunkId>> {
+): Promise<Map<ChunkId, Visibility>> {
   const seen = await visibilityOfChunks(catalogue, ids, () => access.identify(request));
-  return new Set(ids.filter((_, i) => seen[i] === 'hidden'));
+  return new Map(ids.map((id, i) => [id, seen[i] as Visibility]));
 }
 
 /** Never rejects: a client that goes away leaves reads behind that nobody awaits. */
 async function readStep(
   context: HubContext,
   ids: readonly ChunkId[],
-  hidden: ReadonlySet<ChunkId>,
+  seen: ReadonlyMap<ChunkId, Visibility>,
 ): Promise<Map<ChunkId, ChunkResult>> {
   const results = new Map<ChunkId, ChunkResult>();
   const onChunk = (result: ChunkResult): void => void results.set(result.id, result);
-  const { chunks } = context;
-  const open = ids.filter((id) => !hidden.has(id));
-  for (const id of ids) if (hidden.has(id)) onChunk({ id, error: missingError(id, chunks.name) });
-  await deliver(chunks, open, {}, onChunk).catch((error: unknown) => {
+  const { cache, chunks } = context;
+  const open: ChunkId[] = [];
+  for (const id of ids) {
+    if (seen.get(id) !== 'hidden') open.push(id);
+    else onChunk({ id, error: missingError(id, chunks.name) });
+  }
+  const reading =
+    cache === undefined
+      ? deliver(chunks, open, {}, onChunk)
+      : cache.deliver(open, (id) => seen.get(id) === 'public', onChunk);
+  await reading.catch((error: unknown) => {
     for (const id of ids) if (!results.has(id)) onChunk({ id, error });
   });
   return results;

@@ -1,7 +1,8 @@
 /** Chunks that go from their files to the socket by the kernel: the same answers as in the usual way. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -12,6 +13,9 @@ import type { HubOptions } from '../../../src/hub/options.ts';
 import { createHub } from '../../../src/hub/server.ts';
 import { addon } from '../../../src/native/load.ts';
 import { chunkPath } from '../../../src/store/chunk-id.ts';
+import { HttpClient } from '../../../src/store/http-client.ts';
+import { collectResult, runAtHub } from '../../../src/store/hub-runs.ts';
+import { MemoryStore } from '../../../src/store/memory.ts';
 import { CHUNK_SIZE_MAX } from '../../../src/store/store.ts';
 import { until } from '../../support/child-server.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -79,6 +83,51 @@ test('a chunk in memory goes by the kernel, with the headers that it has otherwi
   assert.equal(range.status, 206);
   assert(Buffer.from(await range.arrayBuffer()).equals(bytes.subarray(5, 10)));
   assert.equal(sent.length, 1);
+});
+
+test('a chunk of another machine goes by the kernel from its second time on, until it is collected', async (t) => {
+  const chunks = new MemoryStore();
+  const metrics = { host: '127.0.0.1', port: 0 };
+  const chunkCache = { sizeMax: 2 ** 26 };
+  const { hub, dataDir, sent, put } = await start(t, { chunks, chunkCache, metrics });
+  const { id, bytes } = await put(100_000);
+  const url = `${hub.url}/api/v1/chunks/${id}`;
+  const got = await fetch(url);
+  assert(Buffer.from(await got.arrayBuffer()).equals(bytes));
+  assert.equal(sent.length, 0);
+  const line = (name: string, value: number) => `g8ufs_hub_chunk_cache_${name} ${value}`;
+  const text = async () => await (await fetch(hub.metricsUrl as string)).text();
+  await until('A chunk in the cache', async () => (await text()).includes(line('chunks', 1)));
+  const again = await fetch(url);
+  assert(Buffer.from(await again.arrayBuffer()).equals(bytes));
+  assert.equal(sent.length, 1);
+  const range = await fetch(url, { headers: { range: 'bytes=5-9' } });
+  assert.equal(range.status, 206);
+  assert(Buffer.from(await range.arrayBuffer()).equals(bytes.subarray(5, 10)));
+  const body = JSON.stringify({ ids: [id] });
+  const headers = { 'content-type': 'application/json' };
+  const batch = await fetch(`${hub.url}/api/v1/chunks/batch`, { method: 'POST', headers, body });
+  assert(
+    Buffer.from(await batch.arrayBuffer())
+      .subarray(-bytes.length)
+      .equals(bytes),
+  );
+  const counted = await text();
+  assert(counted.includes(line('hits_total', 3)) && counted.includes(line('misses_total', 1)));
+
+  // Behind its collection by this hub it is nowhere; the file is gone as well.
+  const token = (await readFile(join(dataDir, 'admin-token'), 'utf8')).trim();
+  const client = new HttpClient(hub.url, { token });
+  t.after(() => client.close());
+  const collect = async () => {
+    const run = { body: { graceMs: 0 }, result: collectResult, path: '/api/v1/collect/gc' };
+    return await runAtHub(client, run, {});
+  };
+  await collect();
+  assert.equal((await collect()).deleted, 1);
+  assert.equal((await fetch(url)).status, 404);
+  assert(!existsSync(join(dataDir, 'chunk-cache', chunkPath(id))));
+  assert((await text()).includes(line('chunks', 0)));
 });
 
 test('what the socket has no room for comes as it is taken', async (t) => {

@@ -11,6 +11,8 @@ import { addHelpSections } from '../../help.ts';
 import { addStorageFlags, type StorageFlags } from '../../hub-runs.ts';
 
 interface Flags extends StorageFlags {
+  readonly chunkCache?: string;
+  readonly chunkCacheDir?: string;
   readonly listen?: string;
   readonly anonymousWrites?: AnonymousWrites;
   readonly allowAnonymousWrites?: boolean;
@@ -55,7 +57,9 @@ export function command(context: Context): Command {
     .option('--requests <number>', 'a minute, of an address or a user; 0: any (default: 60000)')
     .option('--metrics <host:port>', 'serve metrics at this loopback address')
     .action((flags: Flags) => run(context, flags));
-  addStorageFlags(serve);
+  addStorageFlags(serve)
+    .option('--chunk-cache <size>', 'kept of chunks on another machine; 0: none (default: 4GiB)')
+    .option('--chunk-cache-dir <dir>', 'where, for this hub alone (default: in its folder)');
   return addHelpSections(serve, {
     examples: [
       ['hub serve --data /srv/hub', 'for this machine'],
@@ -66,6 +70,8 @@ export function command(context: Context): Command {
       'hubData',
       'hubCatalogue',
       'hubChunks',
+      'hubChunkCache',
+      'hubChunkCacheDir',
       'hubListen',
       'hubPublicUrl',
       'hubPublicBackend',
@@ -90,6 +96,8 @@ async function optionsOf(context: Context, flags: Flags): Promise<HubOptions> {
   const { loadConfig } = await import('../../../config/config.ts');
   const { parseListen, parsePublicBackend } = await import('../../../config/schema.ts');
   const config = await loadConfig(context.env, {
+    hubChunkCache: flags.chunkCache,
+    hubChunkCacheDir: flags.chunkCacheDir,
     hubListen: flags.listen,
     hubPublicUrl: flags.publicUrl,
     hubPublicBackend: flags.publicBackend,
@@ -106,6 +114,8 @@ async function optionsOf(context: Context, flags: Flags): Promise<HubOptions> {
   const anonymousWrites = flags.allowAnonymousWrites === true ? 'all' : flags.anonymousWrites;
   const secrets = await secretsOf(flags);
   const { storageOptions } = await import('../../hub-runs.ts');
+  const cacheSize = config.get('hubChunkCache');
+  const path = config.get('hubChunkCacheDir') || undefined;
   const { dataDir, catalogue, chunks, addon, digest } = await storageOptions(context, flags);
   return {
     ...address,
@@ -121,6 +131,7 @@ async function optionsOf(context: Context, flags: Flags): Promise<HubOptions> {
     ...(requestCountMax !== undefined && { limits: { requestCountMax } }),
     ...(catalogue !== undefined && { catalogue }),
     ...(chunks !== undefined && { chunks }),
+    ...(cacheSize > 0 && { chunkCache: { path, sizeMax: cacheSize } }),
     ...(anonymousWrites !== undefined && { anonymousWrites }),
     ...(addon !== undefined && { addon }),
     ...(digest !== undefined && { digest }),
