@@ -5,6 +5,7 @@ import { loadConfig } from '../config/config.ts';
 import { parseListen } from '../config/schema.ts';
 import { Daemon } from '../fs/daemon.ts';
 import { createLogger } from '../fs/log.ts';
+import { continuedLog } from '../fs/log-file.ts';
 import type { EarlySessions } from '../fs/takeover/early-sessions.ts';
 import type { Successor } from '../fs/takeover/keeper.ts';
 import type { Context } from './context.ts';
@@ -88,7 +89,10 @@ export async function startDaemon(
       mustExist: config.effective('policy').origin !== 'default',
     },
     version: packageVersion(),
-    log: createLogger(context.debug ? 'debug' : (options.logLevel ?? 'info')),
+    log: createLogger(
+      context.debug ? 'debug' : (options.logLevel ?? 'info'),
+      options.early === undefined ? 2 : continuedLog(config.get('cacheDir')),
+    ),
     ...(options.successor === undefined ? {} : { successor: options.successor }),
     early: options.early,
     flags: options.flags ?? [],

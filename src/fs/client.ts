@@ -2,15 +2,15 @@
  * Finds the mount daemon of a cache, or starts it: what every command that touches mounts begins with.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, closeSync, constants, openSync, renameSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CODES, type ErrorCode, G8Error, toG8Error } from '../base/errors.ts';
-import { makeFolderSync } from '../base/make-folder.ts';
 import { confined } from './confine.ts';
 import { ControlClient } from './control.ts';
+import { openLog } from './log-file.ts';
 import { hasKeeper } from './takeover/has-keeper.ts';
 
 /** A daemon that starts answers within this: opening a large cache takes a fraction of it. */
@@ -21,8 +21,6 @@ const ATTEMPT_DELAY_MS = 100;
 /** A successor is there within a second, on a busy machine within a few. */
 const SUCCESSOR_TIMEOUT_MS = 20_000;
 const SUCCESSOR_DELAY_MS = 25;
-/** One older log of this size is kept beside the current one. */
-const LOG_SIZE_MAX = 8 * 1024 * 1024;
 
 export interface DaemonCommand {
   readonly cacheDir: string;
@@ -185,18 +183,5 @@ function failureOf(word: string): G8Error | undefined {
     return new G8Error(Object.hasOwn(CODES, code) ? code : 'ERR_INTERNAL', message);
   } catch {
     return new G8Error('ERR_INTERNAL', 'The mount daemon ended while starting; see its log');
-  }
-}
-
-function openLog(cacheDir: string): number {
-  const runDir = join(cacheDir, 'run');
-  const path = join(runDir, 'daemon.log');
-  try {
-    makeFolderSync(runDir, { mode: 0o700 });
-    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    if (size > LOG_SIZE_MAX) renameSync(path, `${path}.1`);
-    return openSync(path, 'a', 0o600);
-  } catch (error) {
-    throw toG8Error(error, 'ERR_IO', `Cache ${cacheDir} cannot be used`);
   }
 }

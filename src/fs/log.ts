@@ -21,15 +21,21 @@ const UNWRITTEN_BYTES_MAX = 256 * 1024;
 /**
  * Lines are written synchronously, so that the last words before a crash are in the file. The library is
  * loaded with the first event and not before: a mount does not wait for it.
+ *
+ * @param fd where they go
  */
-export function createLogger(level: LogLevel): LeveledLogger {
+export function createLogger(level: LogLevel, fd = 2): LeveledLogger {
   let threshold = level;
   let pino: Pino | undefined;
   let loading = false;
   const early: [LogLevel, LogFields, string][] = [];
   const load = async (): Promise<void> => {
     const { default: create } = await import('pino');
-    const destination = create.destination({ dest: 2, sync: true, maxLength: UNWRITTEN_BYTES_MAX });
+    const destination = create.destination({
+      dest: fd,
+      sync: true,
+      maxLength: UNWRITTEN_BYTES_MAX,
+    });
     // A disk that takes no more lines must not end the daemon: reads go on without them.
     destination.on('error', () => {});
     const loaded = create({ level: threshold, base: { pid: process.pid } }, destination);

@@ -27,6 +27,8 @@ const HUB_MS_MIN = 60_000;
 const HUB_MS_MAX = 120_000;
 const HUB_AWAY_MS_MAX = 4_000;
 const END_TIMEOUT_MS = 60_000;
+/** A hub that is started on a machine with far too much to do may take longer than the usual 30 s. */
+const DEADLINE = '5m';
 /** Some 40 MB for each image. */
 const SIZE = { files: 120, large: 2 };
 /** About a third of what is read. */
@@ -97,7 +99,7 @@ async function mountImages(dir: string, cache: string, url: string): Promise<Loa
     await makeTree(source, SIZE);
     await g8ufs('flist', 'create', source, `${source}.flist`, '--store', url);
     const size = loads.length === 0 ? ['--cache-size', CACHE_SIZE] : [];
-    const common = ['--cache', cache, '--prefetch', 'none', ...size];
+    const common = ['--cache', cache, '--prefetch', 'none', '--deadline', DEADLINE, ...size];
     await g8ufs('mount', `${source}.flist`, mountPoint, ...common, ...flags(dir));
     loads.push({ name, kind, mountPoint, source });
   }
@@ -154,7 +156,8 @@ class Chaos {
   async #mountOnce(generation: number): Promise<void> {
     const { cache, images, again, sampler } = this.#world;
     const { flist, source } = images[generation % images.length] as World['images'][number];
-    await g8ufs('mount', flist, again, '--cache', cache, '--prefetch', 'none');
+    const common = ['--cache', cache, '--prefetch', 'none', '--deadline', DEADLINE];
+    await g8ufs('mount', flist, again, ...common);
     sampler.note();
     for (const name of ['sums', `files/f${generation % SIZE.files}`, 'files/large0']) {
       await run('cmp', [join(source, name), join(again, name)]);

@@ -15,7 +15,7 @@ import { run } from '../../harness.ts';
 import { Reporter } from './report.ts';
 
 /** Of one container: some seconds, so that most kills meet one that runs, and some one that starts. */
-const STEPS = 25;
+const STEPS = 15;
 /** Every step says `ok`, or what is wrong. It ends by itself, whatever becomes of who has started it. */
 const SCRIPT = `
 cd /
@@ -28,7 +28,7 @@ while [ $step -lt ${STEPS} ]; do
   esac
   echo "$step $$" > written
   if [ "$(cat written)" = "$step $$" ]; then echo ok; else echo "failed to write"; fi
-  sleep 0.1
+  sleep 0.2
   step=$((step + 1))
 done
 echo end

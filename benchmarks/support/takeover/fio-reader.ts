@@ -16,8 +16,9 @@ import { Reporter } from './report.ts';
 import { FIO_SIZES } from './tree.ts';
 
 /** Between two rounds: others want the cores, too. */
-const REST_MS = 250;
-const ROUND_MS_MAX = 120_000;
+const REST_MS = 500;
+/** As long as that only on a machine with far too much to do. */
+const ROUND_MS_MAX = 600_000;
 
 const [mount = '', folder = ''] = process.argv.slice(2);
 const log = join(folder, 'fio');

@@ -21,7 +21,7 @@ import { Reporter } from './report.ts';
 
 const BLOCK = 64 * 1024;
 /** Between two steps: several readers share few cores with what they read from. */
-const REST_MS = 3;
+const REST_MS = 8;
 /** Names that the stat storm looks at in one go. */
 const STATS_AT_ONCE = 20;
 
