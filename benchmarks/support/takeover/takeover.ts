@@ -56,7 +56,7 @@ export async function takeover(options: TakeoverOptions): Promise<TakeoverResult
     const [plain, writable] = [join(dir, 'plain'), join(dir, 'writable')];
     for (const path of [plain, writable]) mkdirSync(path);
     // What is too slow for the usual 30 s shows in the pauses, and is no failure.
-    const common = ['--cache', cache, '--prefetch', 'none', '--deadline', '5m'];
+    const common = ['--cache', cache, '--prefetch', 'none', '--deadline', '300s'];
     await g8ufs('mount', flist, plain, ...common, '--cache-size', CACHE_SIZE);
     await g8ufs('mount', flist, writable, ...common, '--rw', '--upper', join(dir, 'upper'));
     try {
