@@ -46,6 +46,14 @@ std::string ToText(Napi::Env env, Napi::Value value, const char* name) {
   return text;
 }
 
+std::vector<std::string> ToTexts(Napi::Env env, Napi::Value value, const char* name) {
+  if (!value.IsArray()) throw Napi::TypeError::New(env, std::string(name) + " must be an array");
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::string> texts;
+  for (uint32_t i = 0; i < array.Length(); ++i) texts.push_back(ToText(env, array[i], name));
+  return texts;
+}
+
 int64_t ToInteger(Napi::Env env, Napi::Value value, const char* name, int64_t min, int64_t max) {
   if (!value.IsNumber()) throw Napi::TypeError::New(env, std::string(name) + " must be a number");
   const double number = value.As<Napi::Number>().DoubleValue();

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/status.h"
@@ -37,6 +38,8 @@ void ThrowIfFailed(Napi::Env env, const Status& status);
 Napi::Object ToObject(Napi::Env env, Napi::Value value, const char* name);
 // Without NUL bytes, which no path or name can hold.
 std::string ToText(Napi::Env env, Napi::Value value, const char* name);
+// An array of them.
+std::vector<std::string> ToTexts(Napi::Env env, Napi::Value value, const char* name);
 // An integer from min to max. REQUIRES: both are exact as a double.
 int64_t ToInteger(Napi::Env env, Napi::Value value, const char* name, int64_t min, int64_t max);
 // The bytes of a Uint8Array, in place: valid while the array is referenced and not transferred.

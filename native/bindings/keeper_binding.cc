@@ -122,14 +122,6 @@ Napi::Value Tell(const Napi::CallbackInfo& info) {
   throw Napi::RangeError::New(env, "what is none of the things a keeper is told");
 }
 
-std::vector<std::string> ToTexts(Napi::Env env, Napi::Value value, const char* name) {
-  if (!value.IsArray()) throw Napi::TypeError::New(env, std::string(name) + " must be an array");
-  const auto array = value.As<Napi::Array>();
-  std::vector<std::string> texts;
-  for (uint32_t i = 0; i < array.Length(); ++i) texts.push_back(ToText(env, array[i], name));
-  return texts;
-}
-
 Napi::Value Successor(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Launch launch{ToTexts(env, info[0], "argv"), ToTexts(env, info[1], "environment")};

@@ -1,10 +1,13 @@
 // LayersBinding: arguments are checked and copied here, the work is in layers/.
 #include "bindings/layers_binding.h"
 
+#include <string>
 #include <utility>
 
 #include "bindings/convert.h"
 #include "layers/kernel_mount.h"
+#include "layers/replace_root.h"
+#include "layers/settle_upper.h"
 
 namespace g8ufs {
 namespace {
@@ -13,12 +16,7 @@ OverlayOptions ToOverlayOptions(Napi::Env env, Napi::Value value) {
   const Napi::Object object = ToObject(env, value, "options");
   OverlayOptions options;
   options.metadata = ToText(env, object.Get("metadata"), "metadata");
-  const Napi::Value data = object.Get("data");
-  if (!data.IsArray()) throw Napi::TypeError::New(env, "data must be an array");
-  const auto folders = data.As<Napi::Array>();
-  for (uint32_t index = 0; index < folders.Length(); ++index) {
-    options.data.push_back(ToText(env, folders.Get(index), "data"));
-  }
+  options.data = ToTexts(env, object.Get("data"), "data");
   if (const Napi::Value upper = object.Get("upper"); !upper.IsUndefined()) {
     options.upper = ToText(env, upper, "upper");
     options.work = ToText(env, object.Get("work"), "work");
@@ -70,12 +68,50 @@ class UnmountWorker final : public PromiseWorker {
   const bool lazy_;
 };
 
+ReplaceRootOptions ToReplaceRootOptions(Napi::Env env, Napi::Value value) {
+  const Napi::Object object = ToObject(env, value, "options");
+  ReplaceRootOptions options;
+  options.name_space = ToText(env, object.Get("namespace"), "namespace");
+  options.root = ToText(env, object.Get("root"), "root");
+  options.carried = ToTexts(env, object.Get("carried"), "carried");
+  return options;
+}
+
+class ReplaceRootWorker final : public PromiseWorker {
+ public:
+  explicit ReplaceRootWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()), options_(ToReplaceRootOptions(info.Env(), info[0])) {}
+
+ private:
+  Status Execute() override { return ReplaceRoot(options_); }
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
+
+  const ReplaceRootOptions options_;
+};
+
+class SettleUpperWorker final : public PromiseWorker {
+ public:
+  explicit SettleUpperWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()),
+        upper_(ToText(info.Env(), info[0], "upper")),
+        merged_(ToText(info.Env(), info[1], "merged")) {}
+
+ private:
+  Status Execute() override { return SettleUpper(upper_, merged_); }
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
+
+  const std::string upper_;
+  const std::string merged_;
+};
+
 }  // namespace
 
 void RegisterLayers(Napi::Env /*env*/, Napi::Object exports) {
   SetAsyncFunction<MountImageWorker>(exports, "mountImage");
   SetAsyncFunction<MountOverlayWorker>(exports, "mountOverlay");
   SetAsyncFunction<UnmountWorker>(exports, "unmountPath");
+  SetAsyncFunction<ReplaceRootWorker>(exports, "replaceRoot");
+  SetAsyncFunction<SettleUpperWorker>(exports, "settleUpper");
 }
 
 }  // namespace g8ufs

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 
 export interface MountEntry {
   readonly id: number;
+  /** Number of the mount that it lies on. */
+  readonly parent: number;
   readonly device: string;
   readonly mountPoint: string;
   readonly type: string;
@@ -16,11 +18,12 @@ export function parseMountinfo(text: string): MountEntry[] {
   for (const line of text.split('\n')) {
     const [left, right] = line.split(' - ', 2);
     if (left === undefined || right === undefined) continue;
-    const [id, , device, , mountPoint] = left.split(' ');
+    const [id, parent, device, , mountPoint] = left.split(' ');
     const [type, source, superOptions] = right.split(' ');
     if (mountPoint === undefined || type === undefined) continue;
     entries.push({
       id: Number(id),
+      parent: Number(parent),
       device: device ?? '',
       mountPoint: unescapeOctal(mountPoint),
       type,

@@ -13,6 +13,16 @@ export interface OverlayMount {
   readonly target: string;
 }
 
+/** A mount that becomes the root of processes which have one. */
+export interface RootReplacement {
+  /** Path of their mount namespace. None of its processes may run meanwhile. */
+  readonly namespace: string;
+  /** Where the mount is here; it stays. */
+  readonly root: string;
+  /** Mount points directly below the old root that come along, as the processes see them; each once. */
+  readonly carried: readonly string[];
+}
+
 /** The part of the addon that mounts with the kernel's own file systems. Needs root. */
 export interface LayersBinding {
   /**
@@ -30,4 +40,21 @@ export interface LayersBinding {
    * @throws ERR_MOUNT when it is busy and not `lazy`; ERR_PERMISSION
    */
   unmountPath(path: string, options: { lazy: boolean }): Promise<void>;
+  /**
+   * Gives processes another root. What they have open stays as it is, and so does a working directory below the old
+   * root. On failure everything is as before.
+   *
+   * @throws ERR_NO_INPUT when the namespace is gone, or the new root has no place for what is carried;
+   *   ERR_PERMISSION, ERR_MOUNT with the kernel's reason
+   */
+  replaceRoot(options: RootReplacement): Promise<void>;
+  /**
+   * Makes the upper folder of an overlay fit for another one with other layers below: every file in it has its own
+   * contents afterwards. Nobody may change the overlay meanwhile.
+   *
+   * @param merged where that overlay is mounted
+   * @throws ERR_IO for more than 256 folders in one another, and for a file that is executed and whose contents are not here;
+   *   ERR_CACHE_FULL, ERR_PERMISSION
+   */
+  settleUpper(upper: string, merged: string): Promise<void>;
 }

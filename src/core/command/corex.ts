@@ -54,7 +54,7 @@ export function corexCommands(services: CorexServices): Record<string, CommandHa
     const port = Object.keys(forwards).length === 0 ? null : forwards;
     return {
       arguments: { ...args, port, nics: nics.map(nicView) },
-      root: container.folder.root,
+      root: container.root,
       pid: init?.pid ?? 0,
     };
   };
@@ -100,9 +100,12 @@ export function corexCommands(services: CorexServices): Record<string, CommandHa
       await containers.terminate(integer(args, 'container'));
     },
 
+    'corex.flist-layer': async (args, { job }) => {
+      await existing(containers, args).layer(text(args, 'flist'), job.signal);
+    },
+
     'corex.flist.create': async (args, { job }) => {
-      const container = containers.find(integer(args, 'container'));
-      if (container === undefined) throw new CommandError(404, 'container does not exist');
+      const container = existing(containers, args);
       const output = text(args, 'flist');
       const { packFolder } = await import('../container/pack-folder.ts');
       await packFolder(container, {
@@ -115,8 +118,7 @@ export function corexCommands(services: CorexServices): Record<string, CommandHa
     },
 
     'corex.backup': async (args, { job }) => {
-      const container = containers.find(integer(args, 'container'));
-      if (container === undefined) throw new CommandError(404, 'container does not exist');
+      const container = existing(containers, args);
       const { backUp, parseBackupUrl } = await import('../container/backup.ts');
       return await backUp(container, parseBackupUrl(text(args, 'url')).folder, job.signal);
     },
@@ -164,6 +166,13 @@ function innerCommand(value: Arguments): Command {
     if (!isG8Error(error, 'ERR_PROTOCOL')) throw error;
     throw new CommandError(400, error.message, { cause: error });
   }
+}
+
+/** @throws CommandError 404 when there is none */
+function existing(containers: Containers, args: Arguments): Container {
+  const container = containers.find(integer(args, 'container'));
+  if (container === undefined) throw new CommandError(404, 'container does not exist');
+  return container;
 }
 
 /** By number, or by name without regard to case; of several, the one with the lowest number. */

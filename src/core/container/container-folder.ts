@@ -38,6 +38,16 @@ export class ContainerFolder {
     };
   }
 
+  /** Another root with the same writable layer, see flist-layer.ts: its flist, mount point and work folder. */
+  layered(number: number): { flist: string; point: string; work: string } {
+    const name = String(number);
+    return {
+      flist: join(this.path, 'roots', `${name}.flist`),
+      point: join(this.path, 'roots', name),
+      work: join(this.layer, `work-${name}`),
+    };
+  }
+
   /** What the runtime reads, and its own files. */
   get bundle(): string {
     return join(this.path, 'bundle');

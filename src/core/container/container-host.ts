@@ -173,7 +173,7 @@ export class ContainerHost {
   }
 
   async #startServices(container: Container): Promise<void> {
-    const text = await readInRoot(container.folder.root, STARTUP_FILE, STARTUP_SIZE_MAX);
+    const text = await readInRoot(container.root, STARTUP_FILE, STARTUP_SIZE_MAX);
     if (text === undefined) return;
     const services = parseStartupFile(text, {
       env: container.record.arguments.env ?? {},

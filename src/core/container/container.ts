@@ -1,11 +1,12 @@
 /** A container that runs, as the process that watches over it sees it. */
+import { KeyedLock } from '../../base/keyed-lock.ts';
 import { ContainerCgroup } from './cgroup.ts';
 import { type ContainerFolder, runtimeName } from './container-folder.ts';
 import { type EndWatch, watchEnd } from './end-watch.ts';
 import { joinCgroups } from './joined-cgroups.ts';
 import { LOG_SIZE_MAX, limitLog } from './log-limit.ts';
 import { isAlive, type ProcessIdentity, sendSignal } from './process-identity.ts';
-import type { ContainerRecord } from './record.ts';
+import { type ContainerRecord, rootOf } from './record.ts';
 import type { ExecOptions } from './runtime.ts';
 import { type ContainerSystem, cgroupOf, folderOf } from './system.ts';
 
@@ -27,6 +28,7 @@ export class Container {
   /** Settles when everything of it has been taken away, or at least tried to be. */
   readonly gone: Promise<EndReason>;
   readonly #system: ContainerSystem;
+  readonly #layers = new KeyedLock();
   #record: ContainerRecord;
   #watch: EndWatch | undefined;
   #endLogLimit: () => void = () => {};
@@ -56,6 +58,11 @@ export class Container {
     return this.init === null ? undefined : `/proc/${this.init.pid}/ns/net`;
   }
 
+  /** Where the root is mounted on the host. */
+  get root(): string {
+    return rootOf(this.folder, this.#record);
+  }
+
   /** The command that runs something in it. */
   exec(options: ExecOptions): readonly [string, ...string[]] {
     return this.#system.runtime.exec(runtimeName(this.id), options);
@@ -74,6 +81,17 @@ export class Container {
   /** @throws ERR_IO, ERR_TIMEOUT */
   async resume(): Promise<void> {
     await this.#system.runtime.resume(runtimeName(this.id));
+  }
+
+  /**
+   * Puts a flist on top of the root while processes go on, in the place of the one before.
+   *
+   * @param source as it was named
+   * @throws what {@link putLayer} throws
+   */
+  async layer(source: string, signal: AbortSignal): Promise<void> {
+    const { putLayer } = await import('./flist-layer.ts');
+    await this.#layers.run('', () => putLayer(this.#system, this, source, signal));
   }
 
   /** @internal Calls `onEnd` once when the first process is gone. */

@@ -358,7 +358,7 @@ export class Containers {
     const served = await this.#servedRoots();
     const mounted = new Set(readMountinfo().map(({ mountPoint }) => mountPoint));
     for (const container of this.#table.values()) {
-      const { root } = container.folder;
+      const { root } = container;
       if (!served.has(root) || !mounted.has(root)) this.#endLogged(container, 'root-lost');
     }
   }

@@ -28,7 +28,7 @@ export async function packFolder(container: Container, options: PackFolderOption
   const { source, output, storage, signal } = options;
   if (!isAbsolute(output)) throw new G8Error('ERR_USAGE', `Flist '${output}' is not absolute`);
   await whilePaused(container, storage, (store, binding) =>
-    withFolderInRoot(container.folder.root, source, async (path) => {
+    withFolderInRoot(container.root, source, async (path) => {
       await createFlist({
         source: new FolderSource({ path }),
         output,

@@ -7,12 +7,20 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { toG8Error } from '../../base/errors.ts';
 import type { ContainerArguments } from './arguments.ts';
+import type { ContainerFolder } from './container-folder.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 
 const FILE = 'record.json';
 
 /** `creating` until the first process runs; `ending` from the moment that everything is taken away. */
 export type ContainerState = 'creating' | 'running' | 'ending';
+
+/** A flist on top of a root. */
+export interface RecordedLayer {
+  /** Which one it is, from 1. */
+  readonly number: number;
+  readonly source: string;
+}
 
 /** A container as its folder tells it. */
 export interface ContainerRecord {
@@ -27,10 +35,17 @@ export interface ContainerRecord {
   readonly init: ProcessIdentity | null;
   /** What the first process was told to run; `null` when the container only waits for jobs. */
   readonly command: readonly string[] | null;
+  /** The flist that lies on the root, and how many there have been; absent: none ever. */
+  readonly layer?: RecordedLayer | undefined;
   /** Where the root and other flists are mounted by the mount daemon, in the order in which it was done. */
   readonly mountPoints: readonly string[];
   /** Folder of the cache whose daemon has mounted them. */
   readonly cacheDir: string;
+}
+
+/** Where the root of a container is mounted on the host. */
+export function rootOf(folder: ContainerFolder, { layer }: Pick<ContainerRecord, 'layer'>): string {
+  return layer === undefined ? folder.root : folder.layered(layer.number).point;
 }
 
 const identity = z.object({ pid: z.number().int(), startTicks: z.string(), boot: z.string() });
@@ -43,6 +58,7 @@ const schema = z.object({
   owner: identity,
   init: identity.nullable(),
   command: z.array(z.string()).nullable(),
+  layer: z.object({ number: z.number().int(), source: z.string() }).optional(),
   mountPoints: z.array(z.string()),
   cacheDir: z.string(),
 });

@@ -11,6 +11,7 @@ test('parseMountinfo() reads every field', () => {
   assert.deepEqual(parseMountinfo(line), [
     {
       id: 36,
+      parent: 35,
       device: '98:0',
       mountPoint: '/mnt2',
       type: 'ext3',

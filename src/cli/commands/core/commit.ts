@@ -41,7 +41,7 @@ async function run(context: Context, query: string, output: string, flags: Flags
   const { systemOf } = await import('../../core-system.ts');
   const { commitContainer } = await import('../../../core/container/commit.ts');
   const { Container } = await import('../../../core/container/container.ts');
-  const { rootSource } = await import('../../../core/container/root-source.ts');
+  const { flistOf } = await import('../../../core/container/flist-layer.ts');
   const { createLogger } = await import('../../../fs/log.ts');
   const { printJson } = await import('../../ui/json.ts');
   const config = await stateConfig(context, flags);
@@ -52,7 +52,7 @@ async function run(context: Context, query: string, output: string, flags: Flags
   const summary = await commitContainer(container, {
     output: path,
     storage: flags.store,
-    ...(flags.layer !== true && { base: rootSource(record.arguments.root, config.get('coreHub')) }),
+    ...(flags.layer !== true && { base: flistOf(container.folder, record, config.get('coreHub')) }),
     signal: context.signal,
   });
   if (context.json) await printJson(context, { output: path, ...summary });

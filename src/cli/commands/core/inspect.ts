@@ -20,6 +20,7 @@ export function command(context: Context): Command {
 async function run(context: Context, query: string, flags: StateFlags): Promise<void> {
   const { findContainer, stateConfig } = await import('../../core-access.ts');
   const { ContainerCgroup } = await import('../../../core/container/cgroup.ts');
+  const { rootOf } = await import('../../../core/container/record.ts');
   const { RecordFile } = await import('../../../core/network/record.ts');
   const { join } = await import('node:path');
   const { cgroupUsage } = await import('../../../core/cgroup/usage.ts');
@@ -34,7 +35,7 @@ async function run(context: Context, query: string, flags: StateFlags): Promise<
     processes: new ContainerCgroup(cgroup).processes(),
     usage: cgroupUsage(cgroup),
     network: networks.containers[record.id] ?? null,
-    root: folder.root,
+    root: rootOf(folder, record),
     upper: folder.upper,
     log: folder.log,
     cgroup,

@@ -10,7 +10,7 @@ test('ContainerCgroup reads either version, and nothing where nothing is', (cont
   const mount = (name: string, type: string, superOptions: string) => {
     const mountPoint = join(folder, name);
     mkdirSync(join(mountPoint, 'g/1'), { recursive: true });
-    return { id: 1, device: '', source: '', mountPoint, type, superOptions };
+    return { id: 1, parent: 0, device: '', source: '', mountPoint, type, superOptions };
   };
   const cpu = mount('cpu', 'cgroup', 'rw,cpu');
   const memory = mount('memory', 'cgroup', 'rw,memory');
