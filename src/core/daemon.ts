@@ -15,6 +15,7 @@ import { bridgeCommands } from './command/bridge.ts';
 import { cgroupCommands } from './command/cgroup.ts';
 import { configCommands } from './command/config.ts';
 import { extensionCommands } from './command/extension.ts';
+import { DMI } from './command/info.ts';
 import { loggerCommands } from './command/logger.ts';
 import { nftCommands } from './command/nft.ts';
 import { placeCommands } from './command/place-commands.ts';
@@ -245,6 +246,7 @@ export class CoreDaemon {
       .add(loggerCommands({ records, setLogLevel: (level) => log.setLevel(level) }))
       .add(configCommands(settings))
       .add(WEB)
+      .add(DMI)
       .add(bridgeCommands(new NamedBridges(this.#network)))
       .add(nftCommands(new OpenPorts(settings.firewallChain ?? '')))
       .add(socatCommands(this.#network))

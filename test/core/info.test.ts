@@ -1,6 +1,6 @@
 /** `info.*` on the host beside what other programs say: line 8 of the acceptance list. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname, networkInterfaces, release } from 'node:os';
@@ -106,6 +106,22 @@ test('info.port tells who listens where', async () => {
 test('info.version has a branch, a revision and whether it was changed', async () => {
   const version = (await client.json('info.version')) as Facts;
   assert.deepEqual(Object.keys(version), ['branch', 'revision', 'dirty']);
+});
+
+test('info.dmi tells what dmidecode does, or why it does not', async () => {
+  const { state, code, data } = await client.run('info.dmi', { types: ['bios'] });
+  const told = spawnSync('dmidecode', ['-t', 'bios'], { encoding: 'utf8' });
+  if (told.stdout?.includes('BIOS Information') === true) {
+    const sections = JSON.parse(data) as Record<string, { typenum: number; properties: Facts }>;
+    assert.equal(sections['BIOS Information']?.typenum, 0);
+    const vendor = /Vendor: (.*)/.exec(told.stdout)?.[1]?.trim();
+    assert.deepEqual(sections['BIOS Information']?.properties['Vendor'], { value: vendor });
+  } else {
+    const words = told.error === undefined ? /tells nothing: \S/ : /dmidecode is not installed/;
+    assert.deepEqual([state, code], ['ERROR', 500]);
+    assert.match(data, words);
+  }
+  assert.equal((await client.run('info.dmi', { types: ['bios;id'] })).code, 400);
 });
 
 test('process.list agrees with ps', async () => {

@@ -1,4 +1,5 @@
 /** `info.*`: facts of a place. */
+import { readDmi } from '../fact/dmi.ts';
 import {
   readCpus,
   readDisks,
@@ -7,7 +8,13 @@ import {
   readPorts,
   readSystem,
 } from '../fact/read-facts.ts';
+import { texts } from './arguments.ts';
 import type { CommandHandler } from './registry.ts';
+
+/** Of the host alone: what its firmware says of the machine. */
+export const DMI: Record<string, CommandHandler> = {
+  'info.dmi': async (args) => readDmi(texts(args, 'types')),
+};
 
 /** @param version of the program */
 export function infoCommands(version: string): Record<string, CommandHandler> {

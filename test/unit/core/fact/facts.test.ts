@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseCpuinfo } from '../../../../src/core/fact/cpus.ts';
 import { parseDisks } from '../../../../src/core/fact/disks.ts';
+import { parseDmi } from '../../../../src/core/fact/dmi.ts';
 import { parseMeminfo } from '../../../../src/core/fact/memory.ts';
 import { parseNics } from '../../../../src/core/fact/nics.ts';
 import { parsePorts } from '../../../../src/core/fact/ports.ts';
@@ -158,4 +159,57 @@ test('systemFacts() makes something of what can be read, and nothing of the rest
     hostid: 'abc',
   });
   assert.equal(systemFacts({}, 0).platform, '');
+});
+
+test('parseDmi() reads sections with their properties and lists', () => {
+  const text = `# dmidecode 3.4
+Getting SMBIOS data from sysfs.
+SMBIOS 2.8 present.
+
+Handle 0x0000, DMI type 0, 24 bytes
+BIOS Information
+\tVendor: Some: vendor
+\tCharacteristics:
+\t\tPCI is supported
+\t\tBoot from CD is supported
+\tFirmware Revision: 1.2
+
+Handle 0x0011, DMI type 17, 40 bytes
+Memory Device
+\tSize: 8 GB
+
+Handle 0x0012, DMI type 17, 40 bytes
+Memory Device
+\tSize: 16 GB
+
+Handle 0x00FE, DMI type 200, 4 bytes
+OEM-specific Type
+\tHeader and Data:
+\t\tC8 04
+
+Handle 0xFEFF, DMI type 127, 4 bytes
+End Of Table
+`;
+  const sections = parseDmi(text);
+  assert.deepEqual(Object.keys(sections), [
+    'BIOS Information',
+    'Memory Device',
+    'OEM-specific Type',
+    'End Of Table',
+  ]);
+  assert.deepEqual(sections['BIOS Information'], {
+    handleline: 'Handle 0x0000, DMI type 0, 24 bytes',
+    title: 'BIOS Information',
+    typestr: 'BIOS',
+    typenum: 0,
+    properties: {
+      Vendor: { value: 'Some: vendor' },
+      Characteristics: { value: '', items: ['PCI is supported', 'Boot from CD is supported'] },
+      'Firmware Revision': { value: '1.2' },
+    },
+  });
+  assert.equal(sections['Memory Device']?.typestr, 'MemoryDevice');
+  assert.deepEqual(sections['Memory Device']?.properties, { Size: { value: '8 GB' } });
+  assert.equal(sections['OEM-specific Type']?.typestr, undefined);
+  assert.deepEqual(parseDmi('# No SMBIOS nor DMI entry point found, sorry.\n'), {});
 });
