@@ -1,11 +1,11 @@
 // Builds the native part: configure once, then build what changed.
-//   node scripts/build-native.mjs [preset]     preset: release (default), debug, asan, tsan
+//   node scripts/build-native.mjs [preset [target…]]     preset: release (default), debug, asan, tsan
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
-const preset = process.argv[2] ?? 'release';
+const [preset = 'release', ...targets] = process.argv.slice(2);
 const buildDir = join(root, 'build/native', preset);
 
 function run(command, args) {
@@ -22,4 +22,4 @@ function run(command, args) {
 }
 
 if (!existsSync(join(buildDir, 'build.ninja'))) run('cmake', ['--preset', preset]);
-run('cmake', ['--build', buildDir]);
+run('cmake', ['--build', buildDir, ...(targets.length > 0 ? ['--target', ...targets] : [])]);

@@ -71,7 +71,9 @@ function runTests() {
 }
 
 if (preset !== 'release') await setupSanitizers();
-const built = run(process.execPath, [join(root, 'scripts/build-native.mjs'), preset]);
+// Mount tests use no program of native/test.
+const targets = flags.mounts ? ['g8ufs_addon'] : [];
+const built = run(process.execPath, [join(root, 'scripts/build-native.mjs'), preset, ...targets]);
 if (built !== 0) process.exit(built);
 let status;
 if (flags.mounts) status = runSanitized(preset, positionals);

@@ -26,7 +26,8 @@ const TIERS = [
 ];
 // Files of tiers that measure processes run alone: the machine may have two cores. Mounts wait a lot.
 const SERIAL = new Set(['native', 'gate', 'recipes']);
-const TIMEOUT_MS = 300_000;
+// Of a test and of a file. With a sanitizer everything takes several times as long.
+const TIMEOUT_MS = process.env.G8UFS_PRELOAD === undefined ? 300_000 : 1_200_000;
 // More failed files than this are no accident of timing.
 const MAX_REPEATED = 5;
 

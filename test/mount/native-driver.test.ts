@@ -187,7 +187,9 @@ test('a passed-through file is looked at again at each open', options, async (co
   const path = image.writeComplete(0, { seal: false });
   await image.shell('cat $M/a > /dev/null');
   assert.equal(image.stats().passthroughOpens, 2);
-  assert.equal((image.needs[0] as Need).count, 0);
+  // The broken seal and the blocks, in any order.
+  await image.needsCame(2);
+  assert.ok(image.needs.some(({ count }) => count === 0));
   // Another file in its place: what was registered must not be read for it.
   rmSync(path);
   image.writeComplete(0);

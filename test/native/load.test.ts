@@ -91,6 +91,18 @@ describe('addon()', { timeout: TIMEOUT_MS }, () => {
     assert.equal((await addon().zstdCompress(new Uint8Array(10), 3)).length > 0, true);
   });
 
+  it('stays in memory when the only worker thread that loaded it has ended', async () => {
+    const worker = `import(${JSON.stringify(LOADER)}).then(({ addon }) => addon());`;
+    const result = await runChild(`
+      import { readFileSync } from 'node:fs';
+      import { Worker } from 'node:worker_threads';
+      const isLoaded = () => readFileSync('/proc/self/maps', 'latin1').includes('g8ufs.node');
+      const before = isLoaded();
+      new Worker(${JSON.stringify(worker)}, { eval: true }).once('exit', () => console.log(before, isLoaded()));
+    `);
+    assert.deepEqual(result, { status: 0, output: 'false true\n' });
+  });
+
   it('lets the process exit with work in flight', async () => {
     const result = await runChild(`${IN_FLIGHT} process.exit(7);`);
     assert.deepEqual(result, { status: 7, output: '' });

@@ -282,7 +282,8 @@ async function endChild(child: ChildProcess | undefined, signal: NodeJS.Signals)
 
 /** Resolves when the process does not exist any more; it is not a child of ours. */
 export async function processGone(pid: number): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  // A daemon with a sanitizer in it takes long to end on a busy machine.
+  const deadline = performance.now() + 60_000;
   while (performance.now() < deadline) {
     try {
       // A zombie that init has not reaped yet has no executable left.
