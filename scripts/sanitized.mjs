@@ -1,11 +1,11 @@
-// Runs mount tests with the addon of a sanitizer build in every process that loads it.
+// Runs mount tests with the addon of a sanitizer build in every process that loads it, and its keeper.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './setup.mjs';
 
-const TIERS_DEFAULT = ['mount/commands', 'mount/failure', 'mount/native-'];
+const TIERS_DEFAULT = ['mount/commands', 'mount/failure', 'mount/native-', 'mount/takeover'];
 
 /** The sanitizer's library has to be in the process before everything else, and Node does not bring it. */
 const LIBRARIES = {
@@ -40,6 +40,7 @@ export function runSanitized(preset, tiers) {
           ...process.env,
           G8UFS_PRELOAD: library,
           G8UFS_ADDON: join(root, 'build/native', preset, 'g8ufs.node'),
+          G8UFS_KEEPER: join(root, 'build/native', preset, 'g8ufs-keeper'),
           ASAN_OPTIONS: options,
           TSAN_OPTIONS: `${options}:suppressions=${join(root, 'scripts/tsan.supp')}`,
           UBSAN_OPTIONS: 'print_stacktrace=1',

@@ -72,7 +72,7 @@ function runTests() {
 
 if (preset !== 'release') await setupSanitizers();
 // Mount tests use no program of native/test.
-const targets = flags.mounts ? ['g8ufs_addon'] : [];
+const targets = flags.mounts ? ['g8ufs_addon', 'g8ufs-keeper'] : [];
 const built = run(process.execPath, [join(root, 'scripts/build-native.mjs'), preset, ...targets]);
 if (built !== 0) process.exit(built);
 let status;
