@@ -13,13 +13,7 @@ import { sanitizerEnv } from './sanitizer.ts';
 /** As it is packed for users, which starts sooner than the sources. */
 export const PROGRAM = join(packageRoot(), 'bin/g8ufs.js');
 /** What a run with a sanitizer's addon sets (scripts/sanitized.mjs): it is for every process. */
-const SANITIZER = [
-  'G8UFS_ADDON',
-  'G8UFS_KEEPER',
-  'ASAN_OPTIONS',
-  'TSAN_OPTIONS',
-  'UBSAN_OPTIONS',
-];
+const SANITIZER = ['G8UFS_ADDON', 'G8UFS_KEEPER', 'ASAN_OPTIONS', 'TSAN_OPTIONS', 'UBSAN_OPTIONS'];
 /** Far above what any command of the tests takes on a busy machine. */
 const TIMEOUT_MS = 240_000;
 
