@@ -34,7 +34,10 @@ const DISK_BYTES: Readonly<Record<FileSystem, number>> = {
 };
 /** Less than the image has, so that contents are evicted and come back. */
 const CACHE_SIZE = '24MiB';
-const POINT_TIMEOUT_MS = 180_000;
+/** Some seconds; as long as that only on a machine with far too much to do. */
+const POINT_TIMEOUT_MS = 900_000;
+/** Moments after which it says how far it is. */
+const TELL_EVERY = 20;
 const SEED = 20_260_801;
 
 // The disk is taken away as soon as the last mount is.
@@ -139,7 +142,10 @@ async function cutAll(
   const lines: string[] = [];
   let applied = 0;
   try {
-    for (const moment of moments) {
+    for (const [index, moment] of moments.entries()) {
+      if (index > 0 && index % TELL_EVERY === 0) {
+        process.stderr.write(`${index} of ${count} moments: ${JSON.stringify(sums)}\n`);
+      }
       const flushed = lastFlush(records, moment);
       for (; applied < flushed; applied++) player.apply(records[applied] as LogRecord);
       const cut = join(dir, 'cut');

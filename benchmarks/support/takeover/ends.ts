@@ -13,7 +13,7 @@ const EARLY_OF = 10;
 /** A start takes about as long. */
 const EARLY_MS_MAX = 300;
 /** What takes longer hangs. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 120_000;
 
 /** At a random moment of a daemon's life. */
 export async function killOnce(cache: string): Promise<Moment> {
@@ -37,12 +37,11 @@ export async function upgradeOnce(cache: string): Promise<Moment> {
   const pid = await daemonPid(cache);
   await delay(UPTIME_MS_MIN + Math.random() * (UPTIME_MS_MAX - UPTIME_MS_MIN));
   const upgrading = g8ufs('daemon', 'upgrade', '--cache', cache);
-  // Should it fail, waiting for the old daemon's end throws first.
-  upgrading.catch(() => {});
-  await gone(pid);
-  const ms = Date.now();
+  const ended = gone(pid).then(() => Date.now());
+  // An upgrade that fails leaves the old daemon as it is.
+  ended.catch(() => {});
   await upgrading;
-  return { ms, early: false };
+  return { ms: await ended, early: false };
 }
 
 /** The process that has the cache, when there is one that works. */

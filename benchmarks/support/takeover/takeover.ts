@@ -44,6 +44,8 @@ export interface TakeoverResult {
 /** Less than half of what is read: contents are evicted and fetched again all the time. */
 const CACHE_SIZE = '32MiB';
 const SIZE = { files: 160, large: 6 };
+/** A run in which so many ends fail is given up. */
+const ERRORS_COUNT_MAX = 20;
 
 export async function takeover(options: TakeoverOptions): Promise<TakeoverResult> {
   const { dir, kills, upgrades } = options;
@@ -78,10 +80,13 @@ export async function takeover(options: TakeoverOptions): Promise<TakeoverResult
       ): Promise<Endured | undefined> => {
         if (count === 0) return undefined;
         const watched = await withLoads(join(dir, name), loads, () =>
-          times(count, () => end(cache)),
+          endEach(count, () => end(cache), errors),
         );
         errors.push(...mistakes(watched));
-        return figures(watched);
+        const seen = figures(watched);
+        // A run takes long: what the first half has shown is not lost when the second one fails.
+        process.stderr.write(`${name}: ${JSON.stringify(seen)}\n`);
+        return seen;
       };
       const killing = await endure(kills, 'kills', killOnce);
       const upgrading = await endure(upgrades, 'upgrades', upgradeOnce);
@@ -99,10 +104,21 @@ export async function takeover(options: TakeoverOptions): Promise<TakeoverResult
   });
 }
 
-async function times<T>(count: number, work: () => Promise<T>): Promise<T[]> {
-  const results: T[] = [];
-  for (let i = 0; i < count; i++) results.push(await work());
-  return results;
+/** An end that fails is a mistake like others, but what loads have seen until then shall not be lost. */
+async function endEach(
+  count: number,
+  end: () => Promise<Moment>,
+  errors: string[],
+): Promise<Moment[]> {
+  const moments: Moment[] = [];
+  for (let i = 0; i < count && errors.length < ERRORS_COUNT_MAX; i++) {
+    try {
+      moments.push(await end());
+    } catch (error) {
+      errors.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return moments;
 }
 
 /** What went wrong, and which loads did too little to have noticed. */
