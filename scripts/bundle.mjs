@@ -34,6 +34,7 @@ const PACKAGES = [
   'cli-table3',
   'fast-xml-parser',
   'jose',
+  'level',
   'markdown-it',
   'pino',
   'smol-toml',
@@ -43,7 +44,7 @@ const PACKAGES = [
   'zod',
 ];
 /** Left where they are: servers' and databases' packages, which no short command needs, and what loads binaries. */
-const EXTERNAL = ['blake2b', 'fastify', 'fuse-native', 'ioredis', 'level', 'pg', 'sql.js'];
+const EXTERNAL = ['blake2b', 'fastify', 'fuse-native', 'ioredis', 'pg', 'sql.js'];
 /** Of these only what has a name is imported, from ES modules. */
 const NAMES_ONLY = ['fast-xml-parser', 'jose', 'smol-toml', 'zod'];
 /** A start takes a second on a busy machine. */
@@ -88,7 +89,8 @@ async function makeBundles(output) {
     ...common,
     entryPoints: PACKAGES.map((name) => ({ in: `package:${name}`, out: flat(name) })),
     outdir: join(output, 'package'),
-    plugins: [wholePackages(), oneLanguage()],
+    external: [...EXTERNAL, 'level/package.json', 'classic-level/package.json'],
+    plugins: [littleUndici(), wholePackages(), oneLanguage(), levelBinding()],
   });
   await build({
     ...common,
@@ -179,6 +181,58 @@ function oneLanguage() {
   };
 }
 
+/**
+ * Of undici, what a pool of connections is made of comes first, and the rest when it is asked for: all of it, with what it
+ * needs of Node, takes as long to load as Node itself.
+ */
+function littleUndici() {
+  const names = Object.keys(createRequire(import.meta.url)('undici'));
+  const others = names.filter((name) => name !== 'Pool');
+  const contents = `
+    const Dispatcher = require('undici/lib/dispatcher/dispatcher.js');
+    Dispatcher.prototype.request = require('undici/lib/api/api-request.js');
+    module.exports = {
+      Pool: require('undici/lib/dispatcher/pool.js'),
+      ${others.map((name) => `get ${name}() { return require('undici').${name}; },`).join('\n')}
+    };`;
+  const later = 'later';
+  return {
+    name: 'little-undici',
+    setup(build) {
+      build.onResolve({ filter: /^package:undici$/ }, () => ({ path: 'undici', namespace: later }));
+      build.onLoad({ filter: /^undici$/, namespace: later }, () => ({
+        contents,
+        resolveDir: root,
+      }));
+      // HTTP/2, which nothing here asks for.
+      build.onResolve({ filter: /^\.\/client-h2\.js$/ }, ({ importer }) =>
+        importer.endsWith('/dispatcher/client.js') ? { path: 'h2', namespace: later } : undefined,
+      );
+      build.onLoad({ filter: /^h2$/, namespace: later }, () => ({
+        contents:
+          "module.exports = (...all) => require('undici/lib/dispatcher/client-h2.js')(...all);",
+        resolveDir: root,
+      }));
+    },
+  };
+}
+
+/** The binary of a package that is bundled lies where the package is. */
+function levelBinding() {
+  return {
+    name: 'level-binding',
+    setup(build) {
+      build.onLoad({ filter: /node_modules\/classic-level\/binding\.js$/ }, () => ({
+        contents: `
+          const { dirname } = require('node:path');
+          const paths = [dirname(require.resolve('level/package.json'))];
+          const found = require.resolve('classic-level/package.json', { paths });
+          module.exports = require('node-gyp-build')(dirname(found));`,
+      }));
+    },
+  };
+}
+
 /** Runs a bundle as users do, and keeps what V8 has compiled by then. */
 async function compile(output, name) {
   const folder = mkdtempSync(join(tmpdir(), 'g8ufs-compile-'));
@@ -220,17 +274,25 @@ async function runAndKeep(path, folder) {
   writeFileSync(join(folder, 'config.yaml'), '');
   const cache = join(folder, 'cache');
   const nothing = join(folder, 'absent.flist');
+  const { url, close } = await emptyHub();
   if (path.endsWith('mount-daemon.cjs')) {
     process.argv = [process.execPath, path, '--cache', cache];
     loader.loadScript(path);
-    await askDaemon(join(cache, 'run/control.sock'), nothing);
+    await askDaemon(join(cache, 'run/control.sock'), [nothing, `${url}/absent.flist`], folder);
+    close();
     process.emit('SIGTERM');
     return;
   }
   const { main } = loader.loadScript(path);
   // What starts most often, as far as it goes without anything being there.
-  for (const argv of [['--version'], ['flist', 'ls', nothing], ['mount', '--help']])
+  for (const argv of [
+    ['--version'],
+    ['flist', 'ls', nothing],
+    ['flist', 'ls', `${url}/absent.flist`],
+    ['mount', '--help'],
+  ])
     await main(argv);
+  close();
   const own = ['--cache', cache, '--state', join(folder, 'state'), '--network', 'none'];
   await main(['core', 'run', ...own, nothing, 'true']);
   await processGone(join(cache, 'lock'));
@@ -244,15 +306,29 @@ function keep(output, script) {
   renameSync(`${output}.new`, output);
 }
 
-/** Has the daemon refuse a mount, and tell a few things. */
-async function askDaemon(socket, source) {
+/** Has nothing of what it is asked for. */
+async function emptyHub() {
+  const { createServer } = await import('node:http');
+  const server = createServer((_request, response) => response.writeHead(404).end());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: `http://127.0.0.1:${server.address().port}`, close };
+}
+
+/** Has the daemon refuse mounts, and tell a few things. */
+async function askDaemon(socket, sources, folder) {
   const { ControlClient } = await import(join(root, 'dist/fs/control.js'));
   await until(() => existsSync(socket));
   const client = await ControlClient.connect(socket);
-  const mountPoint = `${source}.d`;
-  const request = { source, mountPoint, stores: [], deadlineMs: 1000, openMode: 'auto' };
+  const request = { mountPoint: folder, stores: [], deadlineMs: 1000, openMode: 'auto' };
   const rest = { driver: 'native', tier: 'auto', allowOther: false };
-  await client.request('mount', { ...request, ...rest }).catch(() => {});
+  for (const source of sources) {
+    await client.request('mount', { source, ...request, ...rest }).catch(() => {});
+  }
   await client.request('list', {}).catch(() => {});
   client.close();
 }

@@ -4,7 +4,7 @@
 #include "bindings/keeper_binding.h"
 #include "bindings/layers_binding.h"
 #include "bindings/pack_binding.h"
-#include "bindings/peer_binding.h"
+#include "bindings/system_binding.h"
 #include "bindings/restore_binding.h"
 #include "bindings/scan_binding.h"
 #include "bindings/session_binding.h"
@@ -43,7 +43,7 @@ Napi::Object RegisterAll(Napi::Env env, Napi::Object exports) {
   RegisterKeeper(env, exports);
   RegisterLayers(env, exports);
   RegisterStream(env, exports);
-  RegisterPeer(env, exports);
+  RegisterSystem(env, exports);
   return exports;
 }
 

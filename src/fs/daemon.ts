@@ -182,7 +182,7 @@ export class Daemon {
         if (this.isEmpty) options.onEmpty();
       },
     });
-    this.#kernelLog = new KernelLog(cacheDir, (error) => cache.noteDiskError(error));
+    this.#kernelLog = new KernelLog(cacheDir, addon(), (error) => cache.noteDiskError(error));
     this.#explainer = new Explainer(this.mounts, cache, slowReadMs);
   }
 

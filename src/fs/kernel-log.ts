@@ -15,6 +15,7 @@ import {
   statSync,
 } from 'node:fs';
 import { basename } from 'node:path';
+import type { SystemBinding } from '../native/addon.ts';
 import { readMountinfo } from './mountinfo.ts';
 
 const KERNEL_LOG = '/dev/kmsg';
@@ -85,15 +86,17 @@ export class KernelLog {
 
   /**
    * @param dir folder whose disk is listened for
+   * @param system has `seekEnd`: to read past all that was said before takes 10 ms, while readers may wait
    * @param onError called once for each kind of error and look
    */
-  constructor(dir: string, onError: (error: DiskError) => void) {
+  constructor(dir: string, system: SystemBinding, onError: (error: DiskError) => void) {
     this.#onError = onError;
     this.#devices = devicesOf(dir);
     if (this.#devices.size === 0) return;
     try {
       this.#fd = openSync(KERNEL_LOG, constants.O_RDONLY | constants.O_NONBLOCK);
-      this.#skip();
+      // An old error may long be mended.
+      system.seekEnd(this.#fd);
     } catch {
       this.close();
       return;
@@ -123,11 +126,6 @@ export class KernelLog {
     clearInterval(this.#timer);
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
-  }
-
-  /** Past what was said before: an old error may long be mended. */
-  #skip(): void {
-    for (let count = 0; count < 1e6 && this.#next() !== undefined; count++);
   }
 
   /** The next record, undefined when there is none. */

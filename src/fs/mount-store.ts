@@ -15,7 +15,9 @@ import {
 } from '../store/health.ts';
 import type { HttpOptions } from '../store/http-client.ts';
 import { shownSource } from '../store/http-url.ts';
+import type { RouterConfig } from '../store/router-config.ts';
 import type { ChunkId, ChunkResult, ChunkStore, StoreCallOptions } from '../store/store.ts';
+import { hubBase } from './hub-base.ts';
 import type { Image } from './images.ts';
 
 export interface MountStoreOptions {
@@ -32,11 +34,9 @@ export interface MountStoreOptions {
 export function openMountStore(options: MountStoreOptions): LazyStore {
   // The name is told in statistics and messages.
   return new LazyStore(shownSource(options.source), async () => {
-    const [{ openRoutedStore }, { retryUntil }, { parseRouter }, { hubBase }] = await Promise.all([
+    const [{ openRoutedStore }, { retryUntil }] = await Promise.all([
       import('../store/open.ts'),
       import('../store/retry.ts'),
-      import('../store/router-config.ts'),
-      import('./fetch-flist.ts'),
     ]);
     const { bundleRouter } = await import('../store/bundle-router.ts');
     const { deadlineMs, health } = options;
@@ -45,13 +45,20 @@ export function openMountStore(options: MountStoreOptions): LazyStore {
     return openRoutedStore({
       localRouter: await bundleRouter([options.source]),
       routers:
-        router === undefined ? [] : [parseRouter(router, `of ${shownSource(options.source)}`)],
+        router === undefined
+          ? []
+          : [await parseRouter(router, `of ${shownSource(options.source)}`)],
       urls: [...options.stores, ...(hub === undefined ? [] : [hub])],
       http: timesWithin(deadlineMs),
       retry: retryUntil(deadlineMs),
       ...(health !== undefined && { health }),
     });
   });
+}
+
+async function parseRouter(text: string, name: string): Promise<RouterConfig> {
+  const parser = await import('../store/router-config.ts');
+  return parser.parseRouter(text, name);
 }
 
 /**

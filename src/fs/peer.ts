@@ -3,12 +3,12 @@
  * also when somebody has changed them, or handed a socket on.
  */
 import type { Socket } from 'node:net';
-import type { PeerBinding } from '../native/addon.ts';
+import type { SystemBinding } from '../native/addon.ts';
 
 /** @param socket a connection over a Unix socket */
 export function mayCommand(
   socket: Socket,
-  addon: PeerBinding,
+  addon: SystemBinding,
   uid: number = process.getuid?.() ?? 0,
 ): boolean {
   // Node has no name for it, and has had it since its first versions.

@@ -13,29 +13,29 @@ import type { CodecBinding } from './codec-binding.ts';
 import type { KeeperBinding } from './keeper-binding.ts';
 import type { LayersBinding } from './layers-binding.ts';
 import type { PackBinding } from './pack-binding.ts';
-import type { PeerBinding } from './peer-binding.ts';
 import type { RestoreBinding } from './restore-binding.ts';
 import type { ScanBinding } from './scan-binding.ts';
 import type { SessionBinding } from './session-binding.ts';
 import type { StreamBinding } from './stream-binding.ts';
+import type { SystemBinding } from './system-binding.ts';
 
 export type * from './codec-binding.ts';
 export type * from './keeper-binding.ts';
 export type * from './layers-binding.ts';
 export type * from './pack-binding.ts';
-export type * from './peer-binding.ts';
 export type * from './restore-binding.ts';
 export type * from './scan-binding.ts';
 export type * from './session-binding.ts';
 export type * from './session-values.ts';
 export type * from './stream-binding.ts';
+export type * from './system-binding.ts';
 
 export interface Addon
   extends CodecBinding,
     ScanBinding,
     PackBinding,
     LayersBinding,
-    PeerBinding,
+    SystemBinding,
     RestoreBinding,
     StreamBinding,
     SessionBinding,

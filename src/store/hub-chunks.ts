@@ -22,13 +22,11 @@ import type { HttpClient, HttpRequest } from './http-client.ts';
 import {
   BATCH_COUNT_MAX,
   type HubInfo,
-  hubInfo,
   JSON_SIZE_MAX,
   MISSING_COUNT_MAX,
-  missingResponse,
-  type UploadStatus,
-  uploadResponse,
-} from './hub-protocol.ts';
+  parseHubInfo,
+} from './hub-limits.ts';
+import type { UploadStatus } from './hub-protocol.ts';
 import { CHUNK_SIZE_MAX, type ChunkId, type ChunkResult, type StoreCallOptions } from './store.ts';
 
 // Usually two minutes. A batch is up to 64 chunks of half a MiB: 32 MiB at 300 KB/s.
@@ -69,7 +67,7 @@ export async function probeHub(
         if (response.status !== 200) return undefined;
         if (!response.header('content-type')?.includes('json')) return undefined;
         try {
-          return hubInfo.safeParse(await readJson(response, PROBE_SIZE_MAX, 'Answer')).data;
+          return parseHubInfo(await readJson(response, PROBE_SIZE_MAX, 'Answer'));
         } catch (error) {
           if (error instanceof G8Error && error.code === 'ERR_PROTOCOL') return undefined;
           throw error;
@@ -126,6 +124,7 @@ export async function missingAtHub(
   ids: readonly ChunkId[],
   options: StoreCallOptions,
 ): Promise<ChunkId[]> {
+  const { missingResponse } = await import('./hub-protocol.ts');
   const missing: ChunkId[] = [];
   for (let start = 0; start < ids.length; start += MISSING_COUNT_MAX) {
     const group = ids.slice(start, start + MISSING_COUNT_MAX);
@@ -247,6 +246,7 @@ export async function uploadToHub(
     encodeFrameHeader(id, FRAME_STATUS.ok, bytes.length),
     bytes,
   ]);
+  const { uploadResponse } = await import('./hub-protocol.ts');
   const { results } = await client.request(
     {
       method: 'POST',

@@ -1,30 +1,18 @@
 /** What hub and clients agree on (docs/protocol.md): names, limits and shapes of JSON bodies. Pure. */
 import { z } from 'zod';
 import { CHUNK_ID_PATTERN } from './chunk-id.ts';
+import { BATCH_COUNT_MAX, HUB_NAME, MISSING_COUNT_MAX } from './hub-limits.ts';
 
-/** Member `hub` of `GET /api/v1`: tells our hub from other servers with that path. */
-export const HUB_NAME = 'g8ufs';
-export const PROTOCOL_VERSION = 1;
-
-/** Ids in one presence request: 670 KB of JSON. */
-export const MISSING_COUNT_MAX = 10_000;
-/** Chunks in one batch, either way. */
-export const BATCH_COUNT_MAX = 256;
-/** Bytes of one batch upload: twelve chunks of the largest size, or a full batch of common ones. */
-export const UPLOAD_SIZE_MAX = 64 * 1024 * 1024;
-/** Packages are kept in chunks of this size; the last one has the rest. */
-export const PIECE_SIZE = 1024 * 1024;
-/** JSON bodies: {@link MISSING_COUNT_MAX} ids of 64 digits with quotes and commas, and some air. */
-export const JSON_SIZE_MAX = 1024 * 1024;
+export * from './hub-limits.ts';
 
 const id = z.string().regex(CHUNK_ID_PATTERN);
 
+/** As `parseHubInfo` has it, for the hub's description of itself. */
 export const hubInfo = z.object({
   hub: z.literal(HUB_NAME),
   version: z.number().int().positive(),
   features: z.array(z.string().max(64)).max(64),
 });
-export type HubInfo = z.infer<typeof hubInfo>;
 
 export const missingRequest = z.object({ ids: z.array(id).max(MISSING_COUNT_MAX) });
 export const missingResponse = z.object({ missing: z.array(id).max(MISSING_COUNT_MAX) });

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type ErrorCode, G8Error, isG8Error } from '../../../src/base/errors.ts';
-import { hubBase } from '../../../src/fs/fetch-flist.ts';
+import { hubBase } from '../../../src/fs/hub-base.ts';
 import { LazyStore, openMountStore } from '../../../src/fs/mount-store.ts';
 import { formatRouter } from '../../../src/image/router.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';

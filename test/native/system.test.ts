@@ -1,7 +1,7 @@
-/** Who may command a daemon, by what the kernel says of them. */
+/** What the kernel is asked for that Node has no function for; who may command a daemon, by what it says of them. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmodSync } from 'node:fs';
+import { appendFileSync, chmodSync, closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -22,6 +22,18 @@ const ASK = `
 
 test('peerUser() of what is no socket throws', () => {
   assert.throws(() => addon().peerUser(1_000_000), { code: 'ERR_IO' });
+});
+
+test('seekEnd() skips what there is, and nothing that comes', (t) => {
+  const path = join(temporaryDirectory(t), 'log');
+  writeFileSync(path, 'old\n');
+  const fd = openSync(path, 'r');
+  t.after(() => closeSync(fd));
+  addon().seekEnd(fd);
+  appendFileSync(path, 'new\n');
+  const buffer = Buffer.alloc(16);
+  assert.equal(buffer.toString('latin1', 0, readSync(fd, buffer, 0, 16, null)), 'new\n');
+  assert.throws(() => addon().seekEnd(1_000_000), { code: 'ERR_IO' });
 });
 
 const skip = process.getuid?.() === 0 ? false : 'needs root';

@@ -1,7 +1,8 @@
-// PeerBinding: who is at the other end of a Unix socket. The kernel knows; Node does not ask it.
-#include "bindings/peer_binding.h"
+// SystemBinding: system calls that Node has no function for.
+#include "bindings/system_binding.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -22,10 +23,20 @@ Napi::Value PeerUser(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, peer.uid);
 }
 
+Napi::Value SeekEnd(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto fd = static_cast<int>(ToInteger(env, info[0], "fd", 0, INT32_MAX));
+  if (::lseek(fd, 0, SEEK_END) < 0) {
+    throw StatusToError(env, Status::FromErrno(Code::ERR_IO, "A file cannot be skipped", errno));
+  }
+  return env.Undefined();
+}
+
 }  // namespace
 
-void RegisterPeer(Napi::Env env, Napi::Object exports) {
+void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports.Set("peerUser", Napi::Function::New(env, PeerUser, "peerUser"));
+  exports.Set("seekEnd", Napi::Function::New(env, SeekEnd, "seekEnd"));
 }
 
 }  // namespace g8ufs

@@ -1,0 +1,7 @@
+/** The part of the addon with system calls that Node has no function for. */
+export interface SystemBinding {
+  /** User id of whoever has connected, at that moment, over a Unix socket. @throws ERR_IO for what is none */
+  peerUser(fd: number): number;
+  /** The next read without a place begins behind all there is now. @throws ERR_IO */
+  seekEnd(fd: number): void;
+}
