@@ -67,6 +67,7 @@ test('open files, waiting readers and an overlay live on when the daemon is kill
     (await run('sh', '-c', `echo new >${writable}/made && rm ${writable}/many/file-3`)).code,
     0,
   );
+  await world.killKeeper();
   await world.killDaemon();
   assert.deepEqual(await differences(source, mnt), []);
   assert.equal((await run('cat', join(writable, 'made'))).stdout, 'new\n');

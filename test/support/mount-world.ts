@@ -160,8 +160,23 @@ export class MountWorld {
 
   /** SIGKILL to the daemon and its keeper: the mounts are dead. */
   async killKeeperAndDaemon(): Promise<void> {
+    // Stopped before: it would start another keeper.
+    process.kill(await this.daemonUp(), 'SIGSTOP');
     await this.#killKeeper();
     await this.killDaemon();
+  }
+
+  /** SIGKILL to the keeper; resolves when the daemon has given all that it serves to a new one. */
+  async killKeeper(): Promise<void> {
+    const record = this.path(`run/${await this.daemonUp()}.json`);
+    const keeper = (): number => JSON.parse(readFileSync(record, 'utf8')).keeper;
+    const before = keeper();
+    await this.#killKeeper();
+    const deadline = performance.now() + SUCCESSOR_TIMEOUT_MS;
+    while (keeper() === before) {
+      if (performance.now() > deadline) throw new Error('No keeper comes');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 
   /** Process ids of the keepers of this world's cache. */

@@ -15,6 +15,9 @@ import { type EarlySessions, keeperSocket } from './early-sessions.ts';
 /** It does nothing but open a socket; a machine that is busy takes longer than the 2 ms of others. */
 const START_TIMEOUT_MS = 10_000;
 
+/** How often a daemon looks whether its keeper is alive. One message and its answer: microseconds. */
+const LOOK_INTERVAL_MS = 1_000;
+
 /** How the daemon's successor is started: in this daemon's folder, with its output. */
 export interface Successor {
   /** Program, an absolute path, and arguments. */
@@ -51,6 +54,7 @@ export class MountKeeper {
   readonly #held = new Map<number, Held>();
   #nextId = 1;
   #running: Promise<void> | undefined;
+  #looker: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: MountKeeperOptions) {
@@ -70,6 +74,34 @@ export class MountKeeper {
     this.#running = this.#introduce();
     await this.#running;
     return held;
+  }
+
+  /** Nobody tells that a keeper has died; a daemon that dies without one takes its mounts along. */
+  #watch(): void {
+    let isLooking = false;
+    this.#looker ??= setInterval(() => {
+      if (isLooking) return;
+      isLooking = true;
+      void this.#look().finally(() => {
+        isLooking = false;
+      });
+    }, LOOK_INTERVAL_MS).unref();
+  }
+
+  async #look(): Promise<void> {
+    if (this.#closed || this.#held.size === 0) return;
+    const running = this.#running;
+    try {
+      if (running !== undefined) {
+        await running.catch(() => {});
+        if ((await this.#answers()) || this.#running !== running) return;
+        this.#running = undefined;
+      }
+      await this.#ensure();
+      this.#options.log.warn({}, 'the keeper of the mounts has died; there is a new one');
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'the keeper of the mounts cannot be started');
+    }
   }
 
   /** Starts the keeper beside other work; whatever fails shows when a mount is to be held. */
@@ -149,18 +181,23 @@ export class MountKeeper {
   }
 
   async ready(): Promise<void> {
-    if (this.#running !== undefined) await this.#tell('ready');
+    if (this.#running === undefined) return;
+    await this.#tell('ready');
+    // Not before: what it is asked means that this daemon works.
+    this.#watch();
   }
 
   /** Another daemon goes on when this process has ended. @throws ERR_IO when there is no keeper */
   async handOver(): Promise<void> {
     if (this.#held.size > 0) await this.#options.addon.keeperTell('handover');
     this.#closed = true;
+    clearInterval(this.#looker);
   }
 
   /** All mounts are gone: the keeper ends with this process. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearInterval(this.#looker);
     if (this.#running === undefined) return;
     await this.#running.catch(() => {});
     await this.#tell('goodbye');
@@ -208,6 +245,7 @@ export class MountKeeper {
       }
     }
     await addon.keeperTell('ready');
+    this.#watch();
     if (child.pid !== undefined) await onStarted(child.pid);
   }
 
