@@ -309,6 +309,11 @@ export class ContentCache {
     });
   }
 
+  /** Bytes of what an owner has brought; see `quota.ts`. */
+  ownedBytes(owner: number): number {
+    return this.#parts.catalog.ownedBytes(owner);
+  }
+
   /** How much of these contents is local. Takes as long as there are contents. */
   async survey(contents: Iterable<SurveyedContent>): Promise<Survey> {
     this.#requireOpen();

@@ -16,11 +16,13 @@ import {
   decodeMeta,
   decodeRecord,
   decodeTotals,
+  digestOfOwnedKey,
   digestOfUseKey,
   encodeJson,
   encodeRecord,
   META_KEY,
   type Meta,
+  ownedKey,
   PREFIX,
   pendingKey,
   presenceKey,
@@ -51,7 +53,9 @@ export class Catalog {
   /** Contents whose durable record is gone here but not on disk: buffered, and being written. */
   #removals = new Set<string>();
   #removalsWriting = new Set<string>();
-  #totals: Totals = { files: 0, partialFiles: 0, bytes: 0 };
+  #totals: Omit<Totals, 'owned'> = { files: 0, partialFiles: 0, bytes: 0 };
+  /** Bytes by owner. */
+  readonly #owned = new Map<number, number>();
   #totalsChanged = false;
 
   private constructor(state: State) {
@@ -61,14 +65,21 @@ export class Catalog {
   static async open(state: State): Promise<{ catalog: Catalog; meta: Meta }> {
     const catalog = new Catalog(state);
     const [meta, totals] = await state.getMany([META_KEY, TOTALS_KEY]);
-    catalog.#totals = decodeTotals(totals);
+    const { owned, ...sums } = decodeTotals(totals);
+    catalog.#totals = sums;
+    for (const [owner, bytes] of Object.entries(owned)) catalog.#owned.set(Number(owner), bytes);
     state.onFlush.push(() => catalog.#beforeBatch());
     state.onFlushed = (written) => catalog.#afterBatch(written);
     return { catalog, meta: decodeMeta(meta) };
   }
 
-  get totals(): Totals {
+  get totals(): Omit<Totals, 'owned'> {
     return this.#totals;
+  }
+
+  /** Bytes of the contents of an owner. */
+  ownedBytes(owner: number): number {
+    return this.#owned.get(owner) ?? 0;
   }
 
   /** Writes at once and onto the disk. */
@@ -219,6 +230,15 @@ export class Catalog {
       yield digestOfUseKey(key);
   }
 
+  /** As {@link byLastUse} for the contents of one owner. */
+  async *ownedByLastUse(owner: number): AsyncGenerator<Uint8Array> {
+    const none = new Uint8Array(DIGEST_SIZE);
+    const from = ownedKey(owner, 0, none).subarray(0, 5);
+    // Behind all times there are.
+    const to = Buffer.concat([from, new Uint8Array(8).fill(0xff)]);
+    for await (const [key] of this.#state.entries(from, to)) yield digestOfOwnedKey(key);
+  }
+
   /** The last use of all contents that are not pinned, milliseconds since 1970; 0 without any. */
   async newestUse(): Promise<number> {
     for await (const [key] of this.#state.entries(...rangeOf(PREFIX.use), { isReverse: true })) {
@@ -251,6 +271,10 @@ export class Catalog {
 
     if (before !== undefined && !before.pinned) state.delete(useKey(before.lastUseMs, digest));
     if (after !== undefined && !after.pinned) state.put(useKey(after.lastUseMs, digest), NO_VALUE);
+    const ownedBefore = ownedKeyOf(digest, before);
+    const ownedAfter = ownedKeyOf(digest, after);
+    if (ownedBefore !== undefined) state.delete(ownedBefore);
+    if (ownedAfter !== undefined) state.put(ownedAfter, NO_VALUE);
 
     const wasPending = before?.complete === true && !before.durable;
     const isPending = after?.complete === true && !after.durable;
@@ -274,6 +298,10 @@ export class Catalog {
       bytes: Math.max(0, bytes + sign * record.bytes),
     };
     this.#totalsChanged = true;
+    if (record.owner === undefined) return;
+    const sum = this.ownedBytes(record.owner) + sign * record.bytes;
+    if (sum > 0) this.#owned.set(record.owner, sum);
+    else this.#owned.delete(record.owner);
   }
 
   #beforeBatch(): void {
@@ -281,7 +309,8 @@ export class Catalog {
     this.#removals = new Set();
     if (!this.#totalsChanged) return;
     this.#totalsChanged = false;
-    this.#state.put(TOTALS_KEY, encodeJson(this.#totals));
+    const owned = Object.fromEntries(this.#owned);
+    this.#state.put(TOTALS_KEY, encodeJson({ ...this.#totals, owned }));
   }
 
   #afterBatch(written: boolean): void {
@@ -310,6 +339,11 @@ export class Catalog {
       this.#state.delete(rowsKey(digest, segment));
     }
   }
+}
+
+function ownedKeyOf(digest: Uint8Array, record: ContentRecord | undefined): Uint8Array | undefined {
+  if (record?.owner === undefined || record.pinned) return undefined;
+  return ownedKey(record.owner, record.lastUseMs, digest);
 }
 
 function decodeSource(value: Uint8Array | undefined): BlockSource | undefined {

@@ -55,6 +55,8 @@ export class PartialContent {
   /** Blocks that are not present. */
   absentCount: number;
   users = 0;
+  /** As its record has it. */
+  owner: number | undefined;
   operations = 0;
   /** Complete, evicted or closed: nobody may start to work on it. */
   gone = false;

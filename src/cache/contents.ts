@@ -41,10 +41,10 @@ export class Contents {
   }
 
   /** See `ContentCache.attach`. */
-  async attach(ref: ContentRef): Promise<'partial' | 'complete'> {
+  async attach(ref: ContentRef, owner?: number): Promise<'partial' | 'complete'> {
     const { counters, partials, residency } = this.#parts;
     for (let turn = 0; turn < ATTACH_TURNS_MAX; turn++) {
-      const content = await this.acquire(ref);
+      const content = await this.acquire(ref, owner);
       if (content === 'complete') {
         counters.hits++;
         await this.touch([ref.digest]);
@@ -66,8 +66,12 @@ export class Contents {
     throw new G8Error('ERR_IO', `Content ${toHex(ref.digest)} does not settle`);
   }
 
-  /** The content in memory, retained for the caller, or 'complete' when its file is in place. */
-  async acquire(ref: ContentRef): Promise<PartialContent | 'complete'> {
+  /**
+   * The content in memory, retained for the caller, or 'complete' when its file is in place.
+   *
+   * @param owner whose it is if it is new
+   */
+  async acquire(ref: ContentRef, owner?: number): Promise<PartialContent | 'complete'> {
     const { lock, partials } = this.#parts;
     const key = toHex(ref.digest);
     const found = partials.find(key);
@@ -76,7 +80,7 @@ export class Contents {
       return found;
     }
     return await lock.run(key, async () => {
-      const content = await this.#load(key, ref);
+      const content = await this.#load(key, ref, owner);
       if (content !== 'complete') partials.retain(content);
       return content;
     });
@@ -211,7 +215,11 @@ export class Contents {
   }
 
   // Under the content's lock.
-  async #load(key: string, ref: ContentRef): Promise<PartialContent | 'complete'> {
+  async #load(
+    key: string,
+    ref: ContentRef,
+    owner: number | undefined,
+  ): Promise<PartialContent | 'complete'> {
     const { catalog, layout, partials, residency } = this.#parts;
     const found = partials.find(key);
     if (found !== undefined) {
@@ -235,17 +243,21 @@ export class Contents {
     if (record !== undefined && !record.complete && !isSameShape(record, ref)) {
       await this.#removePartial(key, ref.digest);
     }
-    return await this.#create(ref, rows);
+    return await this.#create(ref, rows, owner);
   }
 
-  async #create(ref: ContentRef, rows: Uint8Array): Promise<PartialContent> {
+  async #create(
+    ref: ContentRef,
+    rows: Uint8Array,
+    owner: number | undefined,
+  ): Promise<PartialContent> {
     const { catalog, lifeId, now, partials } = this.#parts;
     const content = new PartialContent(ref, rows);
     try {
       await partials.open(content);
       const existed = partials.existed(content);
       if (existed) await this.#restore(content);
-      await catalog.update(ref.digest, (current) => ({
+      const record = await catalog.update(ref.digest, (current) => ({
         complete: false,
         durable: false,
         pinned: current?.pinned ?? false,
@@ -254,7 +266,9 @@ export class Contents {
         size: ref.size,
         bytes: existed ? (current?.bytes ?? 0) : 0,
         lastUseMs: now(),
+        owner: current === undefined ? owner : current.owner,
       }));
+      content.owner = record?.owner;
     } catch (error) {
       await partials.remove(content);
       throw toG8Error(error, 'ERR_IO', `Cannot attach content ${content.key}`);
@@ -298,6 +312,7 @@ export class Contents {
       complete: true,
       pinned: record?.pinned ?? false,
       lastUseMs: record?.lastUseMs ?? now(),
+      owner: record?.owner,
     }));
     try {
       // The record is with the kernel before the file is in place: a file there is never unknown.
@@ -358,6 +373,7 @@ export class Contents {
       size,
       bytes,
       lastUseMs: now(),
+      owner: record?.owner,
     }));
     if (!durable) this.#onComplete();
   }

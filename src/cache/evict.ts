@@ -11,6 +11,7 @@ import { G8Error, isG8Error } from '../base/errors.ts';
 import type { Catalog } from './catalog.ts';
 import type { FillPriority } from './fetch.ts';
 import type { Counters } from './parts.ts';
+import { isOverQuota, type Quota, Quotas } from './quota.ts';
 import type { State } from './state.ts';
 
 const GIB = 2 ** 30;
@@ -32,8 +33,9 @@ const FUTILE_PAUSE_MS = 1000;
 /** How long a measured amount of free space counts, less what was written since. */
 const FREE_AGE_MS_MAX = 1000;
 
-/** What only a read that somebody waits for would have been admitted for: see {@link Evictor.admit}. */
+/** What only a read that somebody waits for, or one of another image, would have been admitted for: see {@link Evictor.admit}. */
 export function isBeyondLimit(error: unknown): boolean {
+  if (isOverQuota(error)) return true;
   return isG8Error(error, 'ERR_CACHE_FULL') && error.details?.['state'] === 'large';
 }
 
@@ -59,6 +61,7 @@ export interface EvictorOptions {
 
 export class Evictor {
   readonly #options: EvictorOptions;
+  readonly #quotas: Quotas;
   #limits: EvictLimits | undefined;
   #free = 0;
   #freeAt = Number.NEGATIVE_INFINITY;
@@ -68,6 +71,10 @@ export class Evictor {
 
   constructor(options: EvictorOptions) {
     this.#options = options;
+    const { catalog, counters } = options;
+    const evict = (owner: number, bytes: number): Promise<number> =>
+      this.#evictBytes(bytes, () => catalog.ownedByLastUse(owner));
+    this.#quotas = new Quotas({ catalog, counters, evict });
   }
 
   /** The limits in force; defaults are derived from the file system once. */
@@ -92,10 +99,26 @@ export class Evictor {
   /**
    * Asks for room before bytes are written.
    *
+   * @param quota of the image that they are for, if it has one: a bound for any priority
    * @returns gives the reservation back; call it once the bytes are written or given up
    * @throws ERR_CACHE_FULL
    */
-  async admit(bytes: number, priority: FillPriority): Promise<() => void> {
+  async admit(bytes: number, priority: FillPriority, quota?: Quota): Promise<() => void> {
+    if (quota === undefined) return await this.#admit(bytes, priority);
+    const giveQuota = await this.#quotas.admit(bytes, quota);
+    try {
+      const giveBack = await this.#admit(bytes, priority);
+      return () => {
+        giveBack();
+        giveQuota();
+      };
+    } catch (error) {
+      giveQuota();
+      throw error;
+    }
+  }
+
+  async #admit(bytes: number, priority: FillPriority): Promise<() => void> {
     const limits = await this.limits();
     let state = await this.#judge(bytes, limits);
     if (state === 'low') {
@@ -188,15 +211,18 @@ export class Evictor {
     return Math.max(overSize, underFloor);
   }
 
-  async #evictBytes(needed: number): Promise<number> {
+  async #evictBytes(
+    needed: number,
+    order = (): AsyncIterable<Uint8Array> => this.#options.catalog.byLastUse(),
+  ): Promise<number> {
     if (needed <= 0) return 0;
-    const { state, catalog, counters, refresh, evict } = this.#options;
+    const { state, counters, refresh, evict } = this.#options;
     await refresh();
     // The order is read from the last batch. A full disk may refuse this one: then it is a bit older.
     await state.flush().catch(() => {});
     let freed = 0;
     let candidates = 0;
-    for await (const digest of catalog.byLastUse()) {
+    for await (const digest of order()) {
       const bytes = await evict(digest);
       if (bytes !== undefined) {
         freed += bytes;

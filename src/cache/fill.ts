@@ -25,6 +25,7 @@ import {
   PRIORITY,
 } from './fetch.ts';
 import type { CacheParts } from './parts.ts';
+import type { Quota } from './quota.ts';
 import { writeBlock } from './write-block.ts';
 
 /** Blocks and plain bytes of one batch: one store call, and what a busy slot may hold in memory. */
@@ -44,7 +45,11 @@ export interface FillOptions {
   readonly priority: FillPriority;
   readonly signal?: AbortSignal | undefined;
   readonly watcher?: LoadWatcher | undefined;
+  /** What the image that it is for may take of the cache; absent: no bound of its own. */
+  readonly quota?: Quota | undefined;
 }
+
+type BatchOptions = FetchOptions & Pick<FillOptions, 'quota'>;
 
 interface Job {
   readonly block: number;
@@ -55,7 +60,7 @@ interface Batch {
   readonly content: PartialContent;
   readonly ref: ContentRef;
   readonly jobs: readonly Job[];
-  readonly options: FetchOptions;
+  readonly options: BatchOptions;
 }
 
 export class Filler {
@@ -109,7 +114,7 @@ export class Filler {
       Math.max(1, Math.floor(BATCH_BYTES_MAX / content.blockSize)),
     );
     const { signal, unlink } = linkSignals(options.signal, this.#parts.closing);
-    const { store, priority, watcher } = options;
+    const { store, priority, watcher, quota } = options;
     let next = range.first;
     let failed = false;
     const work = async (): Promise<void> => {
@@ -118,7 +123,7 @@ export class Filler {
         const blocks: number[] = [];
         while (next < end && blocks.length < perBatch) blocks.push(next++);
         try {
-          const batchOptions = { store, priority, signal, watcher };
+          const batchOptions = { store, priority, signal, watcher, quota };
           await this.#fillBlocks(content, ref, blocks, batchOptions, FOLLOW_COUNT_MAX);
         } catch (error) {
           failed = true;
@@ -135,7 +140,7 @@ export class Filler {
     content: PartialContent,
     ref: ContentRef,
     blocks: readonly number[],
-    options: FetchOptions,
+    options: BatchOptions,
     turns: number,
   ): Promise<void> {
     const waits: Promise<void>[] = [];
@@ -177,7 +182,7 @@ export class Filler {
     ref: ContentRef,
     block: number,
     flight: Flight<void>,
-    options: FetchOptions,
+    options: BatchOptions,
     turns: number,
   ): Promise<void> {
     flight.raise?.(PRIORITY[options.priority]);
@@ -221,7 +226,9 @@ export class Filler {
     const absent = wanted(batch.jobs);
     if (absent.length === 0) return;
     const bytes = absent.reduce((sum, { block }) => sum + content.plainSize(block), 0);
-    const giveBack = await this.#evictor.admit(bytes, options.priority);
+    // What another image has brought is no burden of this one.
+    const quota = content.owner === options.quota?.owner ? options.quota : undefined;
+    const giveBack = await this.#evictor.admit(bytes, options.priority, quota);
     try {
       await this.#copy(batch, absent, file);
       const misses = wanted(absent);

@@ -186,12 +186,12 @@ export class Lander {
   /** Asks for room; without it only this part has failed. */
   async #admit(
     part: readonly Landing[],
-    { priority }: GroupOptions,
+    { priority, quota }: GroupOptions,
     admitted: Landing[],
   ): Promise<() => void> {
     const bytes = part.reduce((sum, { ref }) => sum + ref.size, 0);
     try {
-      const giveBack = await this.#evictor.admit(bytes, priority);
+      const giveBack = await this.#evictor.admit(bytes, priority, quota);
       admitted.push(...part);
       return giveBack;
     } catch (error) {
@@ -219,7 +219,7 @@ export class Lander {
     await catalog.settleRemoval(...digests);
     await catalog.updateMany(digests, (record, index) => {
       const { ref } = group[index] as Landing;
-      return completeRecord(ref, estimate(ref.size), record, now());
+      return completeRecord(ref, estimate(ref.size), record, now(), options.quota?.owner);
     });
     const recorded = state.flush();
     recorded.catch(() => {});

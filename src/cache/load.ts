@@ -15,6 +15,7 @@ import { type DiskHealth, isDiskFailure } from './health.ts';
 import type { Lander } from './land.ts';
 import type { Lender } from './lend.ts';
 import type { CacheParts } from './parts.ts';
+import { isOverQuota } from './quota.ts';
 
 /** Freed at least before the second try: the state needs a few MiB to be opened again. */
 const RETRY_ROOM_BYTES = 8 * 1024 * 1024;
@@ -56,6 +57,11 @@ export class Loader {
     }
     let failure = await this.#tryDisk(ref, first, count, options);
     if (failure === undefined) return;
+    if (isOverQuota(failure)) {
+      if (!lends) throw failure;
+      if (count > 0) await lender.lend(ref, first, count, options);
+      return;
+    }
     if (isG8Error(toG8Error(failure, 'ERR_IO', 'The cache cannot be written'), 'ERR_CACHE_FULL')) {
       const freed = await evictor.makeRoom(RETRY_ROOM_BYTES).catch(() => 0);
       if (freed > 0) failure = await this.#tryDisk(ref, first, count, options);
@@ -70,7 +76,7 @@ export class Loader {
   /** See `ContentCache.fill`. */
   async fill(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
     const { contents, filler, parts } = this.#options;
-    const content = await contents.acquire(ref);
+    const content = await contents.acquire(ref, options.quota?.owner);
     if (content === 'complete') {
       parts.residency.complete(ref.digest);
       return;
@@ -173,7 +179,7 @@ export class Loader {
   ): Promise<void> {
     const { contents, lander } = this.#options;
     if (count > 0 && (await lander.land([ref], options)[0]) === true) return;
-    const attached = await contents.attach(ref);
+    const attached = await contents.attach(ref, options.quota?.owner);
     if (attached === 'partial' && count > 0) await this.fill(ref, first, count, options);
   }
 }

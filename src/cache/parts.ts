@@ -32,6 +32,8 @@ export interface Counters {
   /** Complete files that a power loss left damaged. */
   rejectedFiles: number;
   evictedFiles: number;
+  /** Fills that the bound of their image kept out of the cache. */
+  overQuota: number;
   evictedBytes: number;
 }
 
@@ -50,6 +52,7 @@ export function createCounters(): Counters {
     rejectedBlocks: 0,
     rejectedFiles: 0,
     evictedFiles: 0,
+    overQuota: 0,
     evictedBytes: 0,
   };
 }

@@ -215,17 +215,19 @@ export class Placer {
   }
 }
 
-/** The record of a content that is complete, or will be in a moment. */
+/** The record of a content that is complete, or will be in a moment. @param owner whose it is if it is new */
 export function completeRecord(
   { algorithm, blockSize, size }: ContentRef,
   bytes: number,
   before: ContentRecord | undefined,
   now: number,
+  owner?: number,
 ): ContentRecord {
   return {
     ...{ algorithm, blockSize, size, bytes, complete: true, durable: false },
     pinned: before?.pinned ?? false,
     lastUseMs: before?.lastUseMs ?? now,
+    owner: before === undefined ? owner : before.owner,
   };
 }
 

@@ -28,12 +28,16 @@ export interface ContentRecord {
   readonly bytes: number;
   /** Milliseconds since 1970. */
   readonly lastUseMs: number;
+  /** Whose bound it counts against (`quota.ts`); absent: nobody's. */
+  readonly owner?: number | undefined;
 }
 
 export interface Totals {
   readonly files: number;
   readonly partialFiles: number;
   readonly bytes: number;
+  /** Bytes of each owner that has any. */
+  readonly owned: Readonly<Record<string, number>>;
 }
 
 export interface Meta {
@@ -49,6 +53,7 @@ export const PREFIX = {
   rows: 0x64, // d
   source: 0x6b, // k
   use: 0x75, // u
+  owned: 0x6f, // o
   pending: 0x6e, // n
   meta: 0x6d, // m
 } as const;
@@ -113,6 +118,20 @@ export function timeOfUseKey(key: Uint8Array): number {
   return Number(new DataView(key.buffer, key.byteOffset, key.byteLength).getBigUint64(1));
 }
 
+/** Owner, last use, content digest → empty: the order of eviction of what belongs to one. */
+export function ownedKey(owner: number, lastUseMs: number, digest: Uint8Array): Uint8Array {
+  const key = Buffer.alloc(5 + 8 + DIGEST_SIZE);
+  key[0] = PREFIX.owned;
+  key.writeUInt32BE(owner, 1);
+  key.set(useKey(lastUseMs, digest).subarray(1), 5);
+  return key;
+}
+
+/** The content digest at the end of an {@link ownedKey}. */
+export function digestOfOwnedKey(key: Uint8Array): Uint8Array {
+  return new Uint8Array(key.subarray(13, 13 + DIGEST_SIZE));
+}
+
 export function encodeRecord(record: ContentRecord): Uint8Array {
   const value = Buffer.alloc(RECORD_SIZE);
   value[0] = RECORD_VERSION;
@@ -122,6 +141,7 @@ export function encodeRecord(record: ContentRecord): Uint8Array {
     (record.pinned ? FLAG_PINNED : 0);
   value[2] = record.algorithm;
   value[3] = Math.log2(record.blockSize);
+  value.writeUInt32LE(record.owner ?? 0, 4);
   value.writeDoubleLE(record.lastUseMs, 8);
   value.writeDoubleLE(record.size, 16);
   value.writeDoubleLE(record.bytes, 24);
@@ -138,6 +158,7 @@ export function decodeRecord(value: Uint8Array | undefined): ContentRecord | und
   const lastUseMs = view.getFloat64(8, true);
   const size = view.getFloat64(16, true);
   const bytes = view.getFloat64(24, true);
+  const owner = view.getUint32(4, true);
   if (blockSize < BLOCK_SIZE_MIN || blockSize > BLOCK_SIZE_MAX) return undefined;
   if (!Number.isSafeInteger(size) || size < 1 || !(bytes >= 0) || !(lastUseMs >= 0))
     return undefined;
@@ -150,6 +171,7 @@ export function decodeRecord(value: Uint8Array | undefined): ContentRecord | und
     size,
     bytes,
     lastUseMs,
+    ...(owner === 0 ? {} : { owner }),
   };
 }
 
@@ -158,8 +180,15 @@ export function encodeJson(value: Totals | Meta): Uint8Array {
 }
 
 export function decodeTotals(value: Uint8Array | undefined): Totals {
-  const { files, partialFiles, bytes } = parse(value) as Partial<Record<keyof Totals, unknown>>;
-  return { files: count(files), partialFiles: count(partialFiles), bytes: count(bytes) };
+  const totals = parse(value) as Partial<Record<keyof Totals, unknown>>;
+  const { files, partialFiles, bytes, owned } = totals;
+  const sums = typeof owned === 'object' && owned !== null ? Object.entries(owned) : [];
+  return {
+    files: count(files),
+    partialFiles: count(partialFiles),
+    bytes: count(bytes),
+    owned: Object.fromEntries(sums.map(([owner, sum]) => [owner, count(sum)])),
+  };
 }
 
 /** An unreadable value counts as an unclean shutdown in an unknown boot. */

@@ -9,6 +9,7 @@ import { makeFolder } from '../base/make-folder.ts';
 import type { MetricsServer } from '../base/metrics-server.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import type { DegradedReason } from '../cache/health.ts';
+import type { CacheStatus } from '../cache/status.ts';
 import type { VerifyProgress } from '../cache/verify.ts';
 import type { Profile } from '../format/profile.ts';
 import { addon } from '../native/load.ts';
@@ -28,7 +29,7 @@ import { KernelLog } from './kernel-log.ts';
 import { withinKernelTimeout } from './kernel-timeout.ts';
 import type { Logger } from './log.ts';
 import { MountMetrics } from './metrics.ts';
-import type { MountRecord } from './mount-record.ts';
+import { type MountRecord, quotaOf } from './mount-record.ts';
 import { LazyStore, openMountStore } from './mount-store.ts';
 import { MountTable } from './mounts.ts';
 import { openCache } from './open-cache.ts';
@@ -36,6 +37,7 @@ import { openDriver } from './open-driver.ts';
 import { Pacer } from './pacer.ts';
 import { mayCommand } from './peer.ts';
 import { Prefetch } from './prefetch.ts';
+import { type QuotaStatus, quotasOf } from './quotas.ts';
 import { register } from './registry.ts';
 import {
   parseMountPoint,
@@ -82,8 +84,10 @@ export interface VerifyReport extends VerifyProgress {
   readonly repaired: number;
 }
 
-/** A mount, and how the disk of its cache is. */
+/** A mount, and how its cache is. */
 export interface ListedMount extends MountRecord {
+  /** Bytes that count against its `cacheQuota`; null without one. */
+  readonly cacheQuotaUsed: number | null;
   /** Why its readers are served from memory; null: they are not. */
   readonly degraded: DegradedReason | null;
   /** What the system said then. */
@@ -160,8 +164,11 @@ export class Daemon {
       onMounted: (store) => {
         if (store instanceof LazyStore) store.warmUp().catch(() => {});
       },
-      openDriver: (driver, driverOptions, store, onEnd) =>
-        openDriver(driver, { ...driverOptions, cache, demand, store, onEnd, early: options.early }),
+      openDriver: (request, driverOptions, store, onEnd) =>
+        openDriver(request.driver, {
+          ...driverOptions,
+          ...{ cache, demand, store, onEnd, quota: quotaOf(request), early: options.early },
+        }),
       openKernel: this.#kernel.open.bind(this.#kernel),
       adoptKernel: this.#kernel.adopt.bind(this.#kernel),
       keep: keeper !== undefined,
@@ -174,6 +181,7 @@ export class Daemon {
         return (image, store, misses) =>
           new Prefetch({
             ...{ ...rest, mountPoint, cache, store, misses, profile, pacer, log },
+            quota: quotaOf(request),
             indexDir: image.dir,
           });
       },
@@ -327,7 +335,7 @@ export class Daemon {
       case 'metrics':
         return this.#metricsText();
       case 'cache.status':
-        return this.#cache.status();
+        return this.#cacheStatus();
       case 'cache.gc':
         await this.#images.collect(this.mounts.images());
         return this.#cache.gc({});
@@ -351,7 +359,21 @@ export class Daemon {
   #list(): ListedMount[] {
     const { reason = null, message = null } = this.#cache.trouble ?? {};
     const mounts = [...this.mounts.list(), ...this.#quarantine.list()];
-    return mounts.map((mount) => ({ ...mount, degraded: reason, degradedBy: message }));
+    const used = new Map(this.#quotas().map(({ source, bytes }) => [source, bytes]));
+    return mounts.map((mount) => ({
+      ...mount,
+      cacheQuotaUsed: used.get(mount.source) ?? null,
+      degraded: reason,
+      degradedBy: message,
+    }));
+  }
+
+  #quotas(): QuotaStatus[] {
+    return quotasOf(this.mounts.served(), this.#cache);
+  }
+
+  async #cacheStatus(): Promise<CacheStatus & { readonly quotas: readonly QuotaStatus[] }> {
+    return { ...(await this.#cache.status()), quotas: this.#quotas() };
   }
 
   /**

@@ -10,6 +10,7 @@ import { type G8Error, toG8Error } from '../base/errors.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import type { ContentRef } from '../cache/content.ts';
 import type { FillOptions } from '../cache/fill.ts';
+import type { Quota } from '../cache/quota.ts';
 import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { Need, SessionBinding } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
@@ -35,6 +36,8 @@ export interface DemandSource {
   readonly deadlineMs: number;
   /** Where its waits are noted. */
   readonly misses: MissLog;
+  /** What its contents may take of the cache. */
+  readonly quota?: Quota | undefined;
 }
 
 type Contents = Pick<SessionBinding, 'contentFail'>;
@@ -116,7 +119,7 @@ export class Demand {
   #followSweep(source: DemandSource, content: number): void {
     const sweep = this.#sweeps.get(source) ?? new Sweep(source.contents);
     this.#sweeps.set(source, sweep);
-    const { store, mountPoint, deadlineMs } = source;
+    const { store, mountPoint, deadlineMs, quota } = source;
     let refs: ContentRef[];
     try {
       refs = sweep.miss(content).map((index) => contentRef(source.contents, index));
@@ -130,7 +133,8 @@ export class Demand {
     const what = `Readahead at ${mountPoint}`;
     const deadline = startDeadline({ timeoutMs: deadlineMs, what });
     const watcher = source.misses.watcher('ahead');
-    const options = { store, priority: 'profile', signal: deadline.signal, watcher } as const;
+    const fill = { store, priority: 'profile', watcher, quota } as const;
+    const options = { ...fill, signal: deadline.signal };
     // Nobody waits for it: a reader that comes to these files asks again and gets the error.
     this.#cache
       .prefetch(refs, options)
@@ -189,7 +193,7 @@ export class Demand {
   }
 
   async #load(
-    { store, deadlineMs, mountPoint }: DemandSource,
+    { store, deadlineMs, mountPoint, quota }: DemandSource,
     ref: ContentRef,
     { block, count }: { readonly block: number; readonly count: number },
     { signal, ...options }: Pick<FillOptions, 'priority' | 'watcher' | 'signal'>,
@@ -201,7 +205,8 @@ export class Demand {
       what: `Read at ${mountPoint}`,
     });
     try {
-      await this.#cache.load(ref, block, count, { store, signal: deadline.signal, ...options });
+      const fill = { store, quota, signal: deadline.signal, ...options };
+      await this.#cache.load(ref, block, count, fill);
     } finally {
       deadline.clear();
     }

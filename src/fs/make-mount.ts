@@ -16,7 +16,7 @@ import { mountOverlay } from './overlay.ts';
 /** Starts the two kinds of mounts. */
 export interface MountMakers {
   readonly openDriver: (
-    driver: MountRequest['driver'],
+    request: MountRequest,
     options: DriverOptions,
     store: ChunkStore,
     onEnd: () => void,
@@ -87,7 +87,7 @@ async function makeFuseMount(
       ...driverOptions(request, image.dir, upper === undefined ? mountPoint : lower),
       ...(makers.keep === true ? { keep: true } : {}),
     };
-    session = await makers.openDriver(request.driver, options, store, () => {
+    session = await makers.openDriver(request, options, store, () => {
       ended = true;
       onEnd();
     });
@@ -119,5 +119,5 @@ export async function adoptMount(
   held: { readonly id: number; readonly lower: string | undefined },
 ): Promise<ExplainedSession> {
   const options = driverOptions(request, image.dir, held.lower ?? request.mountPoint);
-  return await makers.openDriver(request.driver, { ...options, adopt: held.id }, store, onEnd);
+  return await makers.openDriver(request, { ...options, adopt: held.id }, store, onEnd);
 }

@@ -174,6 +174,7 @@ function writeCache(text: MetricsText, cache: CacheStatus): void {
   text.counter('g8ufs_cache_copied_blocks_total', 'Blocks another content had', cache.copiedBlocks);
   text.counter('g8ufs_cache_evicted_files_total', 'Contents evicted', cache.evictedFiles);
   text.counter('g8ufs_cache_evicted_bytes_total', 'Bytes evicted', cache.evictedBytes);
+  text.counter('g8ufs_cache_over_quota_total', 'Fills kept out by a quota', cache.overQuota);
   text.family('counter', 'g8ufs_corrupt_total', 'What did not match its digest', () => [
     ['what="chunk"', cache.corruptChunks],
     ['what="file"', cache.corruptFiles + cache.rejectedFiles],

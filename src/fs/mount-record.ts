@@ -1,4 +1,5 @@
 /** A mount as it was asked for, as it is served, and as it is listed. */
+import { ownerOf, type Quota } from '../cache/quota.ts';
 import type { OpenMode } from '../native/addon.ts';
 import { shownSource } from '../store/http-url.ts';
 import type { ChunkStore } from '../store/store.ts';
@@ -32,6 +33,8 @@ export interface MountRequest {
   readonly prefetch?: PrefetchRequest;
   /** File to write a start profile to when the mount ends. */
   readonly record?: string;
+  /** Bytes of the cache that what this source has brought may take; absent: no bound of its own. */
+  readonly cacheQuota?: number;
 }
 
 /** A mount as it is. */
@@ -52,6 +55,8 @@ export interface MountRecord {
   readonly prefetch: PrefetchStatus | null;
   /** Where the start profile goes that is being recorded. */
   readonly record: string | null;
+  /** Bytes of the cache that what its source has brought may take; `null`: no bound of its own. */
+  readonly cacheQuota: number | null;
   /** A keeper holds it: it outlives this daemon. */
   readonly kept: boolean;
   /** Why nobody serves it since its daemon died; `null` for every mount that works. */
@@ -72,6 +77,12 @@ export interface ServedMount {
   readonly fallback: string | undefined;
 }
 
+/** What its contents may take of the cache. Mounts of one source have one bound: that of whoever fetches. */
+export function quotaOf({ source, cacheQuota }: MountRequest): Quota | undefined {
+  if (cacheQuota === undefined) return undefined;
+  return { owner: ownerOf(shownSource(source)), bytesMax: cacheQuota };
+}
+
 /** What `list` tells of a mount. */
 export function recordOf(mount: ServedMount): MountRecord {
   const { request, image, session, since, prefetch, fallback } = mount;
@@ -88,6 +99,7 @@ export function recordOf(mount: ServedMount): MountRecord {
     stats: session.stats(),
     prefetch: prefetch?.status() ?? null,
     record: request.record ?? null,
+    cacheQuota: request.cacheQuota ?? null,
     kept: mount.held !== undefined,
     quarantine: null,
   };

@@ -1,6 +1,7 @@
 /** Starts the driver that a mount asks for. The native one is loaded already; the other on demand. */
 import { join } from 'node:path';
 import type { ContentCache } from '../cache/cache.ts';
+import type { Quota } from '../cache/quota.ts';
 import { ContentsReader } from '../format/index/contents-reader.ts';
 import { type FileSource, openFileSource } from '../image/file-source.ts';
 import { addon } from '../native/load.ts';
@@ -18,6 +19,8 @@ export interface OpenDriverOptions extends DriverOptions {
   readonly demand: Demand;
   readonly store: ChunkStore;
   readonly onEnd: () => void;
+  /** What its contents may take of the cache. */
+  readonly quota?: Quota | undefined;
   /** Connections that are served already; see `EarlySessions`. */
   readonly early?: EarlySessions | undefined;
 }
@@ -27,7 +30,7 @@ export async function openDriver(
   driver: MountRequest['driver'],
   options: OpenDriverOptions,
 ): Promise<ExplainedSession> {
-  const { cache, demand, store, onEnd, early, ...rest } = options;
+  const { cache, demand, store, onEnd, quota, early, ...rest } = options;
   const names = new PathNames(options.indexDir);
   const files: FileSource[] = [];
   const openFile = (name: string): FileSource => {
@@ -47,6 +50,7 @@ export async function openDriver(
       contents: new ContentsReader(contents, chunks),
       store,
       deadlineMs: options.deadlineMs,
+      quota,
       misses: new MissLog({ mountPoint: options.shownAt, names, slowReads: demand.slowReads }),
     };
     // A lazily detached mount reads on until its last file is closed.

@@ -15,6 +15,7 @@ import { retry } from '../base/retry.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import type { FillPriority } from '../cache/fetch.ts';
 import type { FillSpan } from '../cache/load.ts';
+import type { Quota } from '../cache/quota.ts';
 import { ContentsReader } from '../format/index/contents-reader.ts';
 import type { Profile } from '../format/profile.ts';
 import { type FileSource, openFileSource } from '../image/file-source.ts';
@@ -84,6 +85,8 @@ export interface PrefetchOptions extends Omit<PrefetchRequest, 'profile'> {
   readonly profile: Promise<Profile | undefined>;
   readonly pacer: Pacer;
   readonly log: Logger;
+  /** What its contents may take of the cache. */
+  readonly quota?: Quota | undefined;
 }
 
 interface Batch {
@@ -234,7 +237,7 @@ export class Prefetch {
   }
 
   async #fill(batch: Batch, priority: FillPriority): Promise<void> {
-    const { cache, pacer, store, misses } = this.#options;
+    const { cache, pacer, store, misses, quota } = this.#options;
     const { signal } = this.#abort;
     const watcher = misses.watcher('prefetch');
     const fill = (): Promise<void> =>
@@ -242,7 +245,7 @@ export class Prefetch {
         const what = 'A batch of the prefetch';
         const deadline = startDeadline({ timeoutMs: BATCH_TIMEOUT_MS, signal: inner, what });
         try {
-          const options = { store, priority, watcher, signal: deadline.signal };
+          const options = { store, priority, watcher, quota, signal: deadline.signal };
           await cache.fillMany(batch.spans, options);
         } finally {
           deadline.clear();

@@ -3,7 +3,7 @@ import { fromHex } from '../base/bytes.ts';
 import { isG8Error } from '../base/errors.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import { contentRef } from './demand.ts';
-import type { ServedMount } from './mount-record.ts';
+import { quotaOf, type ServedMount } from './mount-record.ts';
 
 /**
  * @param keys digests of the contents, in hex
@@ -30,12 +30,13 @@ async function refetchOne(
   digest: Uint8Array,
   signal: AbortSignal,
 ): Promise<boolean> {
-  for (const { session, store } of mounts) {
+  for (const { request, session, store } of mounts) {
     const index = session.contents.findByDigest(digest);
     if (index === undefined) continue;
     try {
       const ref = contentRef(session.contents, index);
-      await cache.prefetch([ref], { store, priority: 'background', signal });
+      const quota = quotaOf(request);
+      await cache.prefetch([ref], { store, priority: 'background', signal, quota });
       return true;
     } catch (error) {
       // Another mount's store may do better.

@@ -12,6 +12,9 @@ const KEYS_MAX = 64;
 /** Bytes per second; below, one chunk would take minutes. */
 export const RATE_BYTES_MIN = 4096;
 
+/** Some blocks of the largest size: with less, nothing would stay. */
+export const QUOTA_BYTES_MIN = 16 * 1024 * 1024;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** @throws ERR_PROTOCOL naming the field that is wrong */
@@ -42,6 +45,7 @@ export function parseMountRequest(params: unknown): MountRequest {
     ...(fields['work'] === undefined ? {} : { work: path(fields, 'work') }),
     ...(fields['prefetch'] === undefined ? {} : { prefetch: prefetch(fields['prefetch']) }),
     ...(fields['record'] === undefined ? {} : { record: path(fields, 'record') }),
+    ...(fields['cacheQuota'] === undefined ? {} : { cacheQuota: quota(fields) }),
   };
 }
 
@@ -59,6 +63,12 @@ function prefetch(value: unknown): PrefetchRequest {
     ...(profile === undefined ? {} : { profile: profile as string }),
     ...(rateBytes === undefined ? {} : { rateBytes: rateBytes as number }),
   };
+}
+
+function quota(fields: Fields): number {
+  const bytes = fields['cacheQuota'];
+  if (Number.isSafeInteger(bytes) && (bytes as number) >= QUOTA_BYTES_MIN) return bytes as number;
+  throw wrong('cacheQuota');
 }
 
 /** @throws ERR_PROTOCOL */

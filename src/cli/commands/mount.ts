@@ -30,6 +30,7 @@ interface Flags {
   readonly untilLocal?: boolean;
   readonly rateLimit?: string;
   readonly record?: string;
+  readonly cacheQuota?: string;
 }
 
 export function command(context: Context): Command {
@@ -41,6 +42,7 @@ export function command(context: Context): Command {
     .option('--cache <dir>', 'folder of the content cache (default: see config show)')
     .option('--cache-size <size>', 'size the cache may have, when this starts its daemon')
     .option('--cache-free <size>', 'space to leave free, when this starts its daemon')
+    .option('--cache-quota <size>', 'what contents of this flist may take of the cache, at most')
     .option('--deadline <time>', 'how long a read waits for data before EIO (default: 30s)')
     .option(
       '--slow-read <time>',
@@ -94,6 +96,7 @@ export function command(context: Context): Command {
       ['mount debian.flist /mnt --rw --upper /var/changes', 'writable; changes in /var/changes'],
       ['mount debian.flist /mnt --record debian.flist.profile', 'learn what a start reads'],
       ['mount debian.flist /mnt --until-local --rate-limit 20MiB', 'all of it, not too fast'],
+      ['mount debian.flist /mnt --cache-quota 2GiB', 'leaves the rest of the cache to others'],
       ['mount debian.flist /mnt --tier auto', 'by the kernel itself where it can, else by FUSE'],
     ],
     settings: [
@@ -179,6 +182,7 @@ async function toRequest(
     ...(flags.work === undefined ? {} : { work: resolve(flags.work) }),
     ...(await prefetchOf(flags)),
     ...(flags.record === undefined ? {} : { record: resolve(flags.record) }),
+    ...(flags.cacheQuota === undefined ? {} : { cacheQuota: await quotaOf(flags.cacheQuota) }),
   };
 }
 
@@ -213,6 +217,16 @@ async function rateOf(text: string): Promise<number> {
   const bytes = parseSize(text);
   if (bytes !== undefined && bytes >= RATE_BYTES_MIN) return bytes;
   throw new G8Error('ERR_USAGE', `'${text}' is no size from 4KiB on, such as 10MiB`);
+}
+
+async function quotaOf(text: string): Promise<number> {
+  const { G8Error } = await import('../../base/errors.ts');
+  const { formatSize, parseSize } = await import('../../base/bytes.ts');
+  const { QUOTA_BYTES_MIN } = await import('../../fs/requests.ts');
+  const bytes = parseSize(text);
+  if (bytes !== undefined && bytes >= QUOTA_BYTES_MIN) return bytes;
+  const least = formatSize(QUOTA_BYTES_MIN);
+  throw new G8Error('ERR_USAGE', `'${text}' is no size from ${least} on, such as 2GiB`);
 }
 
 /** Read here, where paths mean what the user means; the daemon gets the keys themselves. */

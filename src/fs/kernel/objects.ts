@@ -6,6 +6,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { G8Error } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
+import type { Quota } from '../../cache/quota.ts';
 import { ContentsReader } from '../../format/index/contents-reader.ts';
 import { type FileSource, openFileSource } from '../../image/file-source.ts';
 import type {
@@ -49,6 +50,7 @@ export interface ObjectImage {
   readonly indexDir: string;
   readonly store: ChunkStore;
   readonly deadlineMs: number;
+  readonly quota: Quota | undefined;
 }
 
 /** An image whose contents can be had. */
@@ -80,7 +82,7 @@ export class ObjectMount {
    */
   async add(image: ObjectImage): Promise<ObjectSource> {
     const { addon, demand } = this.#options;
-    const { mountPoint, indexDir, store, deadlineMs } = image;
+    const { mountPoint, indexDir, store, deadlineMs, quota } = image;
     const names = new PathNames(indexDir);
     const files: FileSource[] = [];
     const openFile = (name: string): FileSource => {
@@ -100,7 +102,7 @@ export class ObjectMount {
           content === undefined ? undefined : await names.findContent(content, contents),
       };
       const misses = new MissLog({ mountPoint, names: byContent, slowReads: demand.slowReads });
-      const source: DemandSource = { mountPoint, contents, store, deadlineMs, misses };
+      const source: DemandSource = { mountPoint, contents, store, deadlineMs, misses, quota };
       const session = await this.#open();
       const number = await addon.addImage(session, indexDir);
       // Nobody can ask before this: the overlay is mounted afterwards.

@@ -11,7 +11,7 @@ import type { ExplainedSession } from '../driver.ts';
 import { sourceName } from '../driver-options.ts';
 import type { Image } from '../images.ts';
 import type { MountOrder } from '../make-mount.ts';
-import type { MountRequest } from '../mount-record.ts';
+import { type MountRequest, quotaOf } from '../mount-record.ts';
 import { makeUpperFolders, workDir } from '../overlay.ts';
 import type { MountKeeper } from '../takeover/keeper.ts';
 import { kernelImagePath } from './image.ts';
@@ -67,8 +67,9 @@ export class KernelTier {
     }
     await this.#check();
     const metadataImage = await kernelImagePath(image.dir);
-    const objectImage = { mountPoint, indexDir: image.dir, store, deadlineMs };
-    const objects = await this.#objects.add(objectImage);
+    const objects = await this.#objects.add({
+      ...{ mountPoint, indexDir: image.dir, store, deadlineMs, quota: quotaOf(request) },
+    });
     try {
       const work = request.work ?? (upper === undefined ? undefined : workDir(upper));
       const isWritable = upper !== undefined && work !== undefined;
@@ -137,7 +138,7 @@ export class KernelTier {
     const { mountPoint, deadlineMs } = request;
     const overlay = adoptKernelOverlay(this.#options.addon, mountPoint, this.#options.cacheDir);
     const objects = await this.#objects.add({
-      ...{ mountPoint, indexDir: image.dir, store, deadlineMs },
+      ...{ mountPoint, indexDir: image.dir, store, deadlineMs, quota: quotaOf(request) },
     });
     const session = this.#session(objects, overlay);
     return {

@@ -62,6 +62,7 @@ export class Quarantine {
       stats: {},
       prefetch: null,
       record: null,
+      cacheQuota: state.request.cacheQuota ?? null,
       kept: false,
       quarantine: reason,
     }));

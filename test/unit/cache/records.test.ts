@@ -5,9 +5,11 @@ import {
   decodeMeta,
   decodeRecord,
   decodeTotals,
+  digestOfOwnedKey,
   digestOfUseKey,
   encodeJson,
   encodeRecord,
+  ownedKey,
   useKey,
 } from '../../../src/cache/records.ts';
 
@@ -26,6 +28,8 @@ test('decodeRecord() reads what encodeRecord() wrote', () => {
   assert.deepEqual(decodeRecord(encodeRecord(RECORD)), RECORD);
   const other = { ...RECORD, complete: false, durable: true, pinned: false, blockSize: 4096 };
   assert.deepEqual(decodeRecord(encodeRecord(other)), other);
+  const owned = { ...RECORD, owner: 2 ** 32 - 1 };
+  assert.deepEqual(decodeRecord(encodeRecord(owned)), owned);
 });
 
 test('decodeRecord() takes nothing that is not a record', () => {
@@ -52,6 +56,19 @@ test('useKey() sorts by time', () => {
   assert.deepEqual(digestOfUseKey(keys[3]!), digest);
 });
 
+test('ownedKey() sorts by owner, then by time', () => {
+  const digest = new Uint8Array(32).fill(7);
+  const places = [
+    [1, 256],
+    [1, 1_700_000_000_000],
+    [255, 0],
+    [2 ** 32 - 1, 1],
+  ] as const;
+  const keys = places.map(([owner, ms]) => Buffer.from(ownedKey(owner, ms, digest)));
+  assert.deepEqual([...keys].sort(Buffer.compare), keys);
+  assert.deepEqual(digestOfOwnedKey(keys[1]!), digest);
+});
+
 test('an unreadable meta value is an unclean shutdown of an unknown boot', () => {
   for (const text of ['', '{', 'null', '[]', '{"bootId":7,"clean":"yes"}']) {
     assert.deepEqual(decodeMeta(Buffer.from(text)), { bootId: '', clean: false });
@@ -61,7 +78,11 @@ test('an unreadable meta value is an unclean shutdown of an unknown boot', () =>
 });
 
 test('decodeTotals() takes only counts', () => {
-  const none = { files: 0, partialFiles: 0, bytes: 0 };
+  const none = { files: 0, partialFiles: 0, bytes: 0, owned: {} };
   assert.deepEqual(decodeTotals(undefined), none);
-  assert.deepEqual(decodeTotals(Buffer.from('{"files":-1,"bytes":"9"}')), none);
+  assert.deepEqual(decodeTotals(Buffer.from('{"files":-1,"bytes":"9","owned":7}')), none);
+  assert.deepEqual(decodeTotals(Buffer.from('{"owned":{"7":5,"8":-1}}')), {
+    ...none,
+    owned: { 7: 5, 8: 0 },
+  });
 });

@@ -15,6 +15,7 @@ const REQUEST = {
   work: '/var/work',
   prefetch: { mode: 'profile', profile: '/images/a.flist.profile', rateBytes: 1_000_000 },
   record: '/images/b.flist.profile',
+  cacheQuota: 2 ** 31,
 };
 
 test('parseMountRequest() takes a whole request as it is', () => {
@@ -46,6 +47,7 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
   allowOther: ['yes', 1, {}],
   upper: ['', 'upper', 1, null],
   record: ['', 'a.profile', 1, null],
+  cacheQuota: [0, -1, 16 * 1024 * 1024 - 1, 2 ** 31 + 0.5, '2GiB', null, 2 ** 60],
 };
 const WRONG_PREFETCH: Readonly<Record<string, readonly unknown[]>> = {
   params: [null, 'all', 1],

@@ -1,6 +1,7 @@
 /** `g8ufs cache status`: what the content cache holds and has done. */
 import { Command } from 'commander';
 import { formatSize } from '../../../base/bytes.ts';
+import type { QuotaStatus } from '../../../fs/quotas.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
 
@@ -19,12 +20,17 @@ export function command(context: Context): Command {
   });
 }
 
+type Status = Record<string, string | number> & {
+  /** Absent without a daemon: only mounts have such. */
+  readonly quotas?: readonly QuotaStatus[];
+};
+
 async function run(context: Context, cache: string | undefined): Promise<void> {
   const { askCache } = await import('../../cache-access.ts');
-  const status = await askCache<Record<string, string | number>>(context, cache, 'cache.status');
+  const { quotas = [], ...status } = await askCache<Status>(context, cache, 'cache.status');
   if (context.json) {
     const { printJson } = await import('../../ui/json.ts');
-    await printJson(context, status);
+    await printJson(context, { ...status, quotas });
     return;
   }
   const { printTable } = await import('../../ui/table.ts');
@@ -32,6 +38,9 @@ async function run(context: Context, cache: string | undefined): Promise<void> {
     words(name),
     typeof value === 'number' && /bytes|size|free/i.test(name) ? formatSize(value) : String(value),
   ]);
+  for (const { source, bytes, bytesMax } of quotas) {
+    rows.push([`quota of ${source}`, `${formatSize(bytes)} of ${formatSize(bytesMax)}`]);
+  }
   await printTable(context, [{ title: 'NAME' }, { title: 'VALUE' }], rows);
 }
 
