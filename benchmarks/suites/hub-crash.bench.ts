@@ -9,7 +9,14 @@ const ROUNDS_QUICK = 20;
 export async function runSuite({ quick }: SuiteOptions): Promise<Record<string, unknown>> {
   const program = [join(process.cwd(), 'bin/g8ufs.js')];
   const result = await withFolder((dir) =>
-    crashHub({ program, dir, rounds: quick ? ROUNDS_QUICK : ROUNDS }),
+    crashHub({
+      program,
+      dir,
+      rounds: quick ? ROUNDS_QUICK : ROUNDS,
+      onRound: (round, found) => {
+        if (round % ROUNDS_QUICK === 0) console.error(`round ${round}: ${found.length} violations`);
+      },
+    }),
   );
   const { violations, ...figures } = result;
   if (violations.length > 0)

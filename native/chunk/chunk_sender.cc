@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "chunk/chunk_directory.h"
 
@@ -30,16 +33,40 @@ struct CacheState {
   uint64_t recently_evicted;
 };
 
+uint64_t PageSize() {
+  static const auto size = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
 bool IsInMemory(int fd, int64_t offset, size_t count) {
-  static const auto page_size = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const uint64_t page_size = PageSize();
   CacheRange range = {static_cast<uint64_t>(offset), count};
   CacheState state = {};
-  if (::syscall(kCacheStat, fd, &range, &state, 0) != 0) return false;
+  if (::syscall(kCacheStat, fd, &range, &state, 0) != 0) {
+    // Linux before 6.5, or a filter of system calls (of a container runtime, of systemd) that is older than that.
+    const bool lacks_call = errno == ENOSYS || errno == EPERM;
+    return lacks_call && IsResident(fd, offset, count);
+  }
   const uint64_t end = range.offset + count;
   return state.cached >= (end + page_size - 1) / page_size - range.offset / page_size;
 }
 
 }  // namespace
+
+bool IsResident(int fd, int64_t offset, size_t count) {
+  struct stat file;
+  // The kernel says of a file of somebody else that all of it is.
+  if (::fstat(fd, &file) != 0 || (file.st_uid != ::geteuid() && ::geteuid() != 0)) return false;
+  const uint64_t page_size = PageSize();
+  const auto begin = static_cast<uint64_t>(offset) / page_size * page_size;
+  const size_t size = static_cast<uint64_t>(offset) + count - begin;
+  void* const map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(begin));
+  if (map == MAP_FAILED) return false;
+  std::vector<unsigned char> pages((size + page_size - 1) / page_size);
+  const bool is_known = ::mincore(map, size, pages.data()) == 0;
+  ::munmap(map, size);
+  return is_known && std::ranges::all_of(pages, [](unsigned char page) { return (page & 1) != 0; });
+}
 
 Status OpenCachedChunk(const std::string& root, const std::string& id, size_t size_max,
                        CachedChunk& chunk) {

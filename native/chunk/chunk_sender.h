@@ -20,9 +20,13 @@ struct CachedChunk {
 };
 
 // Opens `<root>/<first two digits>/<id>` if its name and all its bytes are in the kernel's caches; `chunk` stays without
-// a descriptor otherwise, also when there is no such chunk, or the kernel cannot tell (before Linux 6.5, or the file is
-// somebody else's). ERR_USAGE for an id that is none.
+// a descriptor otherwise, also when there is no such chunk, or the kernel cannot tell
+// (before Linux 5.12). ERR_USAGE for an id that is none.
 Status OpenCachedChunk(const std::string& root, const std::string& id, size_t size_max, CachedChunk& chunk);
+
+// Whether all of this part of a file, which is not empty, is in memory, by mapping it: for kernels and filters without
+// cachestat. False for a file of somebody else.
+bool IsResident(int fd, int64_t offset, size_t count);
 
 // Sends `count` bytes of a file from `offset` on. `sent` says how many the socket has taken, which is non-blocking; none
 // when they are not all in memory (any more).

@@ -141,7 +141,9 @@ export async function uploadFlist(
     throw toG8Error(error, 'ERR_IO', `Cannot read ${source}`);
   });
   try {
-    const { size } = await handle.stat();
+    const info = await handle.stat();
+    if (!info.isFile()) throw notPublishable(source, info.isDirectory());
+    const { size } = info;
     const body = (): Readable => {
       const stream = handle.createReadStream({
         start: 0,
@@ -180,4 +182,9 @@ export async function uploadFlist(
   } finally {
     await handle.close().catch(() => {});
   }
+}
+
+function notPublishable(source: string, isFolder: boolean): G8Error {
+  const why = isFolder ? 'a folder; make a flist of it first (flist create)' : 'no regular file';
+  return new G8Error('ERR_NO_INPUT', `${source} is ${why}`);
 }

@@ -60,11 +60,8 @@ export async function crashHub(options: HubCrashOptions): Promise<HubCrashResult
       await running;
       hub = await startHub(options);
       counts.readyMsMax = Math.max(counts.readyMsMax, Math.round(performance.now() - killed));
-      violations.push(
-        ...(await verify({ url: hub.url, dir, token, graceMs }, known)).map(
-          (text) => `round ${round}: ${text}`,
-        ),
-      );
+      const found = await verify({ url: hub.url, dir, token, graceMs }, known);
+      violations.push(...found.map((text) => `round ${round}: ${text}`));
       onRound?.(round, violations);
     }
   } finally {

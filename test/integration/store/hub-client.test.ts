@@ -147,6 +147,14 @@ test('uploadFlist() of an absent file is ERR_NO_INPUT', async (t) => {
   await assert.rejects(upload, isError('ERR_NO_INPUT'));
 });
 
+test('uploadFlist() of a folder says what to do instead', async (t) => {
+  const { client, folder } = await start(t);
+  await assert.rejects(client.uploadFlist({ ...NAME, source: folder }), (error: Error) => {
+    assert.match(error.message, /is a folder; make a flist of it first \(flist create\)$/);
+    return isG8Error(error, 'ERR_NO_INPUT');
+  });
+});
+
 test('uploadFlist() is sent again when the hub is busy', async (t) => {
   const folder = temporaryDirectory(t);
   const source = join(folder, 'source.flist');
