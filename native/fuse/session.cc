@@ -10,6 +10,8 @@
 #include <string>
 #include <system_error>
 
+#include "fuse/short_slice.h"
+
 namespace g8ufs::fuse {
 namespace {
 
@@ -190,6 +192,7 @@ void Session::Run(Worker& worker) {
   const std::string name = "g8ufs-fuse-" + std::to_string(worker.index);
   pthread_setname_np(pthread_self(), name.c_str());
   BlockOtherSignals();
+  AskForShortSlices();
   Buffer buffer;
   buffer.Resize(kRequestBufferSize);
   int ready_in_a_row = 0;

@@ -1,10 +1,15 @@
 // How the workers of a connection share its requests.
 #include "fuse/session.h"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
 
+#include "fuse/short_slice.h"
 #include "test/check.h"
 #include "test/fake_kernel.h"
 
@@ -90,6 +95,40 @@ void ManyAtOnceAreAnswered() {
   }
 }
 
+SchedulingAttributes MyScheduling() {
+  SchedulingAttributes attributes;
+  CHECK(::syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0) == 0);
+  return attributes;
+}
+
+// Notes how its worker is scheduled.
+class SchedulingHandler : public Handler {
+ public:
+  void Handle(const Request& request, const Worker& worker) override {
+    seen = MyScheduling();
+    nice = ::getpriority(PRIO_PROCESS, 0);
+    worker.device.ReplyError(request.header.unique, ENOSYS);
+  }
+  SchedulingAttributes seen;
+  int nice = -1;
+};
+
+void WorkersHaveShortSlices() {
+  CHECK(::setpriority(PRIO_PROCESS, 0, 3) == 0);
+  FakeKernel kernel;
+  SchedulingHandler handler;
+  const auto session = Serve(kernel, handler, 1);
+  CHECK(kernel.Call(Opcode::STATFS, 1).error == ENOSYS);
+  session->Stop();
+  session->Join();
+  const SchedulingAttributes mine = MyScheduling();
+  CHECK(handler.nice == 3);
+  CHECK(handler.seen.policy == mine.policy);
+  // Linux before 6.12 has no slices to tell.
+  if (mine.runtime_ns == 0) return;
+  CHECK(handler.seen.runtime_ns == static_cast<uint64_t>(kShortSlice.count()));
+}
+
 void StopsListenersAndReserve() {
   for (const size_t workers : {size_t{1}, size_t{2}, size_t{8}}) {
     FakeKernel kernel;
@@ -119,5 +158,6 @@ int main() {
   g8ufs::fuse::ManyAtOnceAreAnswered();
   g8ufs::fuse::StopsListenersAndReserve();
   g8ufs::fuse::TheEndReachesAll();
+  g8ufs::fuse::WorkersHaveShortSlices();
   return g8ufs::test::Failures();
 }
