@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { sleep } from '../../src/base/deadline.ts';
+import type { Container } from '../../src/core/container/container.ts';
 import { unmount } from '../../src/fs/unmount.ts';
 import { ContainerWorld, NOTHING } from '../support/container-world.ts';
 import { processGone } from '../support/mount-world.ts';
@@ -15,6 +17,40 @@ test('a container whose first process is killed is noticed and taken away', asyn
   process.kill(container.init?.pid as number, 'SIGKILL');
   assert.equal(await container.gone, 'ended');
   assert.deepEqual(containers.list(), []);
+  assert.deepEqual(world.leftovers(), NOTHING);
+});
+
+/** A process that is being ended still has its number for a moment. */
+async function runsAgain(container: Container, before: number): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (container.init?.pid === before) {
+    if (performance.now() > deadline) throw new Error(`Container ${container.id} does not start`);
+    await sleep(20);
+  }
+}
+
+test('a container that is to be started again keeps what it has, as often as it was told', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open();
+  const args = world.arguments(await world.image(), { restart: 'on-failure:1' });
+  const container = await containers.create({ arguments: args });
+  assert.equal((await world.shell(container, 'echo kept >/file')).code, 0);
+  const first = container.init?.pid as number;
+  process.kill(first, 'SIGKILL');
+  await runsAgain(container, first);
+  const told = await world.shell(container, 'cat /file /etc/motd');
+  assert.equal(told.stdout, 'kept\nwelcome\n', told.stderr);
+  assert.deepEqual((await world.record(1))?.init, container.init);
+  process.kill(container.init?.pid as number, 'SIGKILL');
+  assert.equal(await container.gone, 'ended');
+  assert.deepEqual(world.leftovers(), NOTHING);
+  // While it waits for its next start it can be ended like any other.
+  const always = { ...args, restart: 'always' };
+  const second = await containers.create({ arguments: always });
+  process.kill(second.init?.pid as number, 'SIGKILL');
+  await processGone(second.init?.pid as number);
+  await containers.terminate(second.id);
+  assert.equal(await second.gone, 'terminated');
   assert.deepEqual(world.leftovers(), NOTHING);
 });
 

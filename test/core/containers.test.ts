@@ -13,6 +13,8 @@ import test from 'node:test';
 import { NamedCgroups } from '../../src/core/cgroup/named-cgroups.ts';
 import { ContainerPlace } from '../../src/core/container/container-place.ts';
 import { readRecord } from '../../src/core/container/record.ts';
+import { Runtime } from '../../src/core/container/runtime.ts';
+import { readMountinfo } from '../../src/fs/mountinfo.ts';
 import { ContainerWorld, NOTHING } from '../support/container-world.ts';
 import { type Run, run } from '../support/mount-world.ts';
 
@@ -237,4 +239,20 @@ test('containers of several images come and go together, again and again, and le
   }
   // What the first one opened for good is there.
   assert.deepEqual(descriptors.slice(1), [descriptors[0], descriptors[0]]);
+});
+
+test('crun makes containers as runc does, or says why it cannot', async (context) => {
+  const world = new ContainerWorld(context);
+  const containers = await world.open({ runtime: new Runtime('crun', join(world.state, 'crun')) });
+  const order = { arguments: world.arguments(await world.image()) };
+  const made = await containers.create(order).catch((error: unknown) => error as Error);
+  const types = new Set(readMountinfo().map(({ type }) => type));
+  if (types.has('cgroup') && types.has('cgroup2')) {
+    assert.match((made as Error).message, /^Container \S+ cannot be started: .*hybrid/);
+  } else {
+    assert.ok(!(made instanceof Error), String(made));
+    assert.equal((await world.shell(made, 'cat /etc/motd')).stdout, 'welcome\n');
+    await containers.terminate(made.id);
+  }
+  assert.deepEqual(world.leftovers(), NOTHING);
 });

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { ContainerDaemon } from '../support/container-daemon.ts';
 import { ContainerWorld, NOTHING } from '../support/container-world.ts';
+import { processGone } from '../support/mount-world.ts';
 
 const options = { skip: process.getuid?.() === 0 ? false : 'containers need root' };
 
@@ -33,17 +34,23 @@ test(
     const root = await world.image(system);
     const shared = world.mounts.folder('shared');
     writeFileSync(join(shared, 'file'), 'shared\n');
-    const id = await daemon.create(root, { mount: { [shared]: '/data' } });
+    const id = await daemon.create(root, { mount: { [shared]: '/data' }, restart: 'always' });
     const start = async (script: string) =>
       await daemon.dispatch(id, 'bash', { script, stdin: '' });
     const bash = async (script: string) => await client.result(await start(script));
+    const until = async (script: string) => {
+      const deadline = performance.now() + 60_000;
+      while ((await bash(script)).code !== 0) {
+        if (performance.now() > deadline) throw new Error(`'${script}' does not succeed`);
+      }
+    };
     const layer = async (flist: string, container = id) =>
       await client.result(await client.start('corex.flist-layer', { container, flist }), 30);
 
     await bash('echo changed >/etc/motd; chmod 600 /etc/group; rm /etc/passwd');
     const old = 'exec 3>/held; mkfifo /go; cat /go; echo more >&3; cat /opt/tool';
     const running = await start(old);
-    while ((await bash('test -p /go')).code !== 0);
+    await until('test -p /go');
     const first = await flistOf(world, 'first', {
       'opt/tool': 'tool\n',
       'etc/motd': 'of the layer\n',
@@ -86,9 +93,14 @@ test(
     const all = 'cat /opt/other /opt/new /data/file; echo y >/written; ls /sys | grep -c kernel';
     assert.equal((await bash(all)).streams?.[0], 'other\nx\nshared\n1\n');
 
-    // The next daemon finds it, and what becomes of it has all of it.
+    // It dies while nobody looks; the next daemon starts it again, with all that it had.
     await daemon.stopDaemon();
+    const pid = (await world.record(id))?.init?.pid as number;
+    process.kill(pid, 'SIGKILL');
+    await processGone(pid);
     await daemon.startDaemon();
+    await until('true');
+    assert.equal((await bash('cat /opt/other /data/file')).streams?.[0], 'other\nshared\n');
     const flist = world.mounts.path('committed.flist');
     const store = ['--store', `dir://${world.mounts.path('chunks')}`];
     await world.mounts.json('core', 'commit', String(id), flist, '--state', world.state, ...store);

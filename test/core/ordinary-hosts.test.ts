@@ -1,6 +1,6 @@
 /** Mounts as roots of containers that others make: a plain OCI runtime, which knows nothing of flists. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { ContainerWorld } from '../support/container-world.ts';
@@ -9,7 +9,7 @@ import { run } from '../support/mount-world.ts';
 const options = { skip: process.getuid?.() === 0 ? false : 'containers need root' };
 
 test(
-  'a read-only and a writable mount are roots of containers of runc',
+  'a read-only and a writable mount are roots of containers of runc, and of podman where there is one',
   options,
   async (context) => {
     const world = new ContainerWorld(context);
@@ -43,6 +43,23 @@ test(
     const told = await runc('writable', writable, false);
     assert.deepEqual([told.code, told.stdout], [0, 'welcome\nwritten\n'], told.stderr);
     assert.equal(readFileSync(join(upper, 'etc/new'), 'utf8'), 'written\n');
+    if (existsSync('/usr/bin/podman')) {
+      const folders = ['root', 'runroot', 'tmpdir'].flatMap((name) => [
+        `--${name}`,
+        world.mounts.folder(`podman-${name}`),
+      ]);
+      const how = ['--runtime', 'runc', '--cgroup-manager', 'cgroupfs', '--events-backend', 'none'];
+      const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096'];
+      const script = 'echo changed >/etc/motd; cat /etc/motd';
+      // What it mounts over its folders ends with mounts of its own.
+      const started = await run(
+        ...(['unshare', '--mount', '--propagation', 'private', 'podman'] as const),
+        ...[...folders, '--storage-driver', 'overlay', ...how, 'run', '--rm', '--network', 'none'],
+        ...[...limits, '--rootfs', `${plain}:O`, '/bin/sh', '-c', script],
+      );
+      assert.deepEqual([started.code, started.stdout], [0, 'changed\n'], started.stderr);
+      assert.equal((await run('cat', join(plain, 'etc/motd'))).stdout, 'welcome\n');
+    }
     for (const mnt of [plain, writable]) await world.mounts.unmount(mnt);
   },
 );

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { G8Error } from '../../base/errors.ts';
 import { checkPort, parseForwardKey } from '../network/forward.ts';
 import { type Nic, type NicState, parseNics } from '../network/nic.ts';
+import { parseRestartPolicy } from './restart.ts';
 
 /** Kept in the container's record and sent in every list. */
 const TEXT_LENGTH_MAX = 64 * 1024;
@@ -47,10 +48,13 @@ const shape = z.object({
     .nullish()
     .transform((groups) => groups ?? null),
   config: map(text),
+  restart: optionalText,
 });
 
 /** What a container was made with, as `corex.list` tells it. Paths and addresses are texts of the client. */
-export type ContainerArguments = Omit<z.infer<typeof shape>, 'nics'> & {
+export type ContainerArguments = Omit<z.infer<typeof shape>, 'nics' | 'restart'> & {
+  /** Whether it is started again when its first process dies, see restart.ts; absent: no. */
+  readonly restart?: string;
   /** None on the host's network. */
   readonly nics: readonly (Nic & { readonly state: NicState })[];
   readonly tags: readonly string[] | null;
@@ -79,9 +83,12 @@ export function parseContainerArguments(
     const where = issue?.path.join('.') || 'arguments';
     throw new G8Error('ERR_PROTOCOL', `Argument ${where} is not valid: ${issue?.message}`);
   }
-  const { data } = parsed;
+  const { restart, ...data } = parsed.data;
+  const isRestarted = restart !== '' && parseRestartPolicy(restart).when !== 'no';
   const args: ContainerArguments = {
     ...data,
+    // Only what is asked for: clients that do not know it do not see it.
+    ...(isRestarted && { restart }),
     // A container on the host's network has none of its own.
     nics: data.host_network
       ? []

@@ -21,7 +21,7 @@ import { parseStartupFile, STARTUP_FILE, STARTUP_SIZE_MAX } from './startup-file
 /** What an administrator says of containers, and what the daemon has found. */
 export type ContainerSettings = Omit<
   ContainersOptions,
-  'stateDir' | 'programs' | 'log' | 'adopt' | 'onEnd'
+  'stateDir' | 'programs' | 'log' | 'adopt' | 'onEnd' | 'onRestart'
 > & {
   /** Where chunks are unless a container says it; empty: where its flist says. */
   readonly storage: string;
@@ -69,6 +69,7 @@ export class ContainerHost {
       log,
       adopt: true,
       onEnd: (container, reason) => host?.onEnd(container, reason),
+      onRestart: (container) => host?.onRestart(container),
     });
     host = new ContainerHost(options, containers, cells);
     for (const container of containers.list()) await host.takeOver(container);
@@ -163,7 +164,7 @@ export class ContainerHost {
     this.#show(container);
     const { id, record } = container;
     // One with a command is that command's alone.
-    if (record.command !== null) return;
+    if (record.command !== null || !container.isRunning()) return;
     const ready = this.#startServices(container)
       .catch((error: unknown) => {
         this.#options.log.warn({ err: error, container: id }, 'services cannot be started');
@@ -181,6 +182,18 @@ export class ContainerHost {
     });
     const { jobs } = this.#cells.of(container);
     await Promise.race([startServices(services, { jobs, log: this.#options.log }), container.gone]);
+  }
+
+  /** @internal Its jobs went with its first process; its services start again. */
+  onRestart(container: Container): void {
+    const { id } = container;
+    this.#shown.get(id)?.();
+    this.#cells
+      .remove(id)
+      .catch((error: unknown) => {
+        this.#options.log.error({ err: error, container: id }, 'jobs cannot be ended');
+      })
+      .finally(() => this.#begin(container));
   }
 
   /** @internal */

@@ -5,7 +5,7 @@
  *
  * Concurrency: calls may overlap. One container ends once, whoever asked first.
  */
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { throwIfAborted } from '../../base/abort.ts';
 import { sleep } from '../../base/deadline.ts';
 import { G8Error, isG8Error } from '../../base/errors.ts';
@@ -17,15 +17,17 @@ import { removeEmptyGroup } from './cgroup.ts';
 import { Container, type EndReason } from './container.ts';
 import { type ContainerFolder, isToStay, runtimeName } from './container-folder.ts';
 import { takeId, withIdLock } from './ids.ts';
-import { checkCgroups, joinCgroups } from './joined-cgroups.ts';
+import { checkCgroups } from './joined-cgroups.ts';
 import { waitForPid } from './pid-file.ts';
 import { type ContainerOrder, mountPointsOf, prepare } from './prepare.ts';
 import { identify, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { Reconciler } from './reconcile.ts';
 import { type ContainerRecord, writeRecord } from './record.ts';
 import { type RestartPolicy, Restarts } from './restart.ts';
+import { Restarter } from './restarter.ts';
 import { RootMounts, type RootMountsOptions } from './root-mounts.ts';
 import { lastError } from './runtime.ts';
+import { startInit } from './start-init.ts';
 import { killInit, stopGently } from './stop.ts';
 import { type ContainerSystem, containersDir, folderOf } from './system.ts';
 import { takeAway } from './take-away.ts';
@@ -43,6 +45,8 @@ export interface ContainersOptions extends Omit<ContainerSystem, 'mounts'> {
   readonly adopt?: boolean;
   /** Called when a container has been taken away. */
   readonly onEnd?: (container: Container, reason: EndReason) => void;
+  /** Called when the first process of a container has died and runs again: what was in it is gone. */
+  readonly onRestart?: (container: Container) => void;
 }
 
 /** How a command in the foreground is run. */
@@ -65,8 +69,6 @@ export interface Foreground {
   readonly signal?: AbortSignal;
 }
 
-type ListedMount = Pick<MountRecord, 'mountPoint' | 'quarantine'>;
-
 /** Mount daemons that may die one after the other while they are asked for their mounts. */
 const DAEMON_ATTEMPTS_MAX = 5;
 
@@ -79,6 +81,7 @@ export class Containers {
   readonly #making = new Set<number>();
   readonly #ending = new Map<number, Promise<void>>();
   readonly #reconciler: Reconciler;
+  readonly #restarter: Restarter;
 
   private constructor(options: ContainersOptions) {
     this.#options = options;
@@ -88,6 +91,13 @@ export class Containers {
       );
     });
     this.#system = { ...options, mounts };
+    this.#restarter = new Restarter(this.#system, {
+      onRestarted: (container) => {
+        container.watch(() => this.#ended(container));
+        options.onRestart?.(container);
+      },
+      onFailed: (container) => this.#endLogged(container, 'ended'),
+    });
     this.#reconciler = new Reconciler(this.#system, {
       adopts: options.adopt === true,
       self: this.#self,
@@ -149,15 +159,10 @@ export class Containers {
     await checkCgroups(this.#system, order.arguments.cgroups);
     const record = await this.#reserve(order);
     const { id } = record;
-    const folder = folderOf(this.#system, id);
     try {
       const { network, command } = await prepare(this.#system, record, order);
-      await using log = await open(folder.log, 'a', 0o600);
-      const pid = await this.#system.runtime.start(runtimeName(id), folder.bundle, log.fd);
-      await joinCgroups(this.#system, order.arguments.cgroups, pid);
+      const init = await startInit(this.#system, record);
       const nics = network.nics ?? record.arguments.nics;
-      // A command may have ended by now: then it is found dead like any other.
-      const init = identify(pid) ?? { pid, startTicks: '', boot: '' };
       const running = { ...record, state: 'running', init, command } as const;
       return await this.#keep({ ...running, arguments: { ...record.arguments, nics } });
     } catch (error) {
@@ -246,7 +251,7 @@ export class Containers {
 
   /** Leaves everything as it is: containers go on, and whoever comes next finds them. */
   async close(): Promise<void> {
-    await this.#reconciler.close();
+    await Promise.all([this.#reconciler.close(), this.#restarter.close()]);
     for (const container of this.#table.values()) container.unwatch();
     await Promise.allSettled(this.#ending.values());
     await Promise.all([this.#system.mounts.close(), this.#removeParent().catch(() => {})]);
@@ -295,6 +300,7 @@ export class Containers {
   }
 
   #ended(container: Container): void {
+    if (this.#restarter.begin(container)) return;
     const reason = container.cgroup.outOfMemoryKills() > 0 ? 'out-of-memory' : 'ended';
     this.#endLogged(container, reason);
   }
@@ -319,6 +325,7 @@ export class Containers {
   }
 
   async #endNow(container: Container, reason: EndReason, graceMs: number): Promise<void> {
+    await this.#restarter.cancel(container.id);
     container.unwatch();
     this.#options.log.info({ container: container.id, reason }, 'container ends');
     try {
@@ -373,7 +380,7 @@ export class Containers {
       try {
         // The connection that is kept: its end tells the next time.
         const client = await mounts.connect();
-        const list = await client.request<ListedMount[]>('list', {});
+        const list = await client.request<MountRecord[]>('list', {});
         const served = list.filter(({ quarantine }) => quarantine === null);
         return new Set(served.map(({ mountPoint }) => mountPoint));
       } catch (error) {

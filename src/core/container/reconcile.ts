@@ -100,7 +100,10 @@ export class Reconciler {
     const isOurs = record.owner.pid === this.#duty.self.pid;
     if (!isOurs && isAlive(record.owner)) return;
     const isLiving = record.state === 'running' && record.init !== null && isAlive(record.init);
-    if (!isLiving) await takeAway(this.#system, id, record.mountPoints);
+    // It died while nobody looked.
+    const isToRestart = record.state === 'running' && record.arguments.restart !== undefined;
+    const isKept = isLiving || (isToRestart && this.#duty.adopts);
+    if (!isKept) await takeAway(this.#system, id, record.mountPoints);
     else if (this.#duty.adopts) await this.#duty.adopt(record);
   }
 }

@@ -60,6 +60,7 @@ test('parseContainerArguments() refuses values that no container can have', () =
     [{ nics: [{ type: 'default' }, { type: 'default' }] }, /default/],
     [{ nics: [{ type: 'bridge', id: 'core0' }] }, /core0/],
     [{ nics: [{ type: 'vxlan', id: '1' }] }, /vxlan/],
+    [{ restart: 'sometimes' }, /'sometimes'/],
   ];
   for (const [more, message] of cases) {
     assert.throws(() => parse(more), { code: 'ERR_USAGE', message }, JSON.stringify(more));
