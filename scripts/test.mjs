@@ -34,6 +34,9 @@ const MAX_REPEATED = 5;
 const compiled = join(root, 'build/ts/test');
 const inCi = process.env.CI === 'true';
 const tiers = process.argv.length > 2 ? process.argv.slice(2) : TIERS;
+// A sanitizer's addon does not load without its library.
+const addon = process.env.G8UFS_ADDON;
+if (process.env.G8UFS_PRELOAD !== undefined) delete process.env.G8UFS_ADDON;
 await setup({ test: true });
 
 const totals = { pass: 0, fail: 0, skipped: 0 };
@@ -100,7 +103,7 @@ async function runFiles(files, concurrency) {
   const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, LD_PRELOAD: process.env.G8UFS_PRELOAD },
+    env: { ...process.env, G8UFS_ADDON: addon, LD_PRELOAD: process.env.G8UFS_PRELOAD },
   });
   const counts = { pass: 0, fail: 0, skipped: 0, failures: [] };
   const lines = createInterface({ input: child.stdout });
