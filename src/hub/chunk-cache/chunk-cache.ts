@@ -132,7 +132,7 @@ export class ChunkCache {
     } catch {
       lost.push(...usable.filter((id) => !had.has(id)));
     }
-    for (const id of lost) await this.#kept.drop(id).catch(() => {});
+    for (const id of lost) await this.#kept.drop(id);
     const work = getEach([...rest, ...lost], READ_CONCURRENCY, {}, (id) =>
       this.#bytes(id, isPublic(id)),
     );
@@ -150,9 +150,9 @@ export class ChunkCache {
     await Promise.all([this.#kept.looked(), ...this.#keeping]);
   }
 
-  /** The backend stays open. */
+  /** What was read is kept, and what is being looked at is left. The backend stays open. */
   async close(): Promise<void> {
-    await this.settled();
+    await Promise.all(this.#keeping);
     await this.#kept.close();
   }
 

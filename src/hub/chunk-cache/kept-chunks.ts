@@ -7,9 +7,11 @@
  */
 import { statfs } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
+import { isG8Error } from '../../base/errors.ts';
 import { KeyedLock } from '../../base/keyed-lock.ts';
 import { DirectoryStore, type DirectoryStoreOptions } from '../../store/directory.ts';
 import type { ChunkId } from '../../store/store.ts';
+import { takeCacheFolder } from './cache-folder.ts';
 
 /** What is known of a chunk that is kept. */
 export interface Kept {
@@ -44,7 +46,6 @@ export class KeptChunks {
   readonly #locks = new KeyedLock();
   readonly #removals = new Set<Promise<void>>();
   readonly #looking: Promise<void>;
-  #isLooking = true;
   #isClosed = false;
   #evicted = 0;
 
@@ -67,10 +68,12 @@ export class KeptChunks {
   /**
    * Makes the folder, and looks in the background for what is in it.
    *
-   * @throws ERR_PERMISSION, ERR_IO when the folder cannot be made or written
+   * @throws ERR_CONFIG when there is a folder that is none of these; ERR_PERMISSION, ERR_IO when it cannot be made
+   *   or written
    */
   static async open(options: KeptChunksOptions): Promise<KeptChunks> {
     const { sizeMax, ...rest } = options;
+    await takeCacheFolder(options.path);
     const directory = new DirectoryStore({ ...rest, create: true, fsync: false });
     const { path } = await directory.chunkFolder();
     await directory.sweep(TEMPORARY_AGE_MS);
@@ -106,11 +109,11 @@ export class KeptChunks {
     return await this.#locks.run(id, async () => {
       if (this.#isClosed || !isWanted()) return false;
       try {
-        // A file of which nothing is known is not taken for this chunk.
-        if (this.#isLooking && !this.#entries.has(id)) await this.directory.delete(id);
+        // A file of which nothing is known is not taken for this chunk: nobody has compared it with its id.
+        if (!this.#entries.has(id)) await this.directory.delete(id);
         await this.#write(id, bytes);
-      } catch {
-        this.#relieve();
+      } catch (error) {
+        if (isG8Error(error, 'ERR_CACHE_FULL')) this.#relieve();
         return false;
       }
       this.#entries.set(id, kept);
@@ -118,11 +121,11 @@ export class KeptChunks {
     });
   }
 
-  /** Forgets a chunk and removes its file. */
+  /** Forgets a chunk and removes its file. Does not reject: what is forgotten is not served, removed or not. */
   async drop(id: ChunkId): Promise<void> {
     await this.#locks.run(id, async () => {
       this.#entries.delete(id);
-      await this.directory.delete(id);
+      await this.#removeFile(id);
     });
   }
 
@@ -144,17 +147,18 @@ export class KeptChunks {
   }
 
   async #removeUnknown(id: ChunkId): Promise<void> {
-    try {
-      await this.#locks.run(id, async () => {
-        // Kept again meanwhile.
-        if (!this.#entries.has(id)) await this.directory.delete(id);
-      });
-    } catch {
-      // A file that cannot be removed is found, and tried again, by the next process.
-    }
+    await this.#locks.run(id, async () => {
+      // Kept again meanwhile.
+      if (!this.#entries.has(id)) await this.#removeFile(id);
+    });
   }
 
-  // A full disk, most of all: others need it too, and the next chunk shall have room.
+  async #removeFile(id: ChunkId): Promise<void> {
+    // One that cannot be removed is found, and tried again, by the next process.
+    await this.directory.delete(id).catch(() => {});
+  }
+
+  // Of a full disk: others need it too, and the next chunk shall have room.
   #relieve(): void {
     const { calculatedSize } = this.#entries;
     const size = calculatedSize * (1 - RELIEF_SHARE);
@@ -164,19 +168,17 @@ export class KeptChunks {
   /** Takes over what another process has left, in the order in which it came. */
   async #look(): Promise<void> {
     const found: { id: ChunkId; size: number; modifiedMs: number }[] = [];
-    try {
-      for await (const id of this.directory.list()) {
-        if (this.#isClosed) return;
-        const file = await this.directory.find(id);
-        if (file === undefined) continue;
-        found.push({ id, size: file.size, modifiedMs: file.modified.getTime() });
-      }
-    } finally {
-      this.#isLooking = false;
+    for await (const id of this.directory.list()) {
+      if (this.#isClosed) return;
+      const file = await this.directory.find(id).catch(() => undefined);
+      // Neither a file that cannot be looked at nor an empty one is of use.
+      if (file === undefined) await this.#removeUnknown(id);
+      else found.push({ id, size: file.size, modifiedMs: file.modified.getTime() });
     }
     found.sort((one, other) => other.modifiedMs - one.modifiedMs);
     const fresh = [...this.#entries.rkeys()];
     for (const { id, size } of found) {
+      if (this.#isClosed) return;
       if (this.#entries.has(id)) continue;
       const { calculatedSize, maxSize } = this.#entries;
       if (calculatedSize + countedSize(size) > maxSize) await this.#removeUnknown(id);

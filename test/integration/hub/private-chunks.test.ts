@@ -88,7 +88,11 @@ const PLACES: readonly (readonly [string, () => Partial<HubOptions>])[] = [
   ['in a folder', () => ({})],
   [
     'elsewhere, with a cache in front',
-    () => ({ chunks: new MemoryStore(), chunkCache: { sizeMax: 2 ** 26 } }),
+    () => ({
+      chunks: new MemoryStore(),
+      chunkCache: { sizeMax: 2 ** 26 },
+      metrics: { host: '127.0.0.1', port: 0 },
+    }),
   ],
 ];
 
@@ -206,4 +210,12 @@ for (const [place, options] of PLACES)
       assert.equal(statuses.filter((status) => status === 201).length, 3);
       assert.equal(await used(), 1000);
     });
+
+    if ('chunkCache' in options())
+      test('the cache has served some of it', async () => {
+        const response = await fetch(hub.hub.metricsUrl as string);
+        const [, hits] =
+          /^g8ufs_hub_chunk_cache_hits_total (\d+)$/m.exec(await response.text()) ?? [];
+        assert(Number(hits) > 0);
+      });
   });

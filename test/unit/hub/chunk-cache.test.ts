@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { lstat, mkdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
 import { blake2bReady } from '../../../src/base/blake2b.ts';
 import { isG8Error } from '../../../src/base/errors.ts';
@@ -132,16 +133,63 @@ test('another process goes on with what is there, once it has looked at it', asy
 });
 
 test('another process keeps to its bound, the newest first', async (t) => {
-  const { cache, path, open, put } = await world(t);
-  for (const text of ['a', 'b', 'c']) await read(cache, (await put(text)).id);
+  const { cache, path, put } = await world(t);
+  const ids = [];
+  for (const [age, text] of ['b', 'c', 'a'].entries()) {
+    const { id } = await put(text);
+    await read(cache, id);
+    await cache.settled();
+    await utimes(join(path, chunkPath(id)), age, age);
+    ids.push(id);
+  }
   await cache.close();
   const small = await world(t, { path, sizeMax: 2 * 16 * 1024 });
   await small.cache.settled();
   assert.equal(small.cache.status.count, 2);
   await small.cache.close();
-  const again = await open();
-  await again.settled();
-  assert.equal(again.status.count, 2);
+  const are = ids.map((id) => existsSync(join(path, chunkPath(id))));
+  assert.deepEqual(are, [false, true, true]);
+});
+
+test('a file that nobody knows is not taken for the chunk of its name', async (t) => {
+  const { cache, path, put } = await world(t);
+  const { id, bytes } = await put('one');
+  await cache.settled();
+  const file = join(path, chunkPath(id));
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, 'owt');
+  await read(cache, id);
+  await cache.settled();
+  assert.deepEqual(new Uint8Array(await read(cache, id)), bytes);
+  assert.equal(cache.status.hits, 1);
+});
+
+test('a file that cannot be looked at hides no other', async (t) => {
+  const { cache, path, open, put } = await world(t);
+  for (const text of ['one', 'two']) await read(cache, (await put(text)).id);
+  await cache.close();
+  const looped = join(path, chunkPath(chunkOf('three').id));
+  await mkdir(dirname(looped), { recursive: true });
+  await symlink(looped, looped);
+  const next = await open();
+  await next.settled();
+  assert.equal(next.status.count, 2);
+  await assert.rejects(lstat(looped), /ENOENT/);
+});
+
+test('a folder that does not say that it is a cache is left alone', async (t) => {
+  const path = join(temporaryDirectory(t), 'chunks');
+  const { id, bytes } = chunkOf('one');
+  const file = join(path, chunkPath(id));
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, bytes);
+  await assert.rejects(
+    world(t, { path, sizeMax: 1 }),
+    (error: unknown) => isG8Error(error, 'ERR_CONFIG') && error.message.includes('CACHEDIR.TAG'),
+  );
+  assert.equal((await readFile(file)).length, bytes.length);
+  const { path: own } = await world(t);
+  assert.equal((await stat(own)).mode & 0o777, 0o700);
 });
 
 test('a chunk with other bytes than its id says is passed on and not kept', async (t) => {
