@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { registryDir } from '../../../src/base/paths.ts';
 import type { CacheStatus } from '../../../src/cache/status.ts';
 import { connectDaemon } from '../../../src/fs/client.ts';
-import { readMountinfo } from '../../../src/fs/mountinfo.ts';
+import { type MountEntry, readMountinfo } from '../../../src/fs/mountinfo.ts';
 import { listDaemons } from '../../../src/fs/registry.ts';
 import { residentMiB, run } from '../../harness.ts';
 
@@ -67,10 +67,10 @@ export class Sampler {
 
   /** Remembers the connections of what is mounted now: what stays of them when it is gone has leaked. */
   note(): void {
-    for (const { type, device, mountPoint } of readMountinfo()) {
-      const minor = device.split(':')[1];
-      if (/^fuse(\.|blk|$)/.test(type) && mountPoint.startsWith(`${this.#dir}/`) && minor) {
-        this.#connections.add(minor);
+    for (const entry of readMountinfo()) {
+      const isFuse = /^fuse(\.|blk|$)/.test(entry.type);
+      if (isFuse && entry.mountPoint.startsWith(`${this.#dir}/`)) {
+        this.#connections.add(minorOf(entry));
       }
     }
   }
@@ -78,11 +78,17 @@ export class Sampler {
   /** Connections of this run that are there, and mounts below its folder. */
   left(): { connections: number; mounts: number } {
     const there = new Set(readdirSync(this.#fusectl));
-    const mounts = readMountinfo().filter(
-      ({ mountPoint }) => mountPoint.startsWith(`${this.#dir}/`) && mountPoint !== this.#fusectl,
+    const isOurs = (path: string): boolean => path.startsWith(`${this.#dir}/`);
+    const all = readMountinfo();
+    // The kernel gives a number again that was free: what has gone since, or is mounted elsewhere, is another's.
+    const others = all.filter(({ mountPoint }) => !isOurs(mountPoint)).map(minorOf);
+    for (const id of this.#connections) {
+      if (!there.has(id) || others.includes(id)) this.#connections.delete(id);
+    }
+    const mounts = all.filter(
+      ({ mountPoint }) => isOurs(mountPoint) && mountPoint !== this.#fusectl,
     );
-    const connections = [...this.#connections].filter((id) => there.has(id)).length;
-    return { connections, mounts: mounts.length };
+    return { connections: this.#connections.size, mounts: mounts.length };
   }
 
   /**
@@ -151,6 +157,11 @@ export class Sampler {
       client.close();
     }
   }
+}
+
+/** By which the kernel names a connection. */
+function minorOf({ device }: MountEntry): string {
+  return device.split(':')[1] ?? '';
 }
 
 function descriptors(pid: number): string[] {
