@@ -24,6 +24,7 @@ const BUNDLES = {
   g8ufs: 'src/cli/entry.ts',
   'mount-daemon': 'src/cli/daemon-main.ts',
   'image-worker': 'src/fs/kernel/image-worker.ts',
+  'stack-worker': 'src/fs/stack/stack-worker.ts',
 };
 /** Run by the build, so that what V8 compiles is kept. The first one decides what is kept of packages of both. */
 const WARM = ['g8ufs', 'mount-daemon'];

@@ -1,6 +1,7 @@
 // LayersBinding: arguments are checked and copied here, the work is in layers/.
 #include "bindings/layers_binding.h"
 
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -89,19 +90,26 @@ class ReplaceRootWorker final : public PromiseWorker {
   const ReplaceRootOptions options_;
 };
 
+SettleOptions ToSettleOptions(Napi::Env env, Napi::Value value) {
+  const Napi::Object object = ToObject(env, value, "options");
+  SettleOptions options;
+  options.upper = ToText(env, object.Get("upper"), "upper");
+  options.merged = ToText(env, object.Get("merged"), "merged");
+  options.live = object.Get("live").ToBoolean();
+  options.timeout = std::chrono::milliseconds(object.Get("timeoutMs").ToNumber().Int64Value());
+  return options;
+}
+
 class SettleUpperWorker final : public PromiseWorker {
  public:
   explicit SettleUpperWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env()),
-        upper_(ToText(info.Env(), info[0], "upper")),
-        merged_(ToText(info.Env(), info[1], "merged")) {}
+      : PromiseWorker(info.Env()), options_(ToSettleOptions(info.Env(), info[0])) {}
 
  private:
-  Status Execute() override { return SettleUpper(upper_, merged_); }
+  Status Execute() override { return SettleUpper(options_); }
   Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
 
-  const std::string upper_;
-  const std::string merged_;
+  const SettleOptions options_;
 };
 
 }  // namespace

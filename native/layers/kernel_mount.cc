@@ -9,18 +9,10 @@
 #include <cerrno>
 
 #include "base/unique_fd.h"
+#include "layers/mount_abi.h"
 
 namespace g8ufs {
 namespace {
-
-// From linux/mount.h, which does not go together with older C libraries' sys/mount.h.
-constexpr unsigned kFsopenCloexec = 1;
-constexpr unsigned kFsconfigSetFlag = 0;
-constexpr unsigned kFsconfigSetString = 1;
-constexpr unsigned kFsconfigCreate = 6;
-constexpr unsigned kFsmountCloexec = 1;
-constexpr unsigned kAttrReadOnly = 1;
-constexpr unsigned kMoveFromEmptyPath = 4;
 
 // A file system in the making. The first failure stays; what follows it does nothing.
 class MountContext {

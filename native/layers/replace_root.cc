@@ -7,32 +7,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <thread>
 
 #include "base/unique_fd.h"
+#include "layers/mount_abi.h"
 
 namespace g8ufs {
 namespace {
-
-// From linux/mount.h and linux/openat2.h, which do not go together with older C libraries' sys/mount.h.
-constexpr unsigned kOpenTreeClone = 1;
-constexpr unsigned kOpenTreeCloexec = O_CLOEXEC;
-constexpr unsigned kMoveFromEmptyPath = 0x4;
-constexpr unsigned kMoveToEmptyPath = 0x40;
-struct MountAttributes {
-  uint64_t set;
-  uint64_t clear;
-  uint64_t propagation;
-  uint64_t user_namespace;
-};
-struct OpenHow {
-  uint64_t flags;
-  uint64_t mode;
-  uint64_t resolve;
-};
-constexpr uint64_t kResolveInRoot = 0x10;
-constexpr uint64_t kResolveNoMagicLinks = 0x02;
 
 Status Fail(const std::string& what, int error) {
   return Status::FromErrno(CodeOfErrno(error, Code::ERR_MOUNT), what, error);
@@ -71,15 +52,20 @@ Status Exchange(int tree, const std::vector<std::string>& carried) {
   }
   if (status.ok()) {
     if (::fchdir(tree) == 0 && ::syscall(SYS_pivot_root, ".", ".") == 0) {
-      // It lies on the new one now, and goes when the last file of it is closed.
-      if (::fchdir(old.get()) == 0 && ::umount2(".", MNT_DETACH) == 0) return {};
-      return Fail("The old root cannot be detached", errno);
+      // It lies on the new one now, where nobody sees it, and goes when the last file of it is closed. Nothing can be
+      // taken back any more: a root that stays there is none that failed.
+      if (::fchdir(old.get()) == 0) ::umount2(".", MNT_DETACH);
+      return {};
     }
     status = Fail("The new root cannot take the place of the old one", errno);
   }
+  bool is_back = true;
   while (done > 0) {
-    const Status back = Carry(tree, old.get(), carried[--done]);
-    if (!back.ok()) return back;
+    // The others all the same.
+    if (!Carry(tree, old.get(), carried[--done]).ok()) is_back = false;
+  }
+  if (!is_back) {
+    return {status.code(), status.message() + "; what had come along cannot be taken back"};
   }
   if (::fchdir(tree) == 0) ::umount2(".", MNT_DETACH);
   return status;

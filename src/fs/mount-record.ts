@@ -31,10 +31,22 @@ export interface MountRequest {
   readonly work?: string;
   /** What to fetch before it is asked for; absent: nothing. */
   readonly prefetch?: PrefetchRequest;
+  /** Put on the image of another mount of the daemon, absent: on nothing. */
+  readonly onto?: StackRequest;
   /** File to write a start profile to when the mount ends. */
   readonly record?: string;
   /** Bytes of the cache that what this source has brought may take; absent: no bound of its own. */
   readonly cacheQuota?: number;
+}
+
+/** What a source is put on. Both must be allowed at the mount point. */
+export interface StackRequest {
+  /** Of a mount whose image was put on nothing itself. */
+  readonly mountPoint: string;
+  /** File that gets the flist of the two; the mount serves that. */
+  readonly flist: string;
+  /** Where the image of that mount is from; filled in by the daemon, for chunks that are to be had there alone. */
+  readonly source?: string;
 }
 
 /** A mount as it is. */

@@ -19,9 +19,12 @@ import type { RouterConfig } from '../store/router-config.ts';
 import type { ChunkId, ChunkResult, ChunkStore, StoreCallOptions } from '../store/store.ts';
 import { hubBase } from './hub-base.ts';
 import type { Image } from './images.ts';
+import type { StackRequest } from './mount-record.ts';
 
 export interface MountStoreOptions {
   readonly source: string;
+  /** Another source that chunks may be from. */
+  readonly onto?: Pick<StackRequest, 'source'>;
   readonly stores: readonly string[];
   readonly image: Pick<Image, 'router'>;
   /** Of a read. */
@@ -41,14 +44,16 @@ export function openMountStore(options: MountStoreOptions): LazyStore {
     const { bundleRouter } = await import('../store/bundle-router.ts');
     const { deadlineMs, health } = options;
     const { router } = options.image;
-    const hub = hubBase(options.source);
+    const base = options.onto?.source;
+    const sources = [options.source, ...(base === undefined ? [] : [base])];
+    const hubs = sources.map(hubBase).filter((hub) => hub !== undefined);
     return openRoutedStore({
-      localRouter: await bundleRouter([options.source]),
+      localRouter: await bundleRouter(sources),
       routers:
         router === undefined
           ? []
           : [await parseRouter(router, `of ${shownSource(options.source)}`)],
-      urls: [...options.stores, ...(hub === undefined ? [] : [hub])],
+      urls: [...options.stores, ...new Set(hubs)],
       http: timesWithin(deadlineMs),
       retry: retryUntil(deadlineMs),
       ...(health !== undefined && { health }),

@@ -21,6 +21,7 @@ import { End, isMounted, lifeOf, type Mounted } from './mounted.ts';
 import { findMount, readMountinfo } from './mountinfo.ts';
 import { removeWorkDir } from './overlay.ts';
 import type { Prefetch, PrefetchRequest, PrefetchStatus } from './prefetch.ts';
+import type { StackedMount } from './stack/stack-on-mount.ts';
 import { encodeState, type HeldMountState, stateOf } from './takeover/held-state.ts';
 import type { HeldMount, MountKeeper } from './takeover/keeper.ts';
 import { unmount } from './unmount.ts';
@@ -135,10 +136,12 @@ export class MountTable {
       }
       const startPrefetch =
         prefetch === undefined ? undefined : this.#options.preparePrefetch?.(request, prefetch);
-      const image = await this.#options.images.open(request.source, signal);
-      await admitImage(request, image, this.#options.policy, signal);
+      const { images, policy } = this.#options;
+      const named = await images.open(request.source, signal);
+      await admitImage(request, named, policy, signal);
+      const made = await this.#stacked(request, named, signal);
       this.#requireOpen();
-      await this.#start(request, image, startPrefetch);
+      await this.#start(made.request, made.image, startPrefetch);
       const source = shownSource(request.source);
       this.#options.log.info({ mountPoint, source }, 'mounted');
     } finally {
@@ -146,6 +149,13 @@ export class MountTable {
       this.checkEmpty();
     }
     return recordOf(this.#find(mountPoint));
+  }
+
+  async #stacked(request: MountRequest, image: Image, signal: AbortSignal): Promise<StackedMount> {
+    if (request.onto === undefined) return { request, image };
+    const { stackOnMount } = await import('./stack/stack-on-mount.ts');
+    const base = this.#find(request.onto.mountPoint);
+    return await stackOnMount({ request, layer: image, base }, this.#options, signal);
   }
 
   #requireOpen(): void {

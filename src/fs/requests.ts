@@ -1,7 +1,7 @@
 /** Checks the parameters of control requests: what arrives on the socket is input like any other. */
 import { isAbsolute } from 'node:path';
 import { G8Error } from '../base/errors.ts';
-import type { MountRequest } from './mount-record.ts';
+import type { MountRequest, StackRequest } from './mount-record.ts';
 import type { PrefetchRequest } from './prefetch.ts';
 
 /** Deadlines a mount accepts: below, no network answers; above, a reader might as well hang. */
@@ -44,8 +44,18 @@ export function parseMountRequest(params: unknown): MountRequest {
     ...(fields['upper'] === undefined ? {} : { upper: path(fields, 'upper') }),
     ...(fields['work'] === undefined ? {} : { work: path(fields, 'work') }),
     ...(fields['prefetch'] === undefined ? {} : { prefetch: prefetch(fields['prefetch']) }),
+    ...(fields['onto'] === undefined ? {} : { onto: onto(fields['onto']) }),
     ...(fields['record'] === undefined ? {} : { record: path(fields, 'record') }),
     ...(fields['cacheQuota'] === undefined ? {} : { cacheQuota: quota(fields) }),
+  };
+}
+
+function onto(value: unknown): StackRequest {
+  const fields = asFields(value);
+  return {
+    mountPoint: path(fields, 'mountPoint'),
+    flist: path(fields, 'flist'),
+    ...(fields['source'] === undefined ? {} : { source: text(fields, 'source') }),
   };
 }
 

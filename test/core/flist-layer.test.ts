@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
+import { isG8Error } from '../../src/base/errors.ts';
+import { type ContainerRecord, writeRecord } from '../../src/core/container/record.ts';
 import { ContainerDaemon } from '../support/container-daemon.ts';
 import { ContainerWorld, NOTHING } from '../support/container-world.ts';
 import { processGone } from '../support/mount-world.ts';
@@ -93,6 +95,18 @@ test(
     const all = 'cat /opt/other /opt/new /data/file; echo y >/written; ls /sys | grep -c kernel';
     assert.equal((await bash(all)).streams?.[0], 'other\nx\nshared\n1\n');
 
+    // A daemon that died between the exchange and its record has left the container frozen: the next one finds out.
+    await daemon.stopDaemon();
+    const path = join(world.state, 'containers', String(id));
+    const record = (await world.record(id)) as ContainerRecord;
+    assert.equal(record.layer?.number, 2);
+    assert.equal(record.mountPoints.length, 3);
+    const { layer: pending, ...before } = record;
+    await writeRecord(path, { ...before, pending });
+    await world.runtime.pause(`core-${id}`);
+    await daemon.startDaemon();
+    assert.deepEqual((await world.record(id))?.layer, record.layer);
+
     // It dies while nobody looks; the next daemon starts it again, with all that it had.
     await daemon.stopDaemon();
     const pid = (await world.record(id))?.init?.pid as number;
@@ -115,17 +129,41 @@ test(
   },
 );
 
-test('a layer comes on a mount of FUSE as well', options, async (context) => {
+test('a layer comes on a mount of FUSE as well, if policy allows it', options, async (context) => {
   const world = new ContainerWorld(context);
+  const policy = world.mounts.path('policy.json');
+  process.env['G8UFS_POLICY'] = policy;
+  context.after(() => {
+    delete process.env['G8UFS_POLICY'];
+  });
+  const allow = (sources: readonly string[]) => {
+    const rules = [{ sources, demand: 'unsigned' }];
+    writeFileSync(policy, JSON.stringify({ version: 1, rules, otherwise: 'refuse' }));
+  };
+  const image = await world.image();
+  const flist = await flistOf(world, 'layer', { 'opt/tool': 'tool\n' });
+  allow([image, flist]);
   const { mounts } = world.options();
   const containers = await world.open({ mounts: { ...mounts, tier: 'fuse' } });
-  const container = await containers.create({ arguments: world.arguments(await world.image()) });
-  const flist = await flistOf(world, 'layer', { 'opt/tool': 'tool\n' });
+  const container = await containers.create({ arguments: world.arguments(image) });
   await world.shell(container, 'chmod 600 /etc/motd');
   await container.layer(flist, context.signal);
   const look = 'cat /opt/tool /etc/motd; echo x >/opt/new; cat /opt/new';
   const told = await world.shell(container, look);
   assert.equal(told.stdout, 'tool\nwelcome\nx\n', told.stderr);
+  const { record } = container;
+  // Neither what is put on nor what it is put on.
+  for (const refused of [image, flist]) {
+    allow([image, flist].filter((each) => each !== refused));
+    const putting = container.layer(flist, context.signal);
+    await assert.rejects(putting, (error) => isG8Error(error, 'ERR_PERMISSION'));
+  }
+  assert.deepEqual(container.record, record);
+  // The base is what is mounted, whatever has become of its flist.
+  allow([image, flist]);
+  writeFileSync(image, 'no flist any more');
+  await container.layer(flist, context.signal);
+  assert.equal((await world.shell(container, look)).stdout, 'tool\nwelcome\nx\n');
   await containers.terminate(container.id);
   assert.deepEqual(world.leftovers(), NOTHING);
 });

@@ -13,6 +13,7 @@ export class ContainerCgroup {
   readonly #memory: string | undefined;
   readonly #any: string | undefined;
   readonly #accounting: string | undefined;
+  readonly #freezer: string | undefined;
 
   /** @param path below the root of every hierarchy, such as `/g8ufs/5` */
   constructor(path: string, mounts: readonly MountEntry[] = readMountinfo()) {
@@ -24,6 +25,7 @@ export class ContainerCgroup {
     this.#unified = below(mounts.find(({ type }) => type === 'cgroup2'));
     this.#memory = of('memory');
     this.#accounting = of('cpuacct');
+    this.#freezer = of('freezer');
     this.#any = this.#memory ?? below(first[0]);
   }
 
@@ -35,6 +37,18 @@ export class ContainerCgroup {
   /** Numbers of the processes, as the host sees them. */
   processes(): number[] {
     return lines(this.#unified ?? this.#any, 'cgroup.procs').map(Number);
+  }
+
+  /** Whether a process that is put into another group of version 2 is not frozen with this one. */
+  get freezesByUnified(): boolean {
+    return this.#freezer === undefined && this.#unified !== undefined;
+  }
+
+  /** Whether its processes stand still, or are about to. */
+  isFrozen(): boolean {
+    const [state] = lines(this.#freezer, 'freezer.state');
+    if (state !== undefined) return state !== 'THAWED';
+    return lines(this.#unified, 'cgroup.freeze')[0] === '1';
   }
 
   /** Processor time of all processes, also of those that have ended. */

@@ -1,4 +1,5 @@
 /** A container that runs, as the process that watches over it sees it. */
+import { G8Error } from '../../base/errors.ts';
 import { KeyedLock } from '../../base/keyed-lock.ts';
 import { ContainerCgroup } from './cgroup.ts';
 import { type ContainerFolder, runtimeName } from './container-folder.ts';
@@ -6,7 +7,7 @@ import { type EndWatch, watchEnd } from './end-watch.ts';
 import { joinCgroups } from './joined-cgroups.ts';
 import { LOG_SIZE_MAX, limitLog } from './log-limit.ts';
 import { isAlive, type ProcessIdentity, sendSignal } from './process-identity.ts';
-import { type ContainerRecord, rootOf } from './record.ts';
+import { type ContainerRecord, rootOf, writeRecord } from './record.ts';
 import type { ExecOptions } from './runtime.ts';
 import { type ContainerSystem, cgroupOf, folderOf } from './system.ts';
 
@@ -29,6 +30,7 @@ export class Container {
   readonly gone: Promise<EndReason>;
   readonly #system: ContainerSystem;
   readonly #layers = new KeyedLock();
+  readonly #records = new KeyedLock();
   #record: ContainerRecord;
   #watch: EndWatch | undefined;
   #endLogLimit: () => void = () => {};
@@ -73,8 +75,21 @@ export class Container {
     await joinCgroups(this.#system, this.#record.arguments.cgroups, pid);
   }
 
-  /** Stops all its processes where they are. @throws ERR_IO, ERR_TIMEOUT */
+  /** @throws ERR_USAGE when not all its processes can be stopped where they are */
+  checkPausable(): void {
+    const isElsewhere = (this.#record.arguments.cgroups ?? []).length > 0;
+    if (!isElsewhere || !this.cgroup.freezesByUnified) return;
+    const why = 'its processes are in named cgroups of version 2';
+    throw new G8Error('ERR_USAGE', `Container ${this.id} cannot be paused: ${why}`);
+  }
+
+  isStandingStill(): boolean {
+    return this.isRunning() && this.cgroup.isFrozen();
+  }
+
+  /** Stops all its processes where they are. @throws ERR_IO, ERR_TIMEOUT, what {@link checkPausable} throws */
   async pause(): Promise<void> {
+    this.checkPausable();
     await this.#system.runtime.pause(runtimeName(this.id));
   }
 
@@ -124,9 +139,28 @@ export class Container {
     return this.init !== null && sendSignal(this.init, signal);
   }
 
-  /** @internal */
-  setRecord(record: ContainerRecord): void {
-    this.#record = record;
+  /**
+   * @internal Changes what is kept of it, here and on disk.
+   * @throws ERR_ABORTED when it ends, and nothing changes; ERR_IO, ERR_CACHE_FULL for the disk
+   */
+  async changeRecord(change: (record: ContainerRecord) => ContainerRecord): Promise<void> {
+    await this.#records.run('', async () => {
+      if (this.isEnding) throw new G8Error('ERR_ABORTED', `Container ${this.id} ends`);
+      this.#record = change(this.#record);
+      await writeRecord(this.folder.path, this.#record);
+    });
+  }
+
+  /** @internal It ends: from now on the record does not change. @throws as {@link changeRecord} for the disk */
+  async endRecord(): Promise<void> {
+    await this.#records.run('', async () => {
+      this.#record = { ...this.#record, state: 'ending' };
+      await writeRecord(this.folder.path, this.#record);
+    });
+  }
+
+  get isEnding(): boolean {
+    return this.#record.state === 'ending';
   }
 
   /** @internal */

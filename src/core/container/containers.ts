@@ -18,6 +18,7 @@ import { Container, type EndReason } from './container.ts';
 import { type ContainerFolder, isToStay, runtimeName } from './container-folder.ts';
 import { takeId, withIdLock } from './ids.ts';
 import { checkCgroups } from './joined-cgroups.ts';
+import { settledRecord } from './pending-layer.ts';
 import { waitForPid } from './pid-file.ts';
 import { type ContainerOrder, mountPointsOf, prepare } from './prepare.ts';
 import { identify, ownIdentity, type ProcessIdentity } from './process-identity.ts';
@@ -31,6 +32,7 @@ import { startInit } from './start-init.ts';
 import { killInit, stopGently } from './stop.ts';
 import { type ContainerSystem, containersDir, folderOf } from './system.ts';
 import { takeAway } from './take-away.ts';
+import { resumeSurely } from './while-still.ts';
 
 /** Below the 10 s after which clients give up. */
 export const GRACE_MS = 5_000;
@@ -295,8 +297,13 @@ export class Containers {
 
   /** Its process died; this one goes on with it. */
   async #adopt(record: ContainerRecord): Promise<void> {
-    await this.#keep({ ...record, owner: this.#self });
+    const container = await this.#keep({
+      ...settledRecord(this.#folder(record.id), record),
+      owner: this.#self,
+    });
     this.#options.log.info({ container: record.id }, 'container taken over');
+    // Whoever has stopped it died before it could go on.
+    if (container.isStandingStill()) await resumeSurely(container);
   }
 
   #ended(container: Container): void {
@@ -329,12 +336,11 @@ export class Containers {
     container.unwatch();
     this.#options.log.info({ container: container.id, reason }, 'container ends');
     try {
-      const record: ContainerRecord = { ...container.record, state: 'ending' };
       // When the disk is full the container ends all the same.
-      await writeRecord(container.folder.path, record).catch(() => {});
+      await container.endRecord().catch(() => {});
       await stopGently(container, graceMs);
       await killInit(container);
-      await takeAway(this.#system, container.id, record.mountPoints);
+      await takeAway(this.#system, container.id, container.record.mountPoints);
     } finally {
       // What could not be taken away is tried again by the reconciler.
       this.#table.delete(container.id);

@@ -37,6 +37,8 @@ export interface ContainerRecord {
   readonly command: readonly string[] | null;
   /** The flist that lies on the root, and how many there have been; absent: none ever. */
   readonly layer?: RecordedLayer | undefined;
+  /** One that is being put on the root. Whether it came to that is seen where the processes have their root. */
+  readonly pending?: RecordedLayer | undefined;
   /** Where the root and other flists are mounted by the mount daemon, in the order in which it was done. */
   readonly mountPoints: readonly string[];
   /** Folder of the cache whose daemon has mounted them. */
@@ -49,6 +51,7 @@ export function rootOf(folder: ContainerFolder, { layer }: Pick<ContainerRecord,
 }
 
 const identity = z.object({ pid: z.number().int(), startTicks: z.string(), boot: z.string() });
+const layer = z.object({ number: z.number().int(), source: z.string() });
 const schema = z.object({
   id: z.number().int(),
   state: z.enum(['creating', 'running', 'ending']),
@@ -58,7 +61,8 @@ const schema = z.object({
   owner: identity,
   init: identity.nullable(),
   command: z.array(z.string()).nullable(),
-  layer: z.object({ number: z.number().int(), source: z.string() }).optional(),
+  layer: layer.optional(),
+  pending: layer.optional(),
   mountPoints: z.array(z.string()),
   cacheDir: z.string(),
 });

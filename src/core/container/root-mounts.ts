@@ -38,6 +38,8 @@ export interface RootMount {
   readonly work: string;
   /** Where its chunks are; empty: where the flist says. */
   readonly storage: string;
+  /** The mount whose image it is put on, and the file that gets the flist of the two; absent: nothing. */
+  readonly onto?: MountRequest['onto'];
 }
 
 export class RootMounts {
@@ -87,7 +89,7 @@ export class RootMounts {
    * @returns folder of the unpacked image
    * @throws what the mount daemon throws: ERR_NO_INPUT, ERR_FLIST_FORMAT, ERR_STORE_UNAVAILABLE, ERR_MOUNT and others
    */
-  async mount({ source, mountPoint, upper, work, storage }: RootMount): Promise<string> {
+  async mount({ source, mountPoint, upper, work, storage, onto }: RootMount): Promise<string> {
     const { stores, deadlineMs, tier } = this.#options;
     const request: MountRequest = {
       source,
@@ -100,7 +102,8 @@ export class RootMounts {
       openMode: 'auto',
       driver: 'native',
       allowOther: true,
-      prefetch: { mode: 'profile' },
+      // A profile is that of a whole image.
+      ...(onto === undefined ? { prefetch: { mode: 'profile' } } : { onto }),
     };
     for (let attempt = 1; ; attempt++) {
       const client = await this.connect();

@@ -4,6 +4,7 @@ import { addon } from '../../native/load.ts';
 import { openStore } from '../../store/open.ts';
 import type { WritableChunkStore } from '../../store/store.ts';
 import type { Container } from './container.ts';
+import { whileStill } from './while-still.ts';
 
 /**
  * Opens the store at a URL, pauses the container, and undoes both whatever the work comes to.
@@ -19,12 +20,7 @@ export async function whilePaused<T>(
   const { writeChunks, findChunks } = binding;
   const store = openStore(storage, { writeChunks, findChunks });
   try {
-    await container.pause();
-    try {
-      return await work(store, binding);
-    } finally {
-      await container.resume();
-    }
+    return await whileStill(container, () => work(store, binding));
   } finally {
     await store.close();
   }

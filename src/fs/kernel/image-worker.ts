@@ -6,20 +6,20 @@ import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { equalBytes } from '../../base/bytes.ts';
-import { type ErrorCode, toG8Error } from '../../base/errors.ts';
+import { toG8Error } from '../../base/errors.ts';
 import { ContentsReader } from '../../format/index/contents-reader.ts';
 import { kernelImage } from '../../format/index/kernel-image.ts';
 import { MountIndexReader } from '../../format/index/reader.ts';
 import { type FileSource, openFileSource } from '../../image/file-source.ts';
 import { INDEX_FILES, KERNEL_FILE } from '../../image/index-files.ts';
+import type { WorkResult } from '../run-worker.ts';
 
-/** What the worker is started with, and what it answers. */
+/** What the worker is started with. */
 export interface ImageWork {
   readonly dir: string;
   /** Name beside {@link KERNEL_FILE} for the image in the making. */
   readonly temporary: string;
 }
-export type ImageWorkResult = { readonly code: ErrorCode; readonly message: string } | undefined;
 
 function write({ dir, temporary }: ImageWork): void {
   const files = INDEX_FILES.map((name) => openFileSource(join(dir, name)));
@@ -60,7 +60,7 @@ function writePieces(pieces: Iterable<Uint8Array>, path: string): void {
   }
 }
 
-let result: ImageWorkResult;
+let result: WorkResult;
 try {
   write(workerData as ImageWork);
 } catch (error) {

@@ -3,14 +3,13 @@
  * mounted in the kernel tier, kept and removed with the index. Never taken from a package.
  */
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import { G8Error, toG8Error } from '../../base/errors.ts';
+import { toG8Error } from '../../base/errors.ts';
 import { programBeside } from '../../base/program-beside.ts';
 import { KERNEL_FILE } from '../../image/index-files.ts';
-import type { ImageWork, ImageWorkResult } from './image-worker.ts';
+import { runWorker } from '../run-worker.ts';
+import type { ImageWork } from './image-worker.ts';
 
 /** A million entries take some seconds; ten million must not take for ever. */
 const WRITE_TIMEOUT_MS = 600_000;
@@ -46,14 +45,10 @@ async function exists(path: string): Promise<boolean> {
 
 async function writeImage(dir: string): Promise<void> {
   const workerData: ImageWork = { dir, temporary: `${KERNEL_FILE}.${randomUUID()}` };
-  const worker = new Worker(programBeside('image-worker', import.meta.url), { workerData });
   try {
     const signal = AbortSignal.timeout(WRITE_TIMEOUT_MS);
-    const [result] = (await once(worker, 'message', { signal })) as [ImageWorkResult];
-    if (result !== undefined) throw new G8Error(result.code, result.message);
+    await runWorker(programBeside('image-worker', import.meta.url), workerData, { signal });
   } catch (error) {
     throw toG8Error(error, 'ERR_INTERNAL', `Metadata image of ${dir} cannot be made`);
-  } finally {
-    await worker.terminate();
   }
 }

@@ -14,6 +14,7 @@ const REQUEST = {
   upper: '/var/upper',
   work: '/var/work',
   prefetch: { mode: 'profile', profile: '/images/a.flist.profile', rateBytes: 1_000_000 },
+  onto: { mountPoint: '/mnt/b', flist: '/var/ab.flist', source: 'http://hub.example/b' },
   record: '/images/b.flist.profile',
   cacheQuota: 2 ** 31,
 };
@@ -46,6 +47,7 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
   driver: [undefined, 'fuse', null],
   allowOther: ['yes', 1, {}],
   upper: ['', 'upper', 1, null],
+  onto: ['/mnt/b', null, {}, { mountPoint: '/b', flist: 'b' }, { mountPoint: 'b', flist: '/b' }],
   record: ['', 'a.profile', 1, null],
   cacheQuota: [0, -1, 16 * 1024 * 1024 - 1, 2 ** 31 + 0.5, '2GiB', null, 2 ** 60],
 };

@@ -27,6 +27,29 @@ test('ContainerCgroup reads either version, and nothing where nothing is', (cont
   const second = new ContainerCgroup('/g/1', [unified]);
   assert.deepEqual([second.processes(), second.outOfMemoryKills()], [[9], 3]);
   assert.equal(second.eventsFile, join(unified.mountPoint, 'g/1/cgroup.events'));
+  // Version 1 freezes where there is both, and never knows of groups of version 2.
+  const freezer = mount('freezer', 'cgroup', 'rw,freezer');
+  const still = () =>
+    [[unified], [freezer], [freezer, unified]].map((mounts) => {
+      const group = new ContainerCgroup('/g/1', mounts);
+      return [group.isFrozen(), group.freezesByUnified];
+    });
+  assert.deepEqual(still(), [
+    [false, true],
+    [false, false],
+    [false, false],
+  ]);
+  writeFileSync(join(unified.mountPoint, 'g/1/cgroup.freeze'), '1\n');
+  writeFileSync(join(freezer.mountPoint, 'g/1/freezer.state'), 'THAWED\n');
+  assert.deepEqual(
+    still().map(([isFrozen]) => isFrozen),
+    [true, false, false],
+  );
+  writeFileSync(join(freezer.mountPoint, 'g/1/freezer.state'), 'FREEZING\n');
+  assert.deepEqual(
+    still().map(([isFrozen]) => isFrozen),
+    [true, true, true],
+  );
   const none = new ContainerCgroup('/g/2', [cpu, memory, unified]);
   assert.deepEqual([none.processes(), none.outOfMemoryKills()], [[], 0]);
 });

@@ -24,6 +24,8 @@ test('readRecord() gives what writeRecord() was given', async (context) => {
     owner: ownIdentity(),
     init: null,
     command: ['true'],
+    layer: { number: 1, source: '/b' },
+    pending: { number: 2, source: '/c' },
     mountPoints: ['/a'],
     cacheDir: '/c',
   };
