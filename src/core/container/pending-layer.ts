@@ -1,23 +1,25 @@
 /** What became of a layer whose process died while it put it on a root. */
 import { readFileSync } from 'node:fs';
-import { toG8Error } from '../../base/errors.ts';
 import { type MountEntry, parseMountinfo, readMountinfo } from '../../fs/mountinfo.ts';
 import type { ContainerFolder } from './container-folder.ts';
+import { isAlive } from './process-identity.ts';
 import type { ContainerRecord } from './record.ts';
 
-/** The record of a container that lives, without anything pending. @throws ERR_NO_INPUT when it has just ended */
+/** The record of a container that is taken over, without anything pending. */
 export function settledRecord(folder: ContainerFolder, record: ContainerRecord): ContainerRecord {
   const { pending, init } = record;
   if (pending === undefined || init === null) return record;
   const { point } = folder.layered(pending.number);
-  return settlePending(record, point, mountsOf(init.pid), readMountinfo());
+  // One that died will have the root that was its own for certain.
+  return settlePending(record, point, isAlive(init) ? mountsOf(init.pid) : [], readMountinfo());
 }
 
 function mountsOf(pid: number): MountEntry[] {
   try {
     return parseMountinfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
-  } catch (error) {
-    throw toG8Error(error, 'ERR_NO_INPUT', `Mounts of process ${pid} cannot be read`);
+  } catch {
+    // It has just ended.
+    return [];
   }
 }
 

@@ -6,7 +6,6 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container } from './container.ts';
 import { runtimeName } from './container-folder.ts';
-import { writeRecord } from './record.ts';
 import { parseRestartPolicy, Restarts } from './restart.ts';
 import { startInit } from './start-init.ts';
 import type { ContainerSystem } from './system.ts';
@@ -82,9 +81,8 @@ export class Restarter {
       // The processes that are left, and the group.
       await this.#system.runtime.delete(runtimeName(id));
       await useRoot(folder.bundle, container.root);
-      const record = { ...container.record, init: await startInit(this.#system, container.record) };
-      container.setRecord(record);
-      await writeRecord(folder.path, record);
+      const init = await startInit(this.#system, container.record);
+      await container.changeRecord((record) => ({ ...record, init }));
       life.since = Date.now();
       life.starting = undefined;
       this.#duty.onRestarted(container);
