@@ -21,7 +21,7 @@ import { parseStartupFile, STARTUP_FILE, STARTUP_SIZE_MAX } from './startup-file
 /** What an administrator says of containers, and what the daemon has found. */
 export type ContainerSettings = Omit<
   ContainersOptions,
-  'stateDir' | 'programs' | 'log' | 'adopt' | 'onEnd' | 'onRestart'
+  'stateDir' | 'programs' | 'log' | 'adopt' | 'onEnd' | 'onRestart' | 'onRestarting'
 > & {
   /** Where chunks are unless a container says it; empty: where its flist says. */
   readonly storage: string;
@@ -69,6 +69,7 @@ export class ContainerHost {
       log,
       adopt: true,
       onEnd: (container, reason) => host?.onEnd(container, reason),
+      onRestarting: async (container) => await host?.onRestarting(container),
       onRestart: (container) => host?.onRestart(container),
     });
     host = new ContainerHost(options, containers, cells);
@@ -184,16 +185,17 @@ export class ContainerHost {
     await Promise.race([startServices(services, { jobs, log: this.#options.log }), container.gone]);
   }
 
-  /** @internal Its jobs went with its first process; its services start again. */
-  onRestart(container: Container): void {
-    const { id } = container;
+  /** @internal Its jobs went with its first process. Those that are sent when it runs again must not be taken for them. */
+  async onRestarting({ id }: Container): Promise<void> {
     this.#shown.get(id)?.();
-    this.#cells
-      .remove(id)
-      .catch((error: unknown) => {
-        this.#options.log.error({ err: error, container: id }, 'jobs cannot be ended');
-      })
-      .finally(() => this.#begin(container));
+    await this.#cells.remove(id).catch((error: unknown) => {
+      this.#options.log.error({ err: error, container: id }, 'jobs cannot be ended');
+    });
+  }
+
+  /** @internal Its services start again. */
+  onRestart(container: Container): void {
+    this.#begin(container);
   }
 
   /** @internal */

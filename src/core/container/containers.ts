@@ -49,6 +49,8 @@ export interface ContainersOptions extends Omit<ContainerSystem, 'mounts'> {
   readonly onEnd?: (container: Container, reason: EndReason) => void;
   /** Called when the first process of a container has died and runs again: what was in it is gone. */
   readonly onRestart?: (container: Container) => void;
+  /** Called before that, when its jobs are gone and it does not run. Must not fail. */
+  readonly onRestarting?: (container: Container) => Promise<void>;
 }
 
 /** How a command in the foreground is run. */
@@ -94,6 +96,7 @@ export class Containers {
     });
     this.#system = { ...options, mounts };
     this.#restarter = new Restarter(this.#system, {
+      onRestarting: async (container) => await options.onRestarting?.(container),
       onRestarted: (container) => {
         container.watch(() => this.#ended(container));
         options.onRestart?.(container);

@@ -22,6 +22,8 @@ interface Life {
 }
 
 export interface RestarterDuty {
+  /** What it had is gone, and it does not run yet. Must not fail. */
+  readonly onRestarting: (container: Container) => Promise<void>;
   readonly onRestarted: (container: Container) => void;
   /** It could not be started, which ends it. */
   readonly onFailed: (container: Container) => void;
@@ -81,6 +83,8 @@ export class Restarter {
       // The processes that are left, and the group.
       await this.#system.runtime.delete(runtimeName(id));
       await useRoot(folder.bundle, container.root);
+      // Whatever is sent to it from then on is for the new one.
+      await this.#duty.onRestarting(container);
       const init = await startInit(this.#system, container.record);
       await container.changeRecord((record) => ({ ...record, init }));
       life.since = Date.now();
