@@ -47,7 +47,6 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
   driver: [undefined, 'fuse', null],
   allowOther: ['yes', 1, {}],
   upper: ['', 'upper', 1, null],
-  onto: ['/mnt/b', null, {}, { mountPoint: '/b', flist: 'b' }, { mountPoint: 'b', flist: '/b' }],
   record: ['', 'a.profile', 1, null],
   cacheQuota: [0, -1, 16 * 1024 * 1024 - 1, 2 ** 31 + 0.5, '2GiB', null, 2 ** 60],
 };
@@ -77,6 +76,24 @@ for (const [field, values] of Object.entries(WRONG_PREFETCH)) {
     });
   }
 }
+
+const WRONG_ONTO: Readonly<Record<string, readonly unknown[]>> = {
+  params: [null, '/mnt/b'],
+  mountPoint: [{}, { mountPoint: 'b', flist: '/b' }],
+  flist: [{ mountPoint: '/b' }, { mountPoint: '/b', flist: 'b' }],
+  source: [{ mountPoint: '/b', flist: '/b', source: 1 }],
+};
+
+test('parseMountRequest() names what is wrong with the mount that a source is put on', () => {
+  for (const [field, values] of Object.entries(WRONG_ONTO)) {
+    for (const onto of values) {
+      assert.throws(() => parseMountRequest({ ...REQUEST, onto }), {
+        code: 'ERR_PROTOCOL',
+        message: `Field ${field} of the request is not valid`,
+      });
+    }
+  }
+});
 
 for (const [field, values] of Object.entries(WRONG)) {
   for (const value of values) {
