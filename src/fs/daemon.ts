@@ -16,12 +16,11 @@ import { addon } from '../native/load.ts';
 import { HealthTable } from '../store/health.ts';
 import { shownSource } from '../store/http-url.ts';
 import { AbandonedReads } from './abandoned-reads.ts';
-import type { Policy } from './admission.ts';
 import { controlSocket } from './client.ts';
 import { serveControl } from './control.ts';
+import type { DaemonOptions } from './daemon-options.ts';
 import { Demand } from './demand.ts';
 import { Explainer } from './explain.ts';
-import { logHealth } from './health-log.ts';
 import { ImageStore } from './images.ts';
 import { objectsDir } from './kernel/overlay.ts';
 import { KernelTier } from './kernel/tier.ts';
@@ -47,37 +46,10 @@ import {
   parseVerifyRequest,
 } from './requests.ts';
 import { SLOW_READ_MS, SlowReads } from './slow-reads.ts';
-import type { EarlySessions } from './takeover/early-sessions.ts';
-import { MountKeeper, type Successor } from './takeover/keeper.ts';
+import { MountKeeper } from './takeover/keeper.ts';
 import { Quarantine } from './takeover/quarantine.ts';
 import { keptPlaces, type ParsedEntry, parseEntries, restoreAll } from './takeover/restore.ts';
 import { detachLeftovers } from './unmount.ts';
-
-export interface DaemonOptions {
-  readonly cacheDir: string;
-  readonly registryDir: string;
-  readonly sizeMaxBytes?: number;
-  readonly freeFloorBytes?: number;
-  /** Verify the cache in the background at this rate; default 0, not at all. */
-  readonly scrubBytesPerSecond?: number;
-  readonly log: Logger;
-  /** Version of the program, for the metrics. */
-  readonly version: string;
-  /** A read that waits this long is told of in the log; default {@link SLOW_READ_MS}. */
-  readonly slowReadMs?: number;
-  /** The administrator's rules for what may be mounted. */
-  readonly policy?: Policy;
-  /** Where to serve metrics over HTTP; default nowhere. */
-  readonly metrics?: { readonly host: string; readonly port: number };
-  /** How a successor is started when this process dies; absent: its mounts end with it. */
-  readonly successor?: Successor;
-  /** The flags it was started with, for a daemon that replaces it. */
-  readonly flags?: readonly string[];
-  /** What is served already of a predecessor's mounts. */
-  readonly early?: EarlySessions | undefined;
-  /** Called when the last mount is gone. */
-  readonly onEmpty: () => void;
-}
 
 /** What was verified, and how many bad contents are whole again. */
 export interface VerifyReport extends VerifyProgress {
@@ -213,26 +185,9 @@ export class Daemon {
     const { cacheDir } = options;
     const runDir = join(cacheDir, 'run');
     await makeFolder(runDir, { mode: 0o700 });
-    const binding = addon();
     let daemon: Daemon | undefined;
     const keeper = makeKeeper(options, async (pid) => await daemon?.register(pid));
-    const cache = await openCache(options.early !== undefined, {
-      dir: cacheDir,
-      addon: binding,
-      ...(options.sizeMaxBytes === undefined ? {} : { sizeMaxBytes: options.sizeMaxBytes }),
-      ...(options.freeFloorBytes === undefined ? {} : { freeFloorBytes: options.freeFloorBytes }),
-      scrubBytesPerSecond: options.scrubBytesPerSecond,
-      residency: {
-        attach: (digest, file) => binding.contentAttach(digest, file),
-        drop: (digest) => binding.contentDrop(digest),
-        touched: () => binding.contentTouched(),
-        present: (digest, block, count) => binding.contentPresent(digest, block, count),
-        complete: (digest) => binding.contentComplete(digest),
-        lend: (digest, block, bytes) => binding.contentLend(digest, block, bytes),
-        trust: (trust) => binding.trustDisk(trust),
-      },
-      onHealth: (event) => logHealth(options.log, cacheDir, event),
-    });
+    const cache = await openCache(options, addon());
     daemon = new Daemon(options, cache, keeper);
     try {
       await daemon.#begin(runDir);

@@ -1,17 +1,39 @@
-/** Opens a cache that a daemon before this one may just be leaving. */
+/** Opens the cache of a daemon, which one before it may just be leaving. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isG8Error } from '../base/errors.ts';
 import { type CacheOptions, ContentCache } from '../cache/cache.ts';
+import type { Addon } from '../native/addon.ts';
+import type { DaemonOptions } from './daemon-options.ts';
+import { logHealth } from './health-log.ts';
 
 /** For a predecessor that was killed and whose process is still being taken down. */
 const LOCK_TIMEOUT_MS = 5_000;
 const LOCK_DELAY_MS = 10;
 
-/**
- * @param waits a predecessor may still be ending: its process goes before its lock does
- * @throws as `ContentCache.open`
- */
-export async function openCache(waits: boolean, options: CacheOptions): Promise<ContentCache> {
+/** @throws as `ContentCache.open` */
+export async function openCache(options: DaemonOptions, addon: Addon): Promise<ContentCache> {
+  const { cacheDir, sizeMaxBytes, freeFloorBytes, scrubBytesPerSecond, log, early } = options;
+  return await whenFree(early !== undefined, {
+    dir: cacheDir,
+    addon,
+    ...(sizeMaxBytes === undefined ? {} : { sizeMaxBytes }),
+    ...(freeFloorBytes === undefined ? {} : { freeFloorBytes }),
+    scrubBytesPerSecond,
+    residency: {
+      attach: (digest, file) => addon.contentAttach(digest, file),
+      drop: (digest) => addon.contentDrop(digest),
+      touched: () => addon.contentTouched(),
+      present: (digest, block, count) => addon.contentPresent(digest, block, count),
+      complete: (digest) => addon.contentComplete(digest),
+      lend: (digest, block, bytes) => addon.contentLend(digest, block, bytes),
+      trust: (trust) => addon.trustDisk(trust),
+    },
+    onHealth: (event) => logHealth(log, cacheDir, event),
+  });
+}
+
+/** @param waits a predecessor may still be ending: its process goes before its lock does */
+async function whenFree(waits: boolean, options: CacheOptions): Promise<ContentCache> {
   const deadline = performance.now() + LOCK_TIMEOUT_MS;
   for (;;) {
     try {

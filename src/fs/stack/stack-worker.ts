@@ -59,11 +59,15 @@ async function stack({ base, layer, output }: StackWork): Promise<void> {
   });
 }
 
-let result: WorkResult;
-try {
-  await stack(workerData as StackWork);
-} catch (error) {
-  const { code, message } = toG8Error(error, 'ERR_IO', 'The flists cannot be put together');
-  result = { code, message };
+async function work(): Promise<WorkResult> {
+  try {
+    await stack(workerData as StackWork);
+    return undefined;
+  } catch (error) {
+    const { code, message } = toG8Error(error, 'ERR_IO', 'The flists cannot be put together');
+    return { code, message };
+  }
 }
-parentPort?.postMessage(result);
+
+// Not awaited by the module: its packed form is CommonJS.
+void work().then((result) => parentPort?.postMessage(result));
