@@ -9,7 +9,7 @@ import { type ErrorCode, G8Error, isG8Error } from '../base/errors.ts';
 
 /** Failures without an answer in between after which a store is left alone. */
 const FAILURES_MAX = 3;
-/** Corrupt chunks do not come in a row: good ones lie between them. */
+/** Different chunks: of one that is damaged readers ask again and again. They do not come in a row: good ones lie between them. */
 const CORRUPT_MAX = 3;
 /** Long enough to spare a server that starts, short enough that readers wait it out. */
 const OPEN_MS_MIN = 500;
@@ -82,7 +82,7 @@ export class StoreHealth {
   #p95: number | undefined;
   #failuresInRow = 0;
   #workedAt = Number.NEGATIVE_INFINITY;
-  #corruptSince = 0;
+  readonly #corruptSince = new Set<unknown>();
   #suspectUntil = Number.NEGATIVE_INFINITY;
   #openUntil: number | undefined;
   #openMs = OPEN_MS_MIN;
@@ -124,7 +124,8 @@ export class StoreHealth {
   /**
    * Begins a call.
    *
-   * @throws the last failure, with `retryAfterMs` in its details, while the circuit is open
+   * @throws the last failure, with `retryAfterMs` in its details, while the circuit is open; ERR_STORE_UNAVAILABLE in the
+   *   place of ERR_CHUNK_CORRUPT
    */
   begin(): StoreCall {
     let isProbe = false;
@@ -156,7 +157,8 @@ export class StoreHealth {
     this.#corrupt++;
     this.#lastError = error;
     this.#suspectUntil = this.#now() + SUSPECT_MS;
-    if (++this.#corruptSince >= CORRUPT_MAX) this.#open(undefined);
+    this.#corruptSince.add(error.details['id']);
+    if (this.#corruptSince.size >= CORRUPT_MAX) this.#open(undefined);
   }
 
   /** Notes that it is asked because another store was silent. */
@@ -201,11 +203,11 @@ export class StoreHealth {
   #works(): void {
     this.#workedAt = this.#now();
     this.#failuresInRow = 0;
-    if (this.#openUntil !== undefined) this.#corruptSince = 0;
+    if (this.#openUntil !== undefined) this.#corruptSince.clear();
     this.#openUntil = undefined;
     this.#openMs = OPEN_MS_MIN;
     // What it serves may be wrong all the same.
-    if (this.#corruptSince === 0) this.#suspectUntil = Number.NEGATIVE_INFINITY;
+    if (this.#corruptSince.size === 0) this.#suspectUntil = Number.NEGATIVE_INFINITY;
   }
 
   #failed(error: unknown, beganAt: number): void {
@@ -239,7 +241,12 @@ export class StoreHealth {
   #refusal(retryAfterMs: number): G8Error {
     this.#refused++;
     const { code, message, details } = this.#lastError ?? silent(this.name);
-    return new G8Error(code, message, {
+    // Of the chunk that is asked for now nothing is known: it is worth waiting for.
+    const [why, words] =
+      code === 'ERR_CHUNK_CORRUPT'
+        ? (['ERR_STORE_UNAVAILABLE', `Store ${this.name} has given corrupt chunks`] as const)
+        : [code, message];
+    return new G8Error(why, words, {
       cause: this.#lastError,
       details: { ...details, retryAfterMs, notAsked: true },
     });

@@ -170,6 +170,7 @@ test('MountTable.mount() gives the record that list() shows', async (t) => {
     stats: { requests: 7 },
     prefetch: null,
     record: null,
+    cacheQuota: null,
     kept: false,
     quarantine: null,
   });

@@ -109,14 +109,22 @@ test('a call ends once', () => {
 
 test('corrupt chunks open the circuit although others are good', () => {
   const { store } = health();
-  const corrupt = new G8Error('ERR_CHUNK_CORRUPT', 'Wrong');
-  for (let i = 0; i < 3; i++) {
+  const corrupt = (id: string) => new G8Error('ERR_CHUNK_CORRUPT', 'Wrong', { details: { id } });
+  for (const id of ['one', 'one', 'one', 'two', 'three']) {
     assert.equal(store.circuit, 'closed');
     store.begin().answered(1);
-    store.corrupt(corrupt);
+    store.corrupt(corrupt(id));
   }
-  refuses(store, 'ERR_CHUNK_CORRUPT', 500);
-  assert.equal(store.report().corrupt, 3);
+  // Not corrupt: whoever asks for another chunk waits.
+  refuses(store, 'ERR_STORE_UNAVAILABLE', 500);
+  assert.equal(store.report().corrupt, 5);
+});
+
+test('one corrupt chunk that is asked for again and again does not close a store for the others', () => {
+  const { store } = health();
+  const error = new G8Error('ERR_CHUNK_CORRUPT', 'Wrong', { details: { id: 'one' } });
+  for (let i = 0; i < 10; i++) store.corrupt(error);
+  assert.equal(store.circuit, 'closed');
 });
 
 test('isSuspect passes with an answer or with time', () => {

@@ -237,8 +237,8 @@ test('what a silent store lacks is settled also when it is given up for another 
 
 test('a store that gave three wrong chunks in one call is not asked any more', async () => {
   for (const [, get] of WAYS) {
-    const corrupt = new G8Error('ERR_CHUNK_CORRUPT', 'wrong');
-    const wrong = refusing('wrong', () => corrupt);
+    const corrupt = (id: string) => new G8Error('ERR_CHUNK_CORRUPT', 'wrong', { details: { id } });
+    const wrong = refusing('wrong', corrupt);
     const { route, health } = routeOf(wrong, await full('next'));
     const results = await get(route, IDS);
     assert.ok([...results.values()].every((value) => value instanceof Uint8Array));
