@@ -5,13 +5,12 @@
  */
 import { compareBytes } from '../../base/bytes.ts';
 import { G8Error } from '../../base/errors.ts';
+import type { Dentry, Inode } from '../tree.ts';
 import type { ContentsReader } from './contents-reader.ts';
 import { erofsPieces } from './erofs-image.ts';
 import { layoutImage } from './layout.ts';
 import { orderTree } from './order.ts';
-import { readIndexTree } from './read-tree.ts';
-import type { MountIndexReader } from './reader.ts';
-import type { WalkEntry } from './walk.ts';
+import type { IndexInode, MountIndexReader } from './reader.ts';
 
 const DIGEST_SIZE = 32;
 
@@ -23,7 +22,7 @@ export function kernelImage(
   index: MountIndexReader,
   contents: ContentsReader,
 ): () => Iterable<Uint8Array> {
-  const { root, rows } = readIndexTree(index, contents, refuseWhiteout);
+  const { root, rows } = readTree(index, contents);
   const order = orderTree(root);
   const layout = layoutImage(order);
   const contentOfInode = Uint32Array.from(order.inodes, (inode) => rows.get(inode) ?? 0);
@@ -31,13 +30,61 @@ export function kernelImage(
   return () => erofsPieces({ order, layout, table });
 }
 
-function refuseWhiteout(entry: WalkEntry): void {
-  const { type, rdevMajor, rdevMinor } = entry.inode;
-  if (type !== 'character-device' || rdevMajor !== 0 || rdevMinor !== 0) return;
-  throw new G8Error(
-    'ERR_MOUNT',
-    `The image has a device 0:0 (${printable(entry.path())}), which overlayfs takes for a deleted name`,
-  );
+/** The tree without what its files contain, and for each file that has a content its row, from 1. */
+function readTree(
+  index: MountIndexReader,
+  contents: ContentsReader,
+): { root: Inode; rows: Map<Inode, number> } {
+  const inodes = new Map<number, Inode & { readonly entries?: Dentry[] }>();
+  const rows = new Map<Inode, number>();
+  /** Folders from the root down to where the walk is. */
+  const folders: Dentry[][] = [];
+  let root: Inode | undefined;
+  for (const entry of index.walk()) {
+    const { name, nid, type, depth, inode: found } = entry;
+    let inode = inodes.get(nid);
+    if (inode === undefined) {
+      if (found.type === 'character-device' && found.rdevMajor === 0 && found.rdevMinor === 0) {
+        throw new G8Error(
+          'ERR_MOUNT',
+          `The image has a device 0:0 (${printable(entry.path())}), which overlayfs takes for a deleted name`,
+        );
+      }
+      inode = toInode(index, found);
+      inodes.set(nid, inode);
+      if (type === 'file' && found.size > 0) rows.set(inode, rowOf(contents, found));
+    }
+    root ??= inode;
+    if (depth > 0) folders[depth - 1]?.push({ name, inode });
+    if (inode.entries !== undefined) folders[depth] = inode.entries;
+  }
+  return { root: root as Inode, rows };
+}
+
+function toInode(index: MountIndexReader, found: IndexInode): Inode & { entries?: Dentry[] } {
+  const { nid, type, mode, uid, gid, mtimeSeconds, mtimeNanoseconds } = found;
+  const { rdevMajor, rdevMinor } = found;
+  const xattrs = index.xattrs(nid);
+  return {
+    mode,
+    uid,
+    gid,
+    mtimeSeconds,
+    mtimeNanoseconds,
+    size: type === 'file' ? found.size : 0,
+    ...(type === 'character-device' || type === 'block-device' ? { rdevMajor, rdevMinor } : {}),
+    ...(type === 'symlink' ? { target: index.readlink(nid) } : {}),
+    ...(type === 'directory' ? { entries: [] } : {}),
+    ...(xattrs.length > 0 ? { xattrs } : {}),
+  };
+}
+
+function rowOf(contents: ContentsReader, { ino, size }: IndexInode): number {
+  const row = contents.contentOf(ino);
+  if (row === undefined || contents.content(row).size !== size) {
+    throw new G8Error('ERR_FLIST_FORMAT', `Inode ${ino} has a content of another size`);
+  }
+  return row + 1;
 }
 
 /** Contents are looked for by bisection: one that is out of its place would never be found. */

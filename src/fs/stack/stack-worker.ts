@@ -8,7 +8,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { toG8Error } from '../../base/errors.ts';
 import { type Metadata, parseMetadata } from '../../format/flist/metadata.ts';
 import { ContentsReader } from '../../format/index/contents-reader.ts';
-import { readWholeTree } from '../../format/index/read-tree.ts';
 import { MountIndexReader } from '../../format/index/reader.ts';
 import { stackLayers } from '../../format/layer/stack-layers.ts';
 import type { Inode } from '../../format/tree.ts';
@@ -16,6 +15,7 @@ import { combineRouters, type NamedRouter } from '../../image/combine-routers.ts
 import { type FileSource, openFileSource } from '../../image/file-source.ts';
 import { INDEX_FILES, METADATA_FILE } from '../../image/index-files.ts';
 import { packTree } from '../../image/pack.ts';
+import { imageTree } from '../../image/tree.ts';
 import type { WorkResult } from '../run-worker.ts';
 
 /** An image with where it came from. */
@@ -36,7 +36,10 @@ function treeOf({ dir }: StackedImage): Inode {
   const files = INDEX_FILES.map((name) => openFileSource(join(dir, name)));
   try {
     const [erofs, contents, chunks] = files as [FileSource, FileSource, FileSource];
-    return readWholeTree(new MountIndexReader(erofs), new ContentsReader(contents, chunks));
+    return imageTree({
+      index: new MountIndexReader(erofs),
+      contents: new ContentsReader(contents, chunks),
+    });
   } finally {
     for (const file of files) file.close();
   }
