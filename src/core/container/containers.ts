@@ -21,7 +21,7 @@ import { checkCgroups } from './joined-cgroups.ts';
 import { settledRecord } from './pending-layer.ts';
 import { waitForPid } from './pid-file.ts';
 import { type ContainerOrder, mountPointsOf, prepare } from './prepare.ts';
-import { identify, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { identify, ownIdentity, type ProcessIdentity, sendSignal } from './process-identity.ts';
 import { Reconciler } from './reconcile.ts';
 import { type ContainerRecord, writeRecord } from './record.ts';
 import { type RestartPolicy, Restarts } from './restart.ts';
@@ -224,9 +224,10 @@ export class Containers {
       throw new G8Error('ERR_CREATE', `Container ${id} cannot be started: ${words}`);
     }
     // For whoever wants to enter it meanwhile.
-    await writeRecord(folder.path, { ...record, state: 'running', init: identify(pid) ?? null });
-    // Who has stopped it a moment ago did not know of this process.
-    if (isToStay(folder)) process.kill(pid, 'SIGKILL');
+    const init = identify(pid) ?? null;
+    await writeRecord(folder.path, { ...record, state: 'running', init });
+    // Who has stopped it a moment ago did not know of this process, which may have ended since.
+    if (init !== null && isToStay(folder)) sendSignal(init, 'SIGKILL');
     foreground.onRunning?.(id);
     return await attached;
   }
