@@ -75,7 +75,10 @@ export class Quotas {
     };
     this.#ledgers.set(owner, ledger);
     const used = (): number => this.#options.catalog.ownedBytes(owner) + ledger.reserved + bytes;
-    if (used() > bytesMax) await this.#makeRoom(owner, ledger, used() - bytesMax * LOW_MARK);
+    // A round that was begun for less, or by whose end others have taken the room, is not the last word.
+    while (used() > bytesMax) {
+      if ((await this.#makeRoom(owner, ledger, used() - bytesMax * LOW_MARK)) === 0) break;
+    }
     if (used() > bytesMax) {
       this.#options.counters.overQuota++;
       const what = `${formatSize(bytes)} do not fit into the ${formatSize(bytesMax)} of this image`;
@@ -87,14 +90,16 @@ export class Quotas {
     };
   }
 
-  async #makeRoom(owner: number, ledger: Ledger, bytes: number): Promise<void> {
+  /** @returns bytes freed, by a round of its own or one that was under way */
+  async #makeRoom(owner: number, ledger: Ledger, bytes: number): Promise<number> {
     if (ledger.round === undefined) {
-      if (performance.now() - ledger.futileAt < FUTILE_PAUSE_MS) return;
+      if (performance.now() - ledger.futileAt < FUTILE_PAUSE_MS) return 0;
       ledger.round = this.#options.evict(owner, bytes).finally(() => {
         ledger.round = undefined;
       });
     }
     const freed = await ledger.round;
     if (freed === 0) ledger.futileAt = performance.now();
+    return freed;
   }
 }
