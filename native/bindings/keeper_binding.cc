@@ -59,6 +59,19 @@ class ConnectWorker : public PromiseWorker {
   std::vector<KeeperClient::Held> held_;
 };
 
+class ReadyWorker : public PromiseWorker {
+ public:
+  ReadyWorker(Napi::Env env, bool with_standby) : PromiseWorker(env), with_standby_(with_standby) {}
+
+ protected:
+  Status Execute() override { return KeeperOfProcess().Ready(with_standby_, &standby_); }
+  Napi::Value Result(Napi::Env env) override { return Napi::Number::New(env, standby_); }
+
+ private:
+  const bool with_standby_;
+  int standby_ = 0;
+};
+
 uint64_t ToId(Napi::Env env, Napi::Value value) {
   return static_cast<uint64_t>(ToInteger(env, value, "id", 0, kIdMax));
 }
@@ -116,10 +129,15 @@ Napi::Value Tell(const Napi::CallbackInfo& info) {
   if (what == "drop") return Start(env, [&client, id] { return client.Drop(id); });
   if (what == "restoring") return Start(env, [&client, id] { return client.Restoring(id); });
   if (what == "restored") return Start(env, [&client, id] { return client.Restored(id); });
-  if (what == "ready") return Start(env, [&client] { return client.Ready(); });
   if (what == "goodbye") return Start(env, [&client] { return client.Goodbye(false); });
   if (what == "handover") return Start(env, [&client] { return client.Goodbye(true); });
   throw Napi::RangeError::New(env, "what is none of the things a keeper is told");
+}
+
+Napi::Value Ready(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return PromiseWorker::Start(
+      std::make_unique<ReadyWorker>(env, info[0].ToBoolean().Value()));
 }
 
 Napi::Value Successor(const Napi::CallbackInfo& info) {
@@ -136,6 +154,7 @@ void RegisterKeeper(Napi::Env env, Napi::Object exports) {
   exports.Set("keeperHold", Napi::Function::New(env, Hold, "keeperHold", table));
   exports.Set("keeperGiveUp", Napi::Function::New(env, GiveUp, "keeperGiveUp"));
   exports.Set("keeperTell", Napi::Function::New(env, Tell, "keeperTell"));
+  exports.Set("keeperReady", Napi::Function::New(env, Ready, "keeperReady"));
   exports.Set("keeperSuccessor", Napi::Function::New(env, Successor, "keeperSuccessor"));
 }
 

@@ -77,15 +77,25 @@ void Converse(Input input) {
   static const std::string path = directory / "keeper.sock";
   UniqueFd listener;
   Require(keeper::Listen(path, &listener) == 0);
+  constexpr std::chrono::milliseconds kNow{0};
+  constexpr std::chrono::milliseconds kSoon{1};
   int process = 0;
+  const keeper::Keeper* self = nullptr;
   std::vector<keeper::Keeper::Ended> ended;
   keeper::Keeper keeper(std::move(listener),
-                        {[&](const keeper::Launch& launch) {
+                        {[&](const keeper::Launch& launch, int wait_fd) {
                            Require(!launch.arguments.empty() && launch.arguments[0][0] == '/');
+                           // One at most stands by, and only while there is something to take.
+                           if (wait_fd >= 0) {
+                             Require(self->standby() == 0 && self->entry_count() > 0);
+                             Require(launch.arguments.back() == keeper::kStandbyArgument);
+                           }
                            return ++process;
                          },
-                         [](int) {}, [&] { return std::exchange(ended, {}); }},
-                        std::chrono::milliseconds(1));
+                         [](int killed) { Require(killed > 0); },
+                         [&] { return std::exchange(ended, {}); }},
+                        {kSoon, kNow, kNow});
+  self = &keeper;
   std::array<UniqueFd, 4> clients;
   bool goes_on = true;
   while (goes_on && !input.empty()) {

@@ -138,7 +138,15 @@ Status KeeperClient::Successor(const Launch& launch) {
   return Call(Request(Operation::kSuccessor), {file.get()});
 }
 
-Status KeeperClient::Ready() { return Call(Request(Operation::kReady)); }
+Status KeeperClient::Ready(bool with_standby, int* standby) {
+  MutexLock lock(mutex_);
+  Message reply;
+  std::vector<UniqueFd> reply_fds;
+  Status status = CallLocked(Request(Operation::kReady, 0, with_standby ? kWithStandby : 0), {},
+                             &reply, &reply_fds);
+  if (standby != nullptr) *standby = status.ok() ? static_cast<int>(reply.value) : 0;
+  return status;
+}
 
 Status KeeperClient::Goodbye(bool handover) {
   return Call(Request(Operation::kGoodbye, 0, handover ? kHandover : 0));

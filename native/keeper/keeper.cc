@@ -22,10 +22,11 @@ size_t FdCount(uint32_t flags) {
 
 }  // namespace
 
-Keeper::Keeper(UniqueFd listener, Processes processes, std::chrono::milliseconds first_delay)
+Keeper::Keeper(UniqueFd listener, Processes processes, const Delays& delays)
     : listener_(std::move(listener)),
       processes_(std::move(processes)),
-      first_delay_(first_delay),
+      delays_(delays),
+      standby_(processes_.start, processes_.kill),
       due_(Clock::now() + kComingTime) {}
 
 bool Keeper::Step(std::chrono::milliseconds wait, int signals) {
@@ -56,7 +57,7 @@ bool Keeper::Step(std::chrono::milliseconds wait, int signals) {
       if (child_) {
         processes_.kill(*child_);
         child_.reset();
-        Fail();
+        OnChildLost();
       } else {
         StartSuccessor();
       }
@@ -64,14 +65,15 @@ bool Keeper::Step(std::chrono::milliseconds wait, int signals) {
     // Before the first daemon has come there is nothing to hold.
     if (entries_.empty() && !(due_ && launch_.arguments.empty())) is_over_ = true;
   }
+  KeepStandby();
   return !is_over_;
 }
 
 std::chrono::milliseconds Keeper::WaitTime(std::chrono::milliseconds wait) const {
-  if (daemon_ != nullptr) return wait;
-  wait = std::min<std::chrono::milliseconds>(wait, kLookPeriod);
-  if (!due_) return wait;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due_ - Clock::now());
+  if (daemon_ == nullptr) wait = std::min<std::chrono::milliseconds>(wait, kLookPeriod);
+  const std::optional<Clock::time_point>& due = daemon_ == nullptr ? due_ : standby_.due();
+  if (!due) return wait;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now());
   return std::clamp(left, std::chrono::milliseconds(0), wait);
 }
 
@@ -116,10 +118,13 @@ Message Keeper::Handle(Connection& connection, const Message& request, std::vect
     daemon_killed_ = false;
     daemon_process_ = PeerProcess(connection.socket.get());
     is_ready_ = false;
+    wants_standby_ = false;
     hands_over_ = false;
     child_.reset();
+    child_stood_by_ = false;
     due_.reset();
     DropEnded();
+    takes_over_ = !entries_.empty();
     for (Entry& entry : entries_) entry.is_restoring = false;
     reply.value = static_cast<uint32_t>(entries_.size());
     return reply;
@@ -154,14 +159,21 @@ Message Keeper::Handle(Connection& connection, const Message& request, std::vect
       const bool is_file = fds.size() == 1 && ReadAll(fds[0].get(), kLaunchSizeMax, &bytes) == 0;
       const ByteSpan span{reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
       if (!is_file || !DecodeLaunch(span, &launch_)) reply.error = EPROTO;
+      // It was started as the last daemon said.
+      standby_.End();
       return reply;
     }
     case Operation::kReady:
       is_ready_ = true;
       failures_ = 0;
       kills_ = 0;
+      wants_standby_ = (request.flags & kWithStandby) != 0;
+      reply.value = static_cast<uint32_t>(standby_.process());
       return reply;
     case Operation::kGoodbye:
+      // Whoever comes may be of another version.
+      wants_standby_ = false;
+      standby_.End();
       hands_over_ = (request.flags & kHandover) != 0;
       if (!hands_over_) entries_.clear();
       return reply;
@@ -251,11 +263,12 @@ void Keeper::DropEnded() {
 
 void Keeper::Reap() {
   for (const Ended& ended : processes_.reap()) {
+    if (standby_.OnEnded(ended.process)) continue;
     if (child_ == ended.process) {
       child_.reset();
       // Another one may be coming: the one that was quicker.
       if (daemon_ != nullptr) continue;
-      Fail();
+      OnChildLost();
       if (ended.was_killed) Forgive();
     } else if (daemon_process_ == ended.process && ended.was_killed) {
       if (daemon_ == nullptr) Forgive();
@@ -273,7 +286,7 @@ void Keeper::Forgive() {
     entry.is_restoring = false;
   }
   // Unless the next one was started meanwhile.
-  if (!child_) due_ = Clock::now() + first_delay_;
+  if (!child_) due_ = Clock::now() + delays_.first;
 }
 
 void Keeper::Fail() {
@@ -282,8 +295,21 @@ void Keeper::Fail() {
     is_over_ = true;
     return;
   }
-  const auto delay = first_delay_ * (1 << (failures_ - 1));
+  const auto delay = delays_.first * (1 << (failures_ - 1));
   due_ = Clock::now() + std::min<Clock::duration>(delay, kDelayMax);
+}
+
+// What has stood by for long may not fit any more: the next one is new, and counts.
+void Keeper::OnChildLost() {
+  if (!std::exchange(child_stood_by_, false)) return Fail();
+  due_ = Clock::now();
+}
+
+void Keeper::KeepStandby() {
+  // While there is no daemon it may be needed in a moment.
+  if (daemon_ == nullptr || !is_ready_) return;
+  if (!wants_standby_ || entries_.empty()) return standby_.End();
+  standby_.Keep(launch_, takes_over_ ? delays_.standby : delays_.first_standby);
 }
 
 void Keeper::StartSuccessor() {
@@ -294,10 +320,12 @@ void Keeper::StartSuccessor() {
     entries_.clear();
     return;
   }
-  const int process = processes_.start(launch_);
+  const int standby = standby_.Use();
+  child_stood_by_ = standby != 0;
+  const int process = child_stood_by_ ? standby : processes_.start(launch_, -1);
   if (process < 0) return Fail();
   child_ = process;
-  due_ = Clock::now() + kHelloTime;
+  due_ = Clock::now() + (child_stood_by_ ? kUseTime : kHelloTime);
 }
 
 }  // namespace g8ufs::keeper

@@ -9,6 +9,9 @@
 // failed at nothing, and neither have the mounts that it was restoring. The keeper ends when it holds
 // nothing and no daemon is connected.
 //
+// While a daemon works that wants it so, a successor stands by (keeper/standby.h). It is used once; when
+// it does not come, the next one is started as if there had been none.
+//
 // While a daemon is connected its devices are not looked at: poll(2) on one would be woken by every
 // request of its mount.
 //
@@ -28,6 +31,7 @@
 #include "base/unique_fd.h"
 #include "keeper/message_socket.h"
 #include "keeper/protocol.h"
+#include "keeper/standby.h"
 
 namespace g8ufs::keeper {
 
@@ -42,8 +46,8 @@ class Keeper {
 
   // How processes are started, ended and waited for: the real ones, or a test's.
   struct Processes {
-    std::function<int(const Launch&)> start;  // a process id, or -1
-    std::function<void(int)> kill;
+    Standby::Start start;  // `wait_fd` is -1 for one that does not wait
+    Standby::Kill kill;
     std::function<std::vector<Ended>()> reap;
   };
 
@@ -53,19 +57,28 @@ class Keeper {
   static constexpr auto kFirstDelay = std::chrono::milliseconds(50);
   static constexpr auto kDelayMax = std::chrono::seconds(5);
   // Deaths of daemons that worked: so many in so long a time cost nothing, more wait.
-  static constexpr size_t kFreeDeaths = 20;
+  static constexpr size_t kFreeDeaths = 30;
   static constexpr auto kDeathsTime = std::chrono::seconds(10);
   static constexpr auto kDeathsDelay = std::chrono::seconds(1);
   // From its start to its hello; a machine that is busy takes seconds.
   static constexpr auto kHelloTime = std::chrono::seconds(30);
+  // The same of one that stood by, which has little left to do.
+  static constexpr auto kUseTime = std::chrono::seconds(5);
   // From a goodbye with kHandover, or from our own start, to the daemon's hello.
   static constexpr auto kComingTime = std::chrono::seconds(10);
   // How often connections that nobody serves are looked at.
   static constexpr auto kLookPeriod = std::chrono::milliseconds(250);
 
-  // `first_delay` is doubled with each failure, up to kDelayMax.
-  Keeper(UniqueFd listener, Processes processes,
-         std::chrono::milliseconds first_delay = kFirstDelay);
+  // Waits before something is done. The first is doubled with each failure, up to kDelayMax.
+  struct Delays {
+    std::chrono::milliseconds first = kFirstDelay;
+    // A successor that works leaves the processors to those who have waited for it.
+    std::chrono::milliseconds standby = std::chrono::seconds(1);
+    // Mounts of a daemon that has just been started are often gone in a moment.
+    std::chrono::milliseconds first_standby = std::chrono::seconds(5);
+  };
+
+  Keeper(UniqueFd listener, Processes processes, const Delays& delays);
 
   // Handles what there is, waiting at most `wait`; `signals` may be a descriptor that wakes it, or -1.
   // False when it is over.
@@ -73,6 +86,8 @@ class Keeper {
 
   size_t entry_count() const { return entries_.size(); }
   bool has_daemon() const { return daemon_ != nullptr; }
+  // The process that stands by, or 0.
+  int standby() const { return standby_.process(); }
 
  private:
   struct Entry {
@@ -101,20 +116,27 @@ class Keeper {
   // The last daemon was killed before it worked: takes back what that was counted as.
   void Forgive();
   void Fail();
+  // The successor that was started does not come.
+  void OnChildLost();
   void StartSuccessor();
+  void KeepStandby();
   Entry* Find(uint64_t id);
 
   const UniqueFd listener_;
   const Processes processes_;
-  const std::chrono::milliseconds first_delay_;
+  const Delays delays_;
   std::list<Connection> connections_;
   Connection* daemon_ = nullptr;
   bool is_ready_ = false;  // the daemon, or the last one, got as far as that
+  bool takes_over_ = false;  // there was something for the daemon to take
+  bool wants_standby_ = false;
   bool hands_over_ = false;
   bool is_over_ = false;
   std::vector<Entry> entries_;
   Launch launch_;
+  Standby standby_;
   std::optional<int> child_;  // started, not heard of yet
+  bool child_stood_by_ = false;
   int daemon_process_ = 0;  // of the daemon, or the last one
   bool daemon_killed_ = false;  // its end as a process was seen before that of its connection
   int failures_ = 0;

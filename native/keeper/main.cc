@@ -27,17 +27,22 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
 }
 
 // In a session of its own, with our output.
-int Start(const g8ufs::keeper::Launch& launch) {
+int Start(const g8ufs::keeper::Launch& launch, int wait_fd) {
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  // This takes close-on-exec away, also where both are the same.
+  if (wait_fd >= 0) posix_spawn_file_actions_adddup2(&actions, wait_fd, g8ufs::keeper::kWaitFd);
   pid_t process = -1;
-  const int error = ::posix_spawn(&process, launch.arguments[0].c_str(), nullptr, &attributes,
+  const int error = ::posix_spawn(&process, launch.arguments[0].c_str(), &actions, &attributes,
                                   Pointers(launch.arguments).data(),
                                   Pointers(launch.environment).data());
+  posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) std::fprintf(stderr, "g8ufs-keeper: daemon: %s\n", std::strerror(error));
   return error == 0 ? process : -1;
@@ -83,7 +88,7 @@ int main(int argc, char** argv) {
   (void)!::write(kReadyFd, "ready\n", 6);
   ::close(kReadyFd);
   g8ufs::keeper::Keeper keeper(std::move(listener),
-                               {Start, [](int process) { ::kill(process, SIGKILL); }, Reap});
+                               {Start, [](int process) { ::kill(process, SIGKILL); }, Reap}, {});
   signalfd_siginfo info;
   while (keeper.Step(std::chrono::duration_cast<std::chrono::milliseconds>(kSleep), signals)) {
     while (::read(signals, &info, sizeof(info)) > 0) {

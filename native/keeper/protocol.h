@@ -25,7 +25,8 @@ enum class Operation : uint32_t {
   kRestoring = 5,  // One attempt more of `id`, if this daemon has not said so before.
   kRestored = 6,   // No attempts of `id` any more; one that is gone is fine.
   kSuccessor = 7,  // How to start a daemon: a Launch in the file that comes with it.
-  kReady = 8,      // All is restored: this daemon works.
+  kReady = 8,      // All is restored: this daemon works. May be said again. `flags` kWithStandby: a
+                   // successor shall stand by. Reply, `value`: its process, or 0.
   kGoodbye = 9,    // I leave. `flags` kHandover: another daemon comes; else let go of everything.
 };
 
@@ -37,6 +38,13 @@ inline constexpr uint32_t kState = 4;
 inline constexpr uint32_t kWithoutDevice = 8;
 // Of kGoodbye.
 inline constexpr uint32_t kHandover = 1;
+// Of kReady.
+inline constexpr uint32_t kWithStandby = 1;
+
+// Of a successor that stands by: the last of its arguments, and the descriptor on which it waits. A byte
+// says that it is needed, the end of the file that it never will be.
+inline constexpr char kStandbyArgument[] = "--stand-by";
+inline constexpr int kWaitFd = 3;
 
 struct Message {
   uint32_t magic = kMagic;

@@ -21,22 +21,26 @@ using test::TempDir;
 // A keeper in a thread of its own, with processes that are only counted.
 class World {
  public:
-  explicit World(std::chrono::milliseconds first_delay = Keeper::kFirstDelay)
-      : path_(dir_ / "keeper.sock") {
+  explicit World(Keeper::Delays delays = {}) : path_(dir_ / "keeper.sock") {
     UniqueFd listener;
     CHECK(Listen(path_, &listener) == 0);
     Keeper::Processes processes;
-    processes.start = [this](const Launch& launch) {
+    processes.start = [this](const Launch& launch, int wait_fd) {
+      if (wait_fd >= 0) {
+        CHECK(launch.arguments.back() == kStandbyArgument);
+        ::close(waits.exchange(::fcntl(wait_fd, F_DUPFD_CLOEXEC, 0)));
+        return 5000 + ++standbys;
+      }
       program = launch.arguments[0];
       return 1000 + ++starts;
     };
-    processes.kill = [](int) {};
+    processes.kill = [this](int process) { ended = process; };
     processes.reap = [this] {
-      std::vector<Keeper::Ended> ended;
-      if (const int process = reaped.exchange(0); process != 0) ended.push_back({process, killed});
-      return ended;
+      std::vector<Keeper::Ended> gone;
+      if (const int process = reaped.exchange(0); process != 0) gone.push_back({process, killed});
+      return gone;
     };
-    keeper_ = std::make_unique<Keeper>(std::move(listener), std::move(processes), first_delay);
+    keeper_ = std::make_unique<Keeper>(std::move(listener), std::move(processes), delays);
     thread_ = std::thread([this] {
       while (!stop_ && keeper_->Step(std::chrono::milliseconds(5))) {
       }
@@ -46,8 +50,15 @@ class World {
   ~World() {
     stop_ = true;
     thread_.join();
+    keeper_.reset();
+    ::close(waits);
   }
 
+  // What the last one that stands by has heard: a byte, nothing more ever (0), or nothing yet (-1).
+  ssize_t Heard() const {
+    char byte = 0;
+    return ::recv(waits, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+  }
   const std::string& path() const { return path_; }
   // Waits until it is so.
   template <class Condition>
@@ -59,6 +70,9 @@ class World {
   }
 
   std::atomic<int> starts{0};
+  std::atomic<int> standbys{0};
+  std::atomic<int> waits{-1};  // the end of the last one that stands by
+  std::atomic<int> ended{0};   // by the keeper
   std::atomic<int> reaped{0};
   std::atomic<bool> killed{false};  // what is reaped was
   std::atomic<bool> is_over{false};
@@ -188,7 +202,7 @@ void ForgivesKills() {
 }
 
 void GivesUpAfterManyFailures() {
-  World world(std::chrono::milliseconds(1));
+  World world({.first = std::chrono::milliseconds(1)});
   std::vector<KeeperClient::Held> held;
   auto daemon = Client(world, &held);
   CHECK(daemon->Successor(kLaunch).ok() && daemon->Hold(1, -1, -1, "state").ok());
@@ -202,6 +216,81 @@ void GivesUpAfterManyFailures() {
   }
   CHECK(World::Until([&] { return world.is_over.load(); }));
   CHECK(world.starts == Keeper::kFailuresMax);
+}
+
+const Keeper::Delays kSoon{.standby = std::chrono::milliseconds(1),
+                           .first_standby = std::chrono::milliseconds(1)};
+
+// Waits until one stands by, and says which.
+int StandsBy(KeeperClient& daemon) {
+  int process = 0;
+  CHECK(World::Until([&] { return daemon.Ready(true, &process).ok() && process != 0; }));
+  return process;
+}
+
+void LetsAStandbyGoOn() {
+  World world(kSoon);
+  std::vector<KeeperClient::Held> held;
+  auto daemon = Client(world, &held);
+  CHECK(daemon->Successor(kLaunch).ok());
+  int process = -1;
+  CHECK(daemon->Ready(true, &process).ok() && process == 0);
+  CHECK(daemon->Hold(1, -1, -1, "state").ok());
+  CHECK(StandsBy(*daemon) == 5001 && world.Heard() == -1);
+  // One that ends is followed by another.
+  world.reaped = 5001;
+  CHECK(World::Until([&] { return world.standbys == 2; }));
+  CHECK(StandsBy(*daemon) == 5002);
+  daemon.reset();
+  CHECK(World::Until([&] { return world.Heard() == 1; }));
+  CHECK(world.starts == 0);
+  held.clear();
+  daemon = Client(world, &held);
+  CHECK(held.size() == 1);
+  // Not before the new daemon works, and not while there is nothing to take.
+  CHECK(world.standbys == 2);
+  CHECK(StandsBy(*daemon) == 5003 && world.ended == 0);
+  CHECK(daemon->Drop(1).ok());
+  CHECK(World::Until([&] { return world.ended == 5003; }));
+  CHECK(daemon->Ready(true, &process).ok() && process == 0);
+}
+
+// Whatever becomes of it, a successor comes, and nothing of that counts.
+void DoesWithoutAStandbyThatDoesNotCome() {
+  World world(kSoon);
+  std::vector<KeeperClient::Held> held;
+  auto daemon = Client(world, &held);
+  CHECK(daemon->Successor(kLaunch).ok() && daemon->Hold(1, -1, -1, "state").ok());
+  for (int i = 1; i <= Keeper::kFailuresMax + 1; ++i) {
+    const int process = StandsBy(*daemon);
+    daemon.reset();
+    CHECK(World::Until([&] { return world.Heard() == 1; }));
+    world.reaped = process;
+    CHECK(World::Until([&] { return world.starts == i; }));
+    held.clear();
+    daemon = Client(world, &held);
+    CHECK(held.size() == 1 && held[0].attempts == 0);
+  }
+}
+
+void EndsAStandbyThatMayNotFit() {
+  World world(kSoon);
+  std::vector<KeeperClient::Held> held;
+  auto daemon = Client(world, &held);
+  CHECK(daemon->Successor(kLaunch).ok() && daemon->Hold(1, -1, -1, "state").ok());
+  // Of a daemon that is started in another way now, or that wants none.
+  CHECK(StandsBy(*daemon) == 5001 && daemon->Successor(kLaunch).ok() && world.ended == 5001);
+  CHECK(StandsBy(*daemon) == 5002 && daemon->Ready(false).ok());
+  CHECK(World::Until([&] { return world.ended == 5002; }));
+  // Of one that another version is going to replace.
+  CHECK(StandsBy(*daemon) == 5003 && daemon->Goodbye(true).ok() && world.ended == 5003);
+  CHECK(world.Heard() == 0);
+  daemon.reset();
+  daemon = Client(world, &held);
+  CHECK(world.starts == 0 && world.standbys == 3);
+  CHECK(StandsBy(*daemon) == 5004 && daemon->Goodbye(false).ok() && world.ended == 5004);
+  daemon.reset();
+  CHECK(World::Until([&] { return world.is_over.load(); }));
 }
 
 void HasOneDaemonAtATime() {
@@ -302,6 +391,9 @@ int main() {
   CountsAttemptsOncePerDaemon();
   ForgivesKills();
   GivesUpAfterManyFailures();
+  LetsAStandbyGoOn();
+  DoesWithoutAStandbyThatDoesNotCome();
+  EndsAStandbyThatMayNotFit();
   HasOneDaemonAtATime();
   WaitsForADaemonThatComes();
   RefusesWhatIsMalformed();

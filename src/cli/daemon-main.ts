@@ -22,16 +22,11 @@ const { values } = parseArgs({
     debug: { type: 'boolean' },
     'notify-fd': { type: 'string' },
     'take-over': { type: 'boolean' },
+    'stand-by': { type: 'boolean' },
   },
 });
 
 const ending = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => ending.abort(new G8Error('ERR_ABORTED', `Ended by ${signal}`)));
-}
-// Its starter's terminal may go away; the mounts stay.
-process.on('SIGHUP', () => {});
-
 const flags: DaemonFlags = {
   ...(values.cache === undefined ? {} : { cache: values.cache }),
   ...(values['cache-size'] === undefined ? {} : { cacheSize: values['cache-size'] }),
@@ -45,6 +40,8 @@ void serve();
 /** To the daemon's end. */
 async function serve(): Promise<void> {
   try {
+    if (values['stand-by'] === true) await (await import('./stand-by.ts')).standBy();
+    heedSignals();
     const early = await beginEarly(values.cache, values['take-over'] === true);
     const { startDaemon } = await import('./daemon-process.ts');
     const { ended } = await startDaemon(surroundings, flags, {
@@ -64,6 +61,14 @@ async function serve(): Promise<void> {
     // A predecessor's mounts that are served already would keep it alive; the keeper tries another one.
     endWithoutHelp();
   }
+}
+
+function heedSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => ending.abort(new G8Error('ERR_ABORTED', `Ended by ${signal}`)));
+  }
+  // Its starter's terminal may go away; the mounts stay.
+  process.on('SIGHUP', () => {});
 }
 
 /**
@@ -94,7 +99,10 @@ function withoutOwn(args: readonly string[], more: readonly string[] = []): stri
   const withValue = ['--notify-fd', ...more];
   return args.filter(
     (word, i) =>
-      word !== '--take-over' && !withValue.includes(word) && !withValue.includes(args[i - 1] ?? ''),
+      word !== '--take-over' &&
+      word !== '--stand-by' &&
+      !withValue.includes(word) &&
+      !withValue.includes(args[i - 1] ?? ''),
   );
 }
 

@@ -83,6 +83,14 @@ export const SETTINGS = {
     parse: (text) => (/^0(ms|s|min|h)?$/.test(text) ? 0 : parseDuration(text)),
     fallback: () => 10_000,
   },
+  standby: {
+    env: 'G8UFS_STANDBY',
+    unit: 'text',
+    description: 'a loaded daemon waits to go on when the one with mounts dies',
+    expected: 'on or off',
+    parse: (text) => (text === 'on' || text === 'off' ? text : undefined),
+    fallback: (): 'on' | 'off' => 'on',
+  },
   metricsListen: {
     env: 'G8UFS_METRICS_LISTEN',
     unit: 'text',

@@ -8,7 +8,6 @@ import { G8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import type { MetricsServer } from '../base/metrics-server.ts';
 import type { ContentCache } from '../cache/cache.ts';
-import type { DegradedReason } from '../cache/health.ts';
 import type { CacheStatus } from '../cache/status.ts';
 import type { VerifyProgress } from '../cache/verify.ts';
 import type { Profile } from '../format/profile.ts';
@@ -26,9 +25,10 @@ import { objectsDir } from './kernel/overlay.ts';
 import { KernelTier } from './kernel/tier.ts';
 import { KernelLog } from './kernel-log.ts';
 import { withinKernelTimeout } from './kernel-timeout.ts';
+import { type ListedMount, listMounts } from './listed-mount.ts';
 import type { Logger } from './log.ts';
 import { MountMetrics } from './metrics.ts';
-import { type MountRecord, quotaOf } from './mount-record.ts';
+import { quotaOf } from './mount-record.ts';
 import { LazyStore, openMountStore } from './mount-store.ts';
 import { MountTable } from './mounts.ts';
 import { openCache } from './open-cache.ts';
@@ -54,16 +54,6 @@ import { detachLeftovers } from './unmount.ts';
 /** What was verified, and how many bad contents are whole again. */
 export interface VerifyReport extends VerifyProgress {
   readonly repaired: number;
-}
-
-/** A mount, and how its cache is. */
-export interface ListedMount extends MountRecord {
-  /** Bytes that count against its `cacheQuota`; null without one. */
-  readonly cacheQuotaUsed: number | null;
-  /** Why its readers are served from memory; null: they are not. */
-  readonly degraded: DegradedReason | null;
-  /** What the system said then. */
-  readonly degradedBy: string | null;
 }
 
 export class Daemon {
@@ -272,7 +262,7 @@ export class Daemon {
         return undefined;
       }
       case 'about':
-        return { pid: process.pid, version: this.#version, flags: this.#options.flags ?? [] };
+        return this.#about();
       case 'hand-over':
         return this.#handOver();
       case 'prefetch':
@@ -301,6 +291,12 @@ export class Daemon {
     }
   }
 
+  #about(): Record<string, unknown> {
+    const standby = this.#keeper?.standby ?? null;
+    const flags = this.#options.flags ?? [];
+    return { pid: process.pid, version: this.#version, flags, standby };
+  }
+
   async #verify(repairs: boolean): Promise<VerifyReport> {
     const { signal } = this.#abort;
     const progress = await this.#cache.verify({ signal });
@@ -312,15 +308,15 @@ export class Daemon {
   }
 
   #list(): ListedMount[] {
-    const { reason = null, message = null } = this.#cache.trouble ?? {};
-    const mounts = [...this.mounts.list(), ...this.#quarantine.list()];
-    const used = new Map(this.#quotas().map(({ source, bytes }) => [source, bytes]));
-    return mounts.map((mount) => ({
-      ...mount,
-      cacheQuotaUsed: used.get(mount.source) ?? null,
-      degraded: reason,
-      degradedBy: message,
-    }));
+    return listMounts([...this.mounts.list(), ...this.#quarantine.list()], {
+      quotas: this.#quotas(),
+      trouble: this.#cache.trouble,
+      hasStandby: this.#hasStandby,
+    });
+  }
+
+  get #hasStandby(): boolean {
+    return this.#keeper?.standby !== undefined;
   }
 
   #quotas(): QuotaStatus[] {
@@ -364,7 +360,13 @@ export class Daemon {
 
   async #metricsText(): Promise<string> {
     const status = await this.#cache.status();
-    return this.#metrics.text(this.#version, this.mounts.served(), status, this.#health.reports());
+    return this.#metrics.text({
+      version: this.#version,
+      mounts: this.mounts.served(),
+      cache: status,
+      stores: this.#health.reports(),
+      hasStandby: this.#hasStandby,
+    });
   }
 
   async #serveMetrics(address: DaemonOptions['metrics']): Promise<void> {
@@ -396,9 +398,10 @@ export class Daemon {
 }
 
 function makeKeeper(
-  { cacheDir, log, successor, early }: DaemonOptions,
+  { cacheDir, log, successor, standsBy = true, early }: DaemonOptions,
   onStarted: (pid: number) => Promise<void>,
 ): MountKeeper | undefined {
   if (successor === undefined) return undefined;
-  return new MountKeeper({ cacheDir, addon: addon(), successor, log, early, onStarted });
+  const options = { cacheDir, addon: addon(), successor, standsBy, log, early, onStarted };
+  return new MountKeeper(options);
 }

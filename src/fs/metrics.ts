@@ -20,6 +20,16 @@ const DRIVER_COUNTERS = [
   ['interrupts', 'g8ufs_interrupted_waits_total', 'Waits whose program was interrupted'],
 ] as const;
 
+export interface Measured {
+  /** Of the program. */
+  readonly version: string;
+  readonly mounts: readonly ServedMount[];
+  readonly cache: CacheStatus;
+  readonly stores: readonly StoreReport[];
+  /** A successor stands by. */
+  readonly hasStandby: boolean;
+}
+
 /** Sums over mounts. */
 interface Sums {
   readonly counters: Map<string, number>;
@@ -38,19 +48,14 @@ export class MountMetrics {
     return () => addSums(this.#gone, last);
   }
 
-  /** @param version of the program */
-  text(
-    version: string,
-    mounts: readonly ServedMount[],
-    cache: CacheStatus,
-    stores: readonly StoreReport[],
-  ): string {
+  text({ version, mounts, cache, stores, hasStandby }: Measured): string {
     const sums = noSums();
     addSums(sums, this.#gone);
     for (const mount of mounts) addMount(sums, mount);
     const text = new MetricsText();
     text.gauge('g8ufs_build_info', 'Version of the daemon', 1, `version="${escapeLabel(version)}"`);
     writeProcess(text);
+    text.gauge('g8ufs_standby', 'A successor stands by: 1 if so', hasStandby ? 1 : 0);
     writeMounts(text, mounts, sums);
     writeMisses(text, sums.misses);
     writeStores(text, stores);

@@ -33,15 +33,23 @@ export interface KeeperBinding {
   keeperGiveUp(id: number, state: string): Promise<void>;
   /**
    * `drop`: nothing of the mount is held any more. `restoring`, `restored`: see {@link HeldEntry.attempts}.
-   * `ready`: all that could be restored is. `goodbye`: lets go of everything. `handover`: another daemon comes
+   * `goodbye`: lets go of everything. `handover`: another daemon comes
    * when this process has ended.
    *
    * @throws ERR_IO when the keeper is gone
    */
   keeperTell(
-    what: 'drop' | 'restoring' | 'restored' | 'ready' | 'goodbye' | 'handover',
+    what: 'drop' | 'restoring' | 'restored' | 'goodbye' | 'handover',
     id?: number,
   ): Promise<void>;
+  /**
+   * All that could be restored is: this daemon works. May be said again.
+   *
+   * @param standsBy a successor shall be loaded and wait; `false`: none, and one that waits ends
+   * @returns the process id of the one that waits, or is on its way to that; 0 when there is none
+   * @throws ERR_IO when the keeper is gone
+   */
+  keeperReady(standsBy: boolean): Promise<number>;
   /** How a successor is started: its program (an absolute path) and arguments, and `NAME=value` texts. */
   keeperSuccessor(argv: readonly string[], environment: readonly string[]): Promise<void>;
 }

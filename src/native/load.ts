@@ -24,17 +24,20 @@ export function addon(): Addon {
 
 function load(): Addon {
   const require = createRequire(import.meta.url);
-  const candidates = addonPaths();
-  const path = candidates.find((candidate) => existsSync(candidate));
-  if (path === undefined) {
-    throw new G8Error(
-      'ERR_CONFIG',
-      `The native addon is not built (looked for ${candidates.join(', ')}); run: npm run build:native`,
-    );
-  }
-  const binding = require(path) as Addon;
+  const binding = require(addonPath()) as Addon;
   binding.initialize(G8Error);
   return binding;
+}
+
+/** The file that is or would be loaded. @throws ERR_CONFIG when there is none */
+export function addonPath(): string {
+  const candidates = addonPaths();
+  const path = candidates.find((candidate) => existsSync(candidate));
+  if (path !== undefined) return path;
+  throw new G8Error(
+    'ERR_CONFIG',
+    `The native addon is not built (looked for ${candidates.join(', ')}); run: npm run build:native`,
+  );
 }
 
 function addonPaths(): string[] {

@@ -32,6 +32,12 @@ export interface Run {
   readonly stderr: string;
 }
 
+export interface MountWorldOptions {
+  readonly cache?: string;
+  /** Further variables for its commands and daemons. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export class MountWorld {
   readonly dir: string;
   readonly cache: string;
@@ -39,12 +45,14 @@ export class MountWorld {
   /** File with the logins of the world's commands and mounts. */
   readonly credentials: string;
   hubUrl = '';
+  readonly #more: Readonly<Record<string, string>>;
   readonly #children: ChildProcess[] = [];
   #hub: ChildProcess | undefined;
   #mountCount = 0;
 
   /** Below /var/tmp: a cache on overlayfs or tmpfs would not show what users see. */
-  constructor(context: TestContext, options: { readonly cache?: string } = {}) {
+  constructor(context: TestContext, options: MountWorldOptions = {}) {
+    this.#more = options.env ?? {};
     this.dir = mkdtempSync('/var/tmp/g8ufs-test-');
     this.cache = options.cache ?? join(this.dir, 'cache');
     this.hubData = join(this.dir, 'hub');
@@ -227,6 +235,7 @@ export class MountWorld {
       G8UFS_CREDENTIALS: this.credentials,
       // What the end of a daemon does is looked at as soon as its last mount is gone.
       G8UFS_LINGER: '0s',
+      ...this.#more,
     };
   }
 

@@ -33,6 +33,7 @@ export function command(context: Context): Command {
       'cacheScrub',
       'slowRead',
       'linger',
+      'standby',
       'metricsListen',
       'policy',
     ],

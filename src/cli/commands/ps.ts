@@ -1,6 +1,6 @@
 /** `g8ufs ps`: what is mounted. */
 import { Command } from 'commander';
-import type { ListedMount } from '../../fs/daemon.ts';
+import type { ListedMount } from '../../fs/listed-mount.ts';
 import type { Context } from '../context.ts';
 import { addHelpSections } from '../help.ts';
 

@@ -29,6 +29,8 @@ export interface MountKeeperOptions {
   readonly cacheDir: string;
   readonly addon: KeeperBinding;
   readonly successor: Successor;
+  /** A successor shall stand by while there are mounts. */
+  readonly standsBy: boolean;
   readonly log: Logger;
   /** Its connection, when it was made before this was loaded. */
   readonly early?: EarlySessions | undefined;
@@ -55,6 +57,7 @@ export class MountKeeper {
   #nextId = 1;
   #running: Promise<void> | undefined;
   #looker: NodeJS.Timeout | undefined;
+  #standby = 0;
   #closed = false;
 
   constructor(options: MountKeeperOptions) {
@@ -146,10 +149,20 @@ export class MountKeeper {
 
   /** Whether the keeper is there, whatever it refuses. */
   async #answers(): Promise<boolean> {
-    return await this.#options.addon.keeperTell('ready').then(
+    return await this.#sayReady().then(
       () => true,
       () => false,
     );
+  }
+
+  async #sayReady(): Promise<void> {
+    this.#standby = 0;
+    this.#standby = await this.#options.addon.keeperReady(this.#options.standsBy);
+  }
+
+  /** Process id of the successor that stands by, as of the last second; `undefined` when there is none. */
+  get standby(): number | undefined {
+    return this.#standby === 0 ? undefined : this.#standby;
   }
 
   /** What was held by a predecessor and is restored now. */
@@ -182,7 +195,7 @@ export class MountKeeper {
 
   async ready(): Promise<void> {
     if (this.#running === undefined) return;
-    await this.#tell('ready');
+    await this.#unlessGone('ready', () => this.#sayReady());
     // Not before: what it is asked means that this daemon works.
     this.#watch();
   }
@@ -203,10 +216,14 @@ export class MountKeeper {
     await this.#tell('goodbye');
   }
 
-  // A keeper that is gone holds nothing: what it is told does not matter then.
   async #tell(what: Parameters<KeeperBinding['keeperTell']>[0], id?: number): Promise<void> {
+    await this.#unlessGone(what, () => this.#options.addon.keeperTell(what, id));
+  }
+
+  // A keeper that is gone holds nothing: what it is told does not matter then.
+  async #unlessGone(what: string, tell: () => Promise<void>): Promise<void> {
     try {
-      await this.#options.addon.keeperTell(what, id);
+      await tell();
     } catch (error) {
       this.#options.log.debug({ err: error, what }, 'the keeper does not answer');
       if (!this.#closed) this.#running = undefined;
@@ -244,7 +261,7 @@ export class MountKeeper {
         log.debug({ err: error, id }, 'a mount is not held again');
       }
     }
-    await addon.keeperTell('ready');
+    await this.#sayReady();
     this.#watch();
     if (child.pid !== undefined) await onStarted(child.pid);
   }
