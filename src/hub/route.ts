@@ -2,7 +2,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { CodecBinding, PackBinding, ScanBinding, StreamBinding } from '../native/addon.ts';
 import type { DigestFunction } from '../store/chunk-id.ts';
-import type { CachedChunk, OpenChunk } from '../store/directory.ts';
+import type { OpenChunk } from '../store/directory.ts';
+import type { CachedChunk } from '../store/directory-calls.ts';
 import type { ChunkId, PrunableChunkStore } from '../store/store.ts';
 import type { Access } from './access/access.ts';
 import type { Sessions } from './access/session.ts';

@@ -8,7 +8,7 @@ import { Socket } from 'node:net';
 import { promisify } from 'node:util';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { G8Error } from '../base/errors.ts';
-import type { CachedChunk } from '../store/directory.ts';
+import type { CachedChunk } from '../store/directory-calls.ts';
 import type { ChunkId } from '../store/store.ts';
 import type { HubAddon, HubContext } from './route.ts';
 

@@ -7,6 +7,7 @@ import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { syncFolder } from '../base/sync-folder.ts';
 
 /**
  * Writes a file, replacing one that is there.
@@ -55,16 +56,6 @@ export async function checkOutput(path: string): Promise<void> {
   const present = await stat(path).catch(() => undefined);
   if (present !== undefined && !present.isFile()) {
     throw new G8Error('ERR_CREATE', `${path} is there and is not a plain file`);
-  }
-}
-
-// A rename is only durable when the folder it happened in is.
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

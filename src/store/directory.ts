@@ -4,18 +4,26 @@
  * A chunk appears under its name by rename, complete or not at all, so any number of processes may
  * read and write one directory at the same time.
  */
-import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, type FileHandle, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { access, type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { withDeadline } from '../base/deadline.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import { plural } from '../base/plural.ts';
 import { forEachParallel } from '../base/workers.ts';
+import { readWhole, sweepTemporaries, temporaryFolder, writeChunkFile } from './chunk-file.ts';
 import { assertChunkId, chunkPath, corruptError, isChunkId, missingError } from './chunk-id.ts';
 import type { DeliveringStore, OnChunk } from './deliver.ts';
+import type {
+  CachedChunk,
+  DirectoryCalls,
+  FindChunks,
+  OpenCachedChunk,
+  ReadChunks,
+  WriteChunks,
+} from './directory-calls.ts';
 import { getEach, missingEach } from './each.ts';
 import {
   type BulkChunkStore,
@@ -27,56 +35,12 @@ import {
   type StoreCallOptions,
 } from './store.ts';
 
-export interface DirectoryStoreOptions {
+export interface DirectoryStoreOptions extends DirectoryCalls {
   readonly path: string;
   /** Make the directory when the first chunk is put; until then it counts as empty. Default false. */
   readonly create?: boolean;
   /** Flush each chunk and its name to the device before `put` resolves. Default false. */
   readonly fsync?: boolean;
-  /** Writes many chunks in one call; without it each takes a dozen. */
-  readonly writeChunks?: WriteChunks | undefined;
-  /** Looks for many chunks in one call. */
-  readonly findChunks?: FindChunks | undefined;
-  /** Reads many chunks in one call. */
-  readonly readChunks?: ReadChunks | undefined;
-  /** Opens a chunk that is in memory, at once. */
-  readonly openCachedChunk?: OpenCachedChunk | undefined;
-}
-
-/**
- * Writes those chunks that are not in a directory yet; it exists and has the folder for temporary files.
- *
- * @returns a byte per chunk: 1 when it was written
- */
-export type WriteChunks = (
-  root: string,
-  ids: readonly ChunkId[],
-  stored: readonly Uint8Array[],
-  options: { readonly fsync: boolean },
-) => Promise<Uint8Array>;
-
-/** Looks for chunks in a directory; a byte per chunk: 1 when it is there. */
-export type FindChunks = (root: string, ids: readonly ChunkId[]) => Promise<Uint8Array>;
-
-/** Reads chunks of a directory up to `sizeMax` bytes; size 0 for one that has to be asked for alone. */
-export type ReadChunks = (
-  root: string,
-  ids: readonly ChunkId[],
-  options: { readonly sizeMax: number; readonly chunkSizeMax: number },
-) => Promise<{ readonly bytes: Uint8Array; readonly sizes: readonly number[] }>;
-
-/** Opens a chunk whose name and bytes are in the kernel's caches, without waiting for a device. */
-export type OpenCachedChunk = (
-  root: string,
-  id: ChunkId,
-  sizeMax: number,
-) => CachedChunk | undefined;
-
-/** A chunk that is open and in memory. Whoever gets one closes the descriptor. */
-export interface CachedChunk {
-  readonly fd: number;
-  readonly size: number;
-  readonly modifiedMs: number;
 }
 
 /** A chunk that is open for reading. Whoever gets one closes the handle. */
@@ -96,9 +60,6 @@ const FINDS_MAX = 1024;
 const READS_MAX = 64;
 /** Bytes that one call reads: what a request holds in memory. */
 const READ_SIZE_MAX = 1024 * 1024;
-// Not two hex digits, so no chunk's folder can have this name.
-const TEMPORARY = 'tmp';
-
 export class DirectoryStore implements PrunableChunkStore, DeliveringStore {
   readonly name: string;
   readonly #root: string;
@@ -127,7 +88,7 @@ export class DirectoryStore implements PrunableChunkStore, DeliveringStore {
     return await this.#timed(`Reading chunk ${id}`, options, async () => {
       const { handle, size } = await this.openChunk(id);
       try {
-        return await readExactly(handle, size);
+        return await readWhole(handle, size);
       } catch (error) {
         throw toG8Error(error, 'ERR_IO', `Cannot read chunk ${id} of ${this.name}`);
       } finally {
@@ -213,7 +174,7 @@ export class DirectoryStore implements PrunableChunkStore, DeliveringStore {
   async chunkFolder(): Promise<ChunkFolder> {
     try {
       if (!this.#create) await this.#assertRoot();
-      await makeFolder(join(this.#root, TEMPORARY));
+      await makeFolder(temporaryFolder(this.#root));
     } catch (error) {
       throw toG8Error(error, 'ERR_IO', `Cannot write chunks to ${this.name}`);
     }
@@ -227,7 +188,7 @@ export class DirectoryStore implements PrunableChunkStore, DeliveringStore {
       if (!this.#create) await this.#assertRoot();
       if ((await this.find(id)) !== undefined) return;
       try {
-        await this.#write(id, bytes);
+        await writeChunkFile(this.#root, id, bytes, { fsync: this.#fsync });
       } catch (error) {
         throw toG8Error(error, 'ERR_IO', `Cannot write chunk ${id} to ${this.name}`);
       }
@@ -345,13 +306,7 @@ export class DirectoryStore implements PrunableChunkStore, DeliveringStore {
 
   /** Deletes temporary files older than `ageMs`, which a killed writer left behind. */
   async sweep(ageMs: number): Promise<void> {
-    const directory = join(this.#root, TEMPORARY);
-    const names = await readdir(directory).catch(() => []);
-    for (const name of names) {
-      const path = join(directory, name);
-      const info = await stat(path).catch(() => undefined);
-      if (info !== undefined && Date.now() - info.mtimeMs > ageMs) await rm(path, { force: true });
-    }
+    await sweepTemporaries(this.#root, ageMs);
   }
 
   #paths(id: ChunkId): string[] {
@@ -379,27 +334,6 @@ export class DirectoryStore implements PrunableChunkStore, DeliveringStore {
     }
   }
 
-  async #write(id: ChunkId, bytes: Uint8Array): Promise<void> {
-    const path = join(this.#root, chunkPath(id));
-    const temporary = join(this.#root, TEMPORARY, `${id}.${randomBytes(6).toString('hex')}`);
-    await makeFolder(dirname(temporary));
-    await makeFolder(dirname(path));
-    try {
-      const handle = await open(temporary, 'wx', 0o644);
-      try {
-        await handle.writeFile(bytes);
-        if (this.#fsync) await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-    if (this.#fsync) await syncDirectory(dirname(path));
-  }
-
   async #namesOf(directory: string): Promise<string[]> {
     try {
       return (await readdir(directory)).sort();
@@ -416,27 +350,6 @@ export class DirectoryStore implements PrunableChunkStore, DeliveringStore {
 
 function aboveBound(id: ChunkId): RangeError {
   return new RangeError(`Chunk ${id} is above the size bound`);
-}
-
-async function readExactly(handle: FileHandle, size: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(size);
-  let filled = 0;
-  while (filled < size) {
-    const { bytesRead } = await handle.read(bytes, filled, size - filled, filled);
-    // Shorter than it was a moment ago: what is left cannot match its digest, and is found out so.
-    if (bytesRead === 0) return bytes.subarray(0, filled);
-    filled += bytesRead;
-  }
-  return bytes;
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

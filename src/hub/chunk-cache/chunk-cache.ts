@@ -16,7 +16,8 @@
 import { isG8Error } from '../../base/errors.ts';
 import { chunkMatches, type DigestFunction, missingError } from '../../store/chunk-id.ts';
 import type { OnChunk } from '../../store/deliver.ts';
-import type { CachedChunk, OpenChunk } from '../../store/directory.ts';
+import type { OpenChunk } from '../../store/directory.ts';
+import type { CachedChunk } from '../../store/directory-calls.ts';
 import { getEach } from '../../store/each.ts';
 import type { ChunkId, ChunkStore } from '../../store/store.ts';
 import { type Kept, KeptChunks, type KeptChunksOptions } from './kept-chunks.ts';

@@ -8,7 +8,8 @@
  */
 import { sleep } from '../../base/deadline.ts';
 import { type DeliveringStore, deliver, type OnChunk } from '../../store/deliver.ts';
-import type { CachedChunk, OpenChunk } from '../../store/directory.ts';
+import type { OpenChunk } from '../../store/directory.ts';
+import type { CachedChunk } from '../../store/directory-calls.ts';
 import type { ChunkId, ChunkResult, StoreCallOptions } from '../../store/store.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { GARBAGE } from '../catalogue/records.ts';
