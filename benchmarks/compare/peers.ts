@@ -2,10 +2,10 @@
  * The ways to a root file system that the `compare` suite runs side by side. Each makes what it serves once
  * and then brings a root up from nothing, in an empty folder, over a link. Only what Debian packages.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { command, g8ufs, run } from '../harness.ts';
+import { run } from '../harness.ts';
 import { casync } from './casync.ts';
+import { plain, profiled } from './g8ufs.ts';
 import {
   background,
   chrootIn,
@@ -25,24 +25,8 @@ const MKEROFS = ['/usr/bin/mkfs.erofs', 'erofs-utils'] as const;
 const SQUASHFUSE = ['/usr/bin/squashfuse', 'squashfuse'] as const;
 
 export const PEERS: readonly Peer[] = [
-  {
-    name: 'g8ufs',
-    needs: [],
-    server: 'hub',
-    prepare: async (tree, served, { hub }) => {
-      const flist = join(served, 'root.flist');
-      if (existsSync(flist)) return;
-      // A folder is named in no flist: a mount asks the hub that it came from, seen through the link.
-      const store = `dir://${join(served, 'hub/chunks')}`;
-      await run(...command('flist', 'create', tree, flist, '--store', store, '--json'));
-      await g8ufs('push', flist, `${hub}/bench/root`);
-    },
-    up: async ({ hub }, dir) => {
-      const mnt = await folder(dir, 'mnt');
-      await g8ufs('mount', `${hub}/bench/root.flist`, mnt, '--cache', join(dir, 'cache'));
-      return { inRoot: chrootIn(mnt), down: () => g8ufs('umount', '--lazy', mnt) };
-    },
-  },
+  plain,
+  profiled,
   {
     name: 'tar.zst, pull and unpack',
     needs: [

@@ -87,7 +87,7 @@ async function attempt<T>(
   try {
     return await work();
   } catch (error) {
-    if (name === 'g8ufs') throw error;
+    if (name.startsWith('g8ufs')) throw error;
     // The last line is the program's own, the first repeats its command.
     failed.set(name, (error as Error).message.trim().split('\n').at(-1) ?? '');
     return undefined;
