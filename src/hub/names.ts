@@ -41,7 +41,12 @@ export const NAME_PATTERN: RegExp = /^[A-Za-z0-9_][A-Za-z0-9._+@:=~-]*$/;
 const EXTENSION = '.flist';
 
 export function isRepositoryName(name: string): boolean {
-  return isName(name) && !RESERVED.has(name.toLowerCase());
+  return isName(name) && !isReservedName(name);
+}
+
+/** Whether paths of the hub itself begin with that. */
+export function isReservedName(name: string): boolean {
+  return RESERVED.has(name.toLowerCase());
 }
 
 /** Users have repositories of their names, but for the first administrator. */

@@ -115,6 +115,7 @@ async function publish(
     {
       method: 'POST',
       path,
+      refused: 'ERR_USAGE',
       headers: { 'content-type': 'application/json', accept: 'application/json' },
       body: JSON.stringify({ pieces, size }),
       signal,

@@ -160,6 +160,7 @@ export async function uploadFlist(
     return await client.request(
       {
         method: 'PUT',
+        refused: 'ERR_USAGE',
         path,
         headers: {
           'content-type': 'application/octet-stream',

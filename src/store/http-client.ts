@@ -52,6 +52,8 @@ export interface HttpRequest {
   readonly accept?: readonly number[];
   /** What a 404 or 410 means; default `ERR_NO_INPUT`. */
   readonly absent?: () => G8Error;
+  /** What a 400 that gives a reason means; default `ERR_PROTOCOL`. */
+  readonly refused?: 'ERR_USAGE';
 }
 
 // Twice what a browser opens: on-demand reads find a free one beside the prefetch.

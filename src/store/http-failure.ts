@@ -1,5 +1,5 @@
 /** Failures of HTTP requests as errors of this project: statuses, problem documents, broken transport. */
-import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
+import { type ErrorCode, G8Error, isG8Error, toG8Error } from '../base/errors.ts';
 import { type HttpResponse, readJson } from './http-answer.ts';
 import { safeText } from './http-url.ts';
 
@@ -9,7 +9,7 @@ const RETRY_AFTER_MS_MAX = 300_000;
 /** The error that a status means. */
 export async function errorOfStatus(
   response: HttpResponse,
-  request: { readonly absent?: () => G8Error },
+  request: { readonly absent?: () => G8Error; readonly refused?: ErrorCode },
   what: string,
   told: {
     readonly failureText: (response: HttpResponse) => Promise<string>;
@@ -22,8 +22,9 @@ export async function errorOfStatus(
   const text = await told.failureText(response);
   const detail = text === '' ? '' : `: ${safeText(text)}`;
   const retryAfterMs = parseRetryAfter(response.header('retry-after'));
+  const isRefused = status === 400 && text !== '' && request.refused !== undefined;
   return new G8Error(
-    codeOfStatus(status),
+    isRefused ? request.refused : codeOfStatus(status),
     `${what} was answered with ${status}${detail}${told.hint}`,
     {
       details: { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },

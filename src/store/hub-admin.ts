@@ -206,6 +206,7 @@ function requestOf(
   return {
     method,
     path: `/api/v1/${path.map(encodeURIComponent).join('/')}${query}`,
+    refused: 'ERR_USAGE',
     headers: {
       accept: 'application/json',
       ...(body !== undefined && { 'content-type': 'application/json' }),

@@ -112,6 +112,7 @@ export class HubClient {
         {
           method: 'POST',
           path: `/api/v1/flists/${pathOf(to, '')}`,
+          refused: 'ERR_USAGE',
           headers: JSON_HEADERS,
           body: JSON.stringify(body),
           signal,
@@ -134,6 +135,7 @@ export class HubClient {
         {
           method: 'PUT',
           path: tagPath(link),
+          refused: 'ERR_USAGE',
           headers: JSON_HEADERS,
           body: JSON.stringify({ from: fullName(from) }),
           signal,
@@ -181,6 +183,7 @@ export class HubClient {
         {
           method: 'PUT',
           path: `/api/v1/flists/${pathOf(flist, '')}/${word}`,
+          refused: 'ERR_USAGE',
           headers: { 'content-type': 'application/octet-stream' },
           body: text,
           signal,
@@ -235,7 +238,8 @@ export class HubClient {
 
   // Not retried but where nothing was done: the second attempt could not tell its own success from what never was.
   async #delete(path: string, options: StoreCallOptions, absent: () => G8Error): Promise<void> {
-    const request = { method: 'DELETE', path, signal: options.signal, absent } as const;
+    const refused = 'ERR_USAGE';
+    const request = { method: 'DELETE', path, signal: options.signal, absent, refused } as const;
     await whenAllowed(options, () => this.#client.request(request, () => undefined));
   }
 

@@ -9,6 +9,7 @@ import {
   LIST_COUNT_MAX,
   presentFlist,
 } from '../../store/hub-protocol.ts';
+import { assertRepositoryName } from '../assert-name.ts';
 import { assertStatedSize, bodyStream, bounded, parseBody, tooLarge } from '../body.ts';
 import {
   listAllEntries,
@@ -301,7 +302,7 @@ function packageContent(context: HubContext, name: string, flist: FlistRecord): 
 function namesOf(request: FastifyRequest): { repository: string; name: string } {
   const repository = parameter(request, 'repository');
   const name = parseFlistName(parameter(request, 'name'));
-  if (!isRepositoryName(repository)) throw new Problem(400, 'The repository name is not allowed');
+  assertRepositoryName(repository);
   if (name === undefined) throw new Problem(400, 'The flist name is not allowed');
   return { repository, name };
 }

@@ -10,10 +10,11 @@ import {
 import { actorOf, writeAudit } from '../access/audit.ts';
 import { changeRepository, type MemberRight, setMember } from '../access/change-repository.ts';
 import { type Identity, mayAccess } from '../access/identity.ts';
+import { assertRepositoryName } from '../assert-name.ts';
 import { parseBody } from '../body.ts';
 import { REPOSITORY, type Repository } from '../catalogue/records.ts';
 import { ensureRepository, findRepository, listRepositories } from '../catalogue/repositories.ts';
-import { isRepositoryName } from '../names.ts';
+
 import { Problem } from '../problem.ts';
 import { addRoute, type HubContext, parameter, queryText } from '../route.ts';
 
@@ -94,7 +95,7 @@ async function postRepository(
 ): Promise<FastifyReply> {
   const { access, catalogue } = context;
   const { name, visibility = 'public' } = parseBody(request, newRepository);
-  if (!isRepositoryName(name)) throw new Problem(400, 'The repository name is not allowed');
+  assertRepositoryName(name);
   const identity = await access.identify(request);
   if ((await findRepository(catalogue, name)) !== undefined) throw taken();
   await access.authorize(request, { repository: name, right: 'publish' });
@@ -152,7 +153,7 @@ function viewOf(identity: Identity, name: string, repository: Repository): Repos
 
 function repositoryOf(request: FastifyRequest): string {
   const name = parameter(request, 'repository');
-  if (!isRepositoryName(name)) throw new Problem(400, 'The repository name is not allowed');
+  assertRepositoryName(name);
   return name;
 }
 
