@@ -111,7 +111,10 @@ test('an image goes to a hub and is read from there', async (t) => {
   assert.deepEqual([info.rootDigest, info.stores], [created.rootDigest, [url]]);
   const reserved = await runCli(['push', flist, `${url}/admin/first`]);
   assert.equal(reserved.code, 64);
-  assert.match(reserved.stderr, /No repository can be named admin: paths of the hub begin with that/);
+  assert.match(
+    reserved.stderr,
+    /No repository can be named admin: paths of the hub begin with that/,
+  );
 });
 
 test('push says when nobody would find the chunks', async (t) => {
