@@ -3,7 +3,6 @@
  * its text in it, by link(2), so that nobody reads half of one. What a dead process has left is taken away; of
  * a process that cannot be seen from here (another machine or container), once it is old.
  */
-import { randomBytes } from 'node:crypto';
 import { link, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -59,7 +58,7 @@ export async function lockFile(
   const { waitMs = WAIT_MS, signal } = options;
   const lock = lockPathOf(path);
   const own = await ownText();
-  const draft = `${lock}.${randomBytes(6).toString('hex')}`;
+  const draft = `${lock}.${randomName()}`;
   const deadline = performance.now() + waitMs;
   try {
     await writeFile(draft, own, { flag: 'wx', mode: 0o644 });
@@ -94,6 +93,13 @@ export async function lockFile(
   };
 }
 
+/** Twelve digits that nobody else will choose, and no secret: what makes secrets takes a while to load. */
+function randomName(): string {
+  return Math.floor(Math.random() * 2 ** 48)
+    .toString(16)
+    .padStart(12, '0');
+}
+
 async function linked(draft: string, lock: string): Promise<boolean> {
   try {
     await link(draft, lock);
@@ -109,7 +115,7 @@ async function ownText(): Promise<string> {
     pid: process.pid,
     started: (await processStart(process.pid)) ?? '',
     realm: await realm(),
-    token: randomBytes(12).toString('hex'),
+    token: `${randomName()}${randomName()}`,
   };
   return `${JSON.stringify(owner)}\n`;
 }
@@ -140,7 +146,7 @@ async function isAbandoned(lock: string, { owner }: Holder): Promise<boolean> {
 
 /** Removes an abandoned lock, and puts it back if it is another one by now. */
 async function takeAway(lock: string, { text }: Holder): Promise<void> {
-  const aside = `${lock}.${randomBytes(6).toString('hex')}`;
+  const aside = `${lock}.${randomName()}`;
   try {
     await rename(lock, aside);
   } catch (error) {

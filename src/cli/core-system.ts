@@ -4,7 +4,7 @@ import { Containers, type ContainersOptions } from '../core/container/containers
 import { RootMounts } from '../core/container/root-mounts.ts';
 import type { ContainerSystem } from '../core/container/system.ts';
 import type { Logger } from '../fs/log.ts';
-import { containerSettings } from './core-containers.ts';
+import { commandSettings } from './core-containers.ts';
 
 export interface SystemOptions {
   readonly config: Config;
@@ -30,7 +30,7 @@ export async function systemOf(options: SystemOptions): Promise<ContainerSystem>
 
 async function containersOptions(options: SystemOptions): Promise<ContainersOptions> {
   const { config, log, stores } = options;
-  const settings = await containerSettings(config, log, { keepBridge: false });
+  const settings = await commandSettings(config, log);
   const mounts = { ...settings.mounts, ...(stores !== undefined && { stores }) };
   return { ...settings, mounts, stateDir: config.get('coreState'), programs: {}, log };
 }

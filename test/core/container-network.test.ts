@@ -33,7 +33,7 @@ test(
   async (context) => {
     const world = new ContainerWorld(context);
     const network = ownNetwork(world);
-    const containers = await world.open({ network: new NodeNetwork(network) });
+    const containers = await world.open({ network: new NodeNetwork(async () => network) });
     const args = world.arguments(await world.image(), { nics: [{ type: 'default' }] });
     const [one, other] = await Promise.all([
       containers.create({ arguments: args }),

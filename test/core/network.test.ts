@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { isG8Error } from '../../src/base/errors.ts';
 import { type NamedBridgeRequest, NamedBridges } from '../../src/core/network/bridges.ts';
-import { parseNics } from '../../src/core/network/nic.ts';
 import { OpenPorts } from '../../src/core/network/open-ports.ts';
+import { parseNics } from '../../src/core/network/parse-nics.ts';
 import { ReservedPorts } from '../../src/core/network/reserved-ports.ts';
 import {
   firewall,

@@ -60,7 +60,10 @@ export class ContainerDaemon {
       ...settings,
       storage: '',
       bridge: 'core0',
-      ...(network !== undefined && { network: new NodeNetwork(network), nodeNetwork: network }),
+      ...(network !== undefined && {
+        network: new NodeNetwork(async () => network),
+        nodeNetwork: network,
+      }),
     };
     this.#daemon = await CoreDaemon.start(
       {

@@ -1,8 +1,8 @@
 /** Makes one container, says its number and stays: to be killed by the test that has started it. */
 import { daemonCommand } from '../../src/cli/early-daemon.ts';
-import { parseContainerArguments } from '../../src/core/container/arguments.ts';
 import { PLAIN_NETWORK } from '../../src/core/container/container-network.ts';
 import { Containers } from '../../src/core/container/containers.ts';
+import { parseContainerArguments } from '../../src/core/container/parse-arguments.ts';
 import { Runtime } from '../../src/core/container/runtime.ts';
 import { createLogger } from '../../src/fs/log.ts';
 import { run } from './mount-world.ts';

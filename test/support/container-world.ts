@@ -18,13 +18,11 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { sleep } from '../../src/base/deadline.ts';
 import { daemonCommand } from '../../src/cli/early-daemon.ts';
-import {
-  type ContainerArguments,
-  parseContainerArguments,
-} from '../../src/core/container/arguments.ts';
+import type { ContainerArguments } from '../../src/core/container/arguments.ts';
 import type { Container } from '../../src/core/container/container.ts';
 import { PLAIN_NETWORK } from '../../src/core/container/container-network.ts';
 import { Containers, type ContainersOptions } from '../../src/core/container/containers.ts';
+import { parseContainerArguments } from '../../src/core/container/parse-arguments.ts';
 import { type ContainerRecord, readRecord } from '../../src/core/container/record.ts';
 import { Runtime } from '../../src/core/container/runtime.ts';
 import { createLogger } from '../../src/fs/log.ts';

@@ -1,7 +1,7 @@
 /** `corex.nic-*` and `corex.portforward-*`: the network of a container while it runs. */
 import { checkPort, parseForwardKey } from '../network/forward.ts';
 import type { Network } from '../network/network.ts';
-import { parseNic } from '../network/nic.ts';
+import { parseNic } from '../network/parse-nics.ts';
 import { type Arguments, integer, object, text } from './arguments.ts';
 import { CommandError } from './error.ts';
 import type { CommandHandler } from './registry.ts';

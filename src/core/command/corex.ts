@@ -1,10 +1,11 @@
 /** `corex.*`: containers. */
 import { randomUUID } from 'node:crypto';
 import { isG8Error } from '../../base/errors.ts';
-import { type ContainerArguments, parseContainerArguments } from '../container/arguments.ts';
+import type { ContainerArguments } from '../container/arguments.ts';
 import type { Cells } from '../container/cells.ts';
 import type { Container, EndReason } from '../container/container.ts';
 import type { Containers } from '../container/containers.ts';
+import { parseContainerArguments } from '../container/parse-arguments.ts';
 import type { Usage } from '../job/usage.ts';
 import type { Network } from '../network/network.ts';
 import { type Command, parseCommand } from '../transport/command.ts';

@@ -4,7 +4,6 @@
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { toG8Error } from '../../base/errors.ts';
 import type { ContainerArguments } from './arguments.ts';
 import type { ContainerFolder } from './container-folder.ts';
@@ -50,23 +49,6 @@ export function rootOf(folder: ContainerFolder, { layer }: Pick<ContainerRecord,
   return layer === undefined ? folder.root : folder.layered(layer.number).point;
 }
 
-const identity = z.object({ pid: z.number().int(), startTicks: z.string(), boot: z.string() });
-const layer = z.object({ number: z.number().int(), source: z.string() });
-const schema = z.object({
-  id: z.number().int(),
-  state: z.enum(['creating', 'running', 'ending']),
-  // Written by us from what was checked; only its being there is looked at.
-  arguments: z.custom<ContainerArguments>((value) => typeof value === 'object' && value !== null),
-  created: z.string(),
-  owner: identity,
-  init: identity.nullable(),
-  command: z.array(z.string()).nullable(),
-  layer: layer.optional(),
-  pending: layer.optional(),
-  mountPoints: z.array(z.string()),
-  cacheDir: z.string(),
-});
-
 /** @throws ERR_CACHE_FULL when the disk is, ERR_IO */
 export async function writeRecord(folder: string, record: ContainerRecord): Promise<void> {
   const path = join(folder, FILE);
@@ -91,8 +73,10 @@ export async function readRecord(folder: string): Promise<ContainerRecord | unde
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw toG8Error(error, 'ERR_IO', `Record in ${folder} cannot be read`);
   }
+  // A process that makes the only container there is has none to read.
+  const { parseRecord } = await import('./parse-record.ts');
   try {
-    return schema.parse(JSON.parse(text));
+    return parseRecord(text);
   } catch {
     return undefined;
   }

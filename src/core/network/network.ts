@@ -36,7 +36,7 @@ export interface NetworkOptions {
 }
 
 export interface NetworkRequest {
-  /** As `parseNics` gives them. */
+  /** Checked. */
   readonly nics: readonly Nic[];
   /** Container ports by host side, `[address:]port[|protocols]`. Without a default nic they are ignored. */
   readonly forwards: Readonly<Record<string, number>>;

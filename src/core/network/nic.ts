@@ -1,21 +1,19 @@
 /** What a container is asked to have as network interfaces, checked; names and steps of `ip`. Pure. */
 import { isIPv4 } from 'node:net';
-import { z } from 'zod';
 import { G8Error } from '../../base/errors.ts';
 import { parseCidr } from './addresses.ts';
 import { isInterfaceName, type NetworkSettings } from './settings.ts';
 
 /** Kinds of nics that are made here. The protocol knows more; they need programs that no distribution has. */
-const TYPES = ['default', 'bridge', 'macvlan'] as const;
+export const NIC_TYPES = ['default', 'bridge', 'macvlan'] as const;
 const NICS_MAX = 32;
-const DNS_MAX = 16;
 
 /** What has become of a nic. */
 export type NicState = 'unknown' | 'configured' | 'error' | 'destroyed';
 
 /** One nic as the protocol has it; absent texts are empty. */
 export interface Nic {
-  readonly type: (typeof TYPES)[number];
+  readonly type: (typeof NIC_TYPES)[number];
   /** Bridge, or parent of a macvlan. */
   readonly id: string;
   /** Name inside; empty: `eth<index>`. */
@@ -33,67 +31,24 @@ export interface NicConfig {
   readonly dns: readonly string[] | null;
 }
 
-const text = z.string().nullish();
-const nicSchema = z.object({
-  type: z.string(),
-  id: text,
-  name: text,
-  hwaddr: text,
-  monitor: z.boolean().nullish(),
-  config: z
-    .object({
-      dhcp: z.boolean().nullish(),
-      cidr: text,
-      gateway: text,
-      dns: z.array(z.string()).max(DNS_MAX).nullish(),
-    })
-    .nullish(),
-});
-
 /**
- * Checks one nic by itself.
+ * Checks nics by themselves and together: one default nic, each bridge or parent and each name once.
  *
- * @throws ERR_PROTOCOL when its shape is wrong, ERR_USAGE when its values are
+ * @throws ERR_USAGE
  */
-export function parseNic(value: unknown): Nic {
-  const parsed = nicSchema.safeParse(value);
-  if (!parsed.success) throw new G8Error('ERR_PROTOCOL', 'A nic does not have the expected shape');
-  const { type, id, name, hwaddr, monitor, config } = parsed.data;
-  const nic = {
-    type: TYPES.find((known) => known === type) ?? refuse(`Nic type '${type}' is not supported`),
-    id: id ?? '',
-    name: name ?? '',
-    hwaddr: hwaddr ?? '',
-    monitor: monitor ?? false,
-    config: {
-      dhcp: config?.dhcp ?? false,
-      cidr: config?.cidr ?? '',
-      gateway: config?.gateway ?? '',
-      dns: config?.dns ?? null,
-    },
-  };
+export function checkNics(nics: readonly Nic[], settings: Pick<NetworkSettings, 'bridge'>): void {
+  if (nics.length > NICS_MAX) refuse(`A container has at most ${NICS_MAX} nics`);
+  for (const [index, nic] of nics.entries()) {
+    checkNic(nic);
+    checkBeside(nic, nics.slice(0, index), settings);
+  }
+}
+
+/** Checks one nic by itself. @throws ERR_USAGE */
+export function checkNic(nic: Nic): void {
   checkName(nic.name);
   // What a default nic says of its address is ignored, wherever it came from.
   if (nic.type !== 'default') checkPlace(nic);
-  return nic;
-}
-
-/**
- * Checks nics together: one default nic, each bridge or parent and each name once.
- *
- * @throws as {@link parseNic}
- */
-export function parseNics(value: unknown, settings: Pick<NetworkSettings, 'bridge'>): Nic[] {
-  if (value === null || value === undefined) return [];
-  if (!Array.isArray(value)) throw new G8Error('ERR_PROTOCOL', 'Nics are not a list');
-  if (value.length > NICS_MAX) refuse(`A container has at most ${NICS_MAX} nics`);
-  const nics: Nic[] = [];
-  for (const entry of value) {
-    const nic = parseNic(entry);
-    checkBeside(nic, nics, settings);
-    nics.push(nic);
-  }
-  return nics;
 }
 
 /** Checks one more nic against those that a container has. @throws ERR_USAGE */

@@ -13,6 +13,7 @@ test('the packed program has all commands, and says and ends as the sources do',
   for (const words of [
     ['help'],
     ['help', 'core', 'run'],
+    ['core', 'run', '--help'],
     ['config', 'show', '--json'],
     ['flits'],
     ['flist', 'ls', '/nonexistent/a.flist'],
@@ -28,7 +29,7 @@ test('with --debug stacks of the packed program name the sources', async () => {
 });
 
 test('what V8 has compiled of the programs that start often is taken again', () => {
-  for (const name of ['g8ufs', 'mount-daemon']) {
+  for (const name of ['g8ufs', 'core-run', 'mount-daemon']) {
     const path = join(packageRoot(), `dist/program/${name}.cjs`);
     const head = '(function (exports, require, module, __filename, __dirname) {';
     const cachedData = readFileSync(path.replace(/cjs$/, 'v8'));

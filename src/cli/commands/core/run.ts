@@ -6,6 +6,7 @@ import type { ContainerArguments } from '../../../core/container/arguments.ts';
 import type { Foreground } from '../../../core/container/containers.ts';
 import type { ContainerLimits } from '../../../core/container/oci.ts';
 import { parseRestartPolicy, type RestartPolicy } from '../../../core/container/restart.ts';
+import type { Nic } from '../../../core/network/nic.ts';
 import { takesCommand } from '../../command-words.ts';
 import type { Context } from '../../context.ts';
 import type { StateFlags } from '../../core-access.ts';
@@ -182,7 +183,8 @@ async function argumentsOf(
   flags: Flags,
   bridge: string,
 ): Promise<ContainerArguments> {
-  const { parseContainerArguments } = await import('../../../core/container/arguments.ts');
+  const { checkArguments } = await import('../../../core/container/arguments.ts');
+  const { checkNics } = await import('../../../core/network/nic.ts');
   const { isHubName } = await import('../../../core/container/root-source.ts');
   const { parseVariables } = await import('../../variables.ts');
   const networks = flags.network.length === 0 ? ['default'] : flags.network;
@@ -190,20 +192,24 @@ async function argumentsOf(
     ...(context.env['TERM'] && { TERM: context.env['TERM'] }),
     ...parseVariables(flags.env),
   };
-  return parseContainerArguments(
-    {
-      root: /^[a-z]+:\/\//.test(flist) || isHubName(flist) ? flist : resolve(flist),
-      env,
-      mount: Object.fromEntries(flags.volume.map(volumeOf)),
-      port: Object.fromEntries(flags.publish.map(portOf)),
-      host_network: networks.includes('host'),
-      nics: networks.flatMap(nicOf),
-      name: flags.name,
-      hostname: flags.hostname,
-      privileged: flags.privileged ?? false,
-    },
-    { tags: null, storage: '', bridge },
-  );
+  const isOnHost = networks.includes('host');
+  // A container on the host's network has none of its own.
+  const nics = isOnHost ? [] : networks.flatMap(nicOf);
+  checkNics(nics, { bridge });
+  const args: ContainerArguments = {
+    root: /^[a-z]+:\/\//.test(flist) || isHubName(flist) ? flist : resolve(flist),
+    env,
+    mount: Object.fromEntries(flags.volume.map(volumeOf)),
+    port: isOnHost ? null : Object.fromEntries(flags.publish.map(portOf)),
+    host_network: isOnHost,
+    nics: nics.map((nic) => ({ ...nic, state: 'unknown' })),
+    name: flags.name ?? '',
+    hostname: flags.hostname ?? '',
+    privileged: flags.privileged ?? false,
+    ...{ identity: '', storage: '', cgroups: null, config: null, tags: null },
+  };
+  checkArguments(args);
+  return args;
 }
 
 function volumeOf(text: string): [source: string, target: string] {
@@ -221,12 +227,13 @@ function portOf(text: string): [key: string, port: number] {
   return [`${match[1]}${match[3] ?? ''}`, Number(match[2])];
 }
 
-function nicOf(network: string): object[] {
+function nicOf(network: string): Nic[] {
   if (network === 'none' || network === 'host') return [];
-  if (network === 'default') return [{ type: 'default' }];
-  const match = /^(bridge|macvlan)=(.+)$/.exec(network);
+  const match = /^(?:(default)|(bridge|macvlan)=(.+))$/.exec(network);
   if (match === null) throw new G8Error('ERR_USAGE', `There is no network '${network}'`);
-  return [{ type: match[1], id: match[2], config: { dhcp: true } }];
+  const [, type = match[2], , id = ''] = match;
+  const config = { dhcp: type !== 'default', cidr: '', gateway: '', dns: null };
+  return [{ type: type as Nic['type'], id, config, name: '', hwaddr: '', monitor: false }];
 }
 
 function limitsOf({ memory, cpus, pids }: Flags): ContainerLimits {

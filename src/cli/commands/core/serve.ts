@@ -70,7 +70,7 @@ async function optionsOf(context: Context, flags: Flags): Promise<CoreDaemonOpti
   const { readExtensions } = await import('../../../core/settings.ts');
   const { createLogger } = await import('../../../fs/log.ts');
   const { findGuestProgram } = await import('../../../native/programs.ts');
-  const { containerSettings } = await import('../../core-containers.ts');
+  const { daemonSettings } = await import('../../core-containers.ts');
   const { packageVersion } = await import('../../version.ts');
   const config = await loadConfig(context.env, {
     coreRedis: flags.redis,
@@ -90,7 +90,7 @@ async function optionsOf(context: Context, flags: Flags): Promise<CoreDaemonOpti
     },
     guestProgram: findGuestProgram(),
     version: packageVersion(),
-    containers: await containerSettings(config, log),
+    containers: await daemonSettings(config, log),
     log,
     env: context.env,
     ...(config.get('coreStartup') !== '' && {

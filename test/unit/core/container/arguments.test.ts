@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { parseContainerArguments } from '../../../../src/core/container/arguments.ts';
+import { parseContainerArguments } from '../../../../src/core/container/parse-arguments.ts';
 
 const DEFAULTS = { tags: null, storage: '', bridge: 'core0' };
 const parse = (more: object) => parseContainerArguments({ root: '/a.flist', ...more }, DEFAULTS);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { parseContainerArguments } from '../../../../src/core/container/arguments.ts';
+import { parseContainerArguments } from '../../../../src/core/container/parse-arguments.ts';
 import { settlePending } from '../../../../src/core/container/pending-layer.ts';
 import { ownIdentity } from '../../../../src/core/container/process-identity.ts';
 import type { ContainerRecord } from '../../../../src/core/container/record.ts';

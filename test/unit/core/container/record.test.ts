@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { parseContainerArguments } from '../../../../src/core/container/arguments.ts';
+import { parseContainerArguments } from '../../../../src/core/container/parse-arguments.ts';
 import { ownIdentity } from '../../../../src/core/container/process-identity.ts';
 import {
   type ContainerRecord,

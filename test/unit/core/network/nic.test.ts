@@ -8,9 +8,8 @@ import {
   isHardwareAddress,
   nameInside,
   nameOutside,
-  parseNic,
-  parseNics,
 } from '../../../../src/core/network/nic.ts';
+import { parseNic, parseNics } from '../../../../src/core/network/parse-nics.ts';
 
 const SETTINGS = { bridge: 'core0', interfacePrefix: 'cont' };
 
