@@ -29,6 +29,8 @@ export interface ContainerRequest {
   /** Files to write into the root, by path. */
   readonly config?: Readonly<Record<string, string>>;
   readonly tags?: readonly string[];
+  /** Whether it is started again when its first process dies; default `no`. */
+  readonly restart?: 'no' | 'always' | 'on-failure' | `on-failure:${number}`;
 }
 
 export interface NicRequest {
