@@ -36,10 +36,15 @@ export class Container {
   #endLogLimit: () => void = () => {};
   #settle: (reason: EndReason) => void = () => {};
 
-  constructor(system: ContainerSystem, record: ContainerRecord) {
+  /** @param cgroup where the machine has its groups */
+  constructor(
+    system: ContainerSystem,
+    record: ContainerRecord,
+    cgroup = new ContainerCgroup(cgroupOf(system, record.id)),
+  ) {
     this.id = record.id;
     this.folder = folderOf(system, record.id);
-    this.cgroup = new ContainerCgroup(cgroupOf(system, record.id));
+    this.cgroup = cgroup;
     this.gone = new Promise((resolve) => {
       this.#settle = resolve;
     });

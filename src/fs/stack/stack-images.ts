@@ -4,10 +4,14 @@ import { programBeside } from '../../base/program-beside.ts';
 import { runWorker } from '../run-worker.ts';
 import type { StackWork } from './stack-worker.ts';
 
-/** A million entries take some seconds. */
-const TIMEOUT_MS = 300_000;
-/** Some millions of entries. */
-const HEAP_SIZE_MAX_MB = 2048;
+/** What the two may cost. */
+export interface StackLimits {
+  readonly timeoutMs: number;
+  readonly heapSizeMaxMb: number;
+}
+
+/** A million entries take some seconds; the memory is enough for some millions. */
+const LIMITS: StackLimits = { timeoutMs: 300_000, heapSizeMaxMb: 2048 };
 
 /**
  * Whiteouts of the layer take names of the base away. Routers of both are kept, and the metadata of the base.
@@ -15,12 +19,16 @@ const HEAP_SIZE_MAX_MB = 2048;
  * @throws ERR_FLIST_FORMAT, ERR_CREATE when the two are too large together or the output cannot be written; ERR_TIMEOUT,
  *   ERR_ABORTED, ERR_CONFIG for a broken router
  */
-export async function stackImages(work: StackWork, signal: AbortSignal): Promise<void> {
+export async function stackImages(
+  work: StackWork,
+  signal: AbortSignal,
+  { timeoutMs, heapSizeMaxMb } = LIMITS,
+): Promise<void> {
   const what = `${work.layer.source} on ${work.base.source}`;
   try {
     await runWorker(programBeside('stack-worker', import.meta.url), work, {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_SIZE_MAX_MB },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      resourceLimits: { maxOldGenerationSizeMb: heapSizeMaxMb },
     });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
