@@ -1,6 +1,6 @@
-/** Mounts as roots of containers that others make: a plain OCI runtime, which knows nothing of flists. */
+/** Mounts as roots of containers that others make: plain OCI runtimes and systemd-nspawn, which know nothing of flists. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { ContainerWorld } from '../support/container-world.ts';
@@ -9,12 +9,13 @@ import { run } from '../support/mount-world.ts';
 const options = { skip: process.getuid?.() === 0 ? false : 'containers need root' };
 
 test(
-  'a read-only and a writable mount are roots of containers of runc, and of podman where there is one',
+  'a read-only and a writable mount are roots of containers of runc, and of podman and nspawn where they are',
   options,
   async (context) => {
     const world = new ContainerWorld(context);
     const folder = world.system();
-    for (const name of ['proc', 'sys', 'dev']) mkdirSync(join(folder, name));
+    for (const name of ['proc', 'sys', 'dev', 'run', 'usr']) mkdirSync(join(folder, name));
+    writeFileSync(join(folder, 'etc/os-release'), 'ID=test\n');
     const flist = await world.image(folder);
     const store = ['--store', `dir://${world.mounts.path('chunks')}`];
     const bundle = world.mounts.folder('bundle');
@@ -59,6 +60,27 @@ test(
       );
       assert.deepEqual([started.code, started.stdout], [0, 'changed\n'], started.stderr);
       assert.equal((await run('cat', join(plain, 'etc/motd'))).stdout, 'welcome\n');
+    }
+    if (existsSync('/usr/bin/systemd-nspawn')) {
+      const machine = `g8ufs-test-${globalThis.process.pid}`;
+      // It leaves this where /run is on a disk.
+      context.after(() =>
+        rmSync(`/run/systemd/nspawn/propagate/${machine}`, { recursive: true, force: true }),
+      );
+      const nspawn = (...args: string[]) =>
+        run(
+          ...(['systemd-nspawn', '--quiet', '--register=no', '--keep-unit'] as const),
+          ...[`--machine=${machine}`, '--pipe', ...args, '/bin/sh', '-c'],
+          'cat /etc/motd; echo spawned >/etc/new && cat /etc/new',
+        );
+      const looked = await nspawn('--read-only', '-D', plain);
+      assert.equal(looked.stdout, 'welcome\n', looked.stderr);
+      assert.match(looked.stderr, /Read-only file system/);
+      const aside = await nspawn('--volatile=overlay', '-D', plain);
+      assert.deepEqual([aside.code, aside.stdout], [0, 'welcome\nspawned\n'], aside.stderr);
+      const kept = await nspawn('-D', writable);
+      assert.deepEqual([kept.code, kept.stdout], [0, 'welcome\nspawned\n'], kept.stderr);
+      assert.equal(readFileSync(join(upper, 'etc/new'), 'utf8'), 'spawned\n');
     }
     for (const mnt of [plain, writable]) await world.mounts.unmount(mnt);
   },
