@@ -9,10 +9,9 @@ const argv = process.argv.slice(2);
 const isCoreRun = argv[0] === 'core' && argv[1] === 'run';
 const name = isCoreRun ? 'core-run' : 'g8ufs';
 const program = loadBundle(join(__dirname, `../dist/program/${name}.cjs`));
-program.startDaemonEarly(argv, process.env);
 void program.main(argv).then((code) => {
   process.exitCode = code;
-  program.dropExpectedDaemon();
+  program.dropExpected();
   const isSaid = process.stdout.writableLength === 0 && process.stderr.writableLength === 0;
   // Nothing of it goes on when it has ended, and to tidy up takes Node longer than to exit.
   if (isCoreRun && isSaid) process.exit();

@@ -7,6 +7,7 @@ import { link, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/p
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { abortError, throwIfAborted } from './abort.ts';
+import { monotonicMs } from './clock.ts';
 import { G8Error, toG8Error } from './errors.ts';
 import { processStart } from './process-start.ts';
 
@@ -59,7 +60,7 @@ export async function lockFile(
   const lock = lockPathOf(path);
   const own = await ownText();
   const draft = `${lock}.${randomName()}`;
-  const deadline = performance.now() + waitMs;
+  const deadline = monotonicMs() + waitMs;
   try {
     await writeFile(draft, own, { flag: 'wx', mode: 0o644 });
     for (;;) {
@@ -71,7 +72,7 @@ export async function lockFile(
         await takeAway(lock, holder);
         continue;
       }
-      if (performance.now() >= deadline) throw busy(path, holder);
+      if (monotonicMs() >= deadline) throw busy(path, holder);
       await setTimeout(POLL_MS, undefined, { signal }).catch(() => {
         throw abortError(signal as AbortSignal);
       });

@@ -1,16 +1,16 @@
 /**
  * Starts the mount daemon before the command line is understood, so that both processes start at the same
- * time: on Node 20 that is an eighth of what a mount takes. Only where it is plain what the command will do;
- * in every other case the command starts the daemon itself.
+ * time: on Node 20 that is an eighth of what a mount takes. One that runs is told what will be mounted, and looks it up
+ * meanwhile. Only where it is plain what the command will do; in every other case the command starts the daemon itself.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { defaultCacheDir } from '../base/paths.ts';
 import { programBeside } from '../base/program-beside.ts';
-import { controlSocket, type DaemonCommand, expectDaemon } from '../fs/client.ts';
+import { controlSocket, type DaemonCommand, expectDaemon, expectMount } from '../fs/client.ts';
 import type { Context } from './context.ts';
 
-export { dropExpectedDaemon } from '../fs/client.ts';
+export { dropExpected } from '../fs/client.ts';
 
 /** Flags whose meaning only the command knows, or that need no daemon in the background. */
 const UNPLAIN =
@@ -28,19 +28,25 @@ const SWITCHES = new Set([
   ...['--json', '-q', '--quiet', '-v', '--verbose', '--no-color'],
 ]);
 
-/** Starts the daemon if this is a plain `mount` or `core run` whose cache has none. */
-export function startDaemonEarly(argv: readonly string[], env: Context['env']): void {
+/** Starts the daemon if this is a plain `mount` or `core run` whose cache has none. Resolves when it has been asked. */
+export async function beginEarly(argv: readonly string[], env: Context['env']): Promise<void> {
   const words = flagWords(argv);
   if (words === undefined || words.some((word) => UNPLAIN.test(word))) return;
   const cacheDir = plainCacheDir(words, env);
-  if (cacheDir === undefined || existsSync(controlSocket(cacheDir))) return;
-  expectDaemon(daemonCommand(cacheDir));
+  if (cacheDir === undefined) return;
+  if (!existsSync(controlSocket(cacheDir))) return expectDaemon(daemonCommand(cacheDir));
+  const source = isCoreRun(argv) ? argv[2 + words.length] : undefined;
+  if (source !== undefined && /^https?:\/\//.test(source)) await expectMount(cacheDir, source);
+}
+
+function isCoreRun(argv: readonly string[]): boolean {
+  return argv[0] === 'core' && argv[1] === 'run';
 }
 
 /** The words that may be flags of a command that mounts; `undefined` when it is another command. */
 export function flagWords(argv: readonly string[]): readonly string[] | undefined {
   if (argv[0] === 'mount') return argv.slice(1);
-  if (argv[0] !== 'core' || argv[1] !== 'run' || process.getuid?.() !== 0) return undefined;
+  if (!isCoreRun(argv) || process.getuid?.() !== 0) return undefined;
   // What comes after the flist belongs to the program that shall run.
   let end = 2;
   for (let word = argv[end]; word?.startsWith('-') && word !== '--'; word = argv[end]) {

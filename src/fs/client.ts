@@ -7,6 +7,7 @@ import module from 'node:module';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicMs } from '../base/clock.ts';
 import { CODES, type ErrorCode, G8Error, toG8Error } from '../base/errors.ts';
 import { confined } from './confine.ts';
 import { ControlClient } from './control.ts';
@@ -41,10 +42,10 @@ export function controlSocket(cacheDir: string): string {
  * @returns `undefined` when no daemon owns this cache
  */
 export async function connectDaemon(cacheDir: string): Promise<ControlClient | undefined> {
-  const deadline = performance.now() + SUCCESSOR_TIMEOUT_MS;
+  const deadline = monotonicMs() + SUCCESSOR_TIMEOUT_MS;
   for (;;) {
     const client = await ControlClient.connect(controlSocket(cacheDir));
-    if (client !== undefined || performance.now() > deadline) return client;
+    if (client !== undefined || monotonicMs() > deadline) return client;
     if (!(await hasKeeper(cacheDir))) return undefined;
     await delay(SUCCESSOR_DELAY_MS);
   }
@@ -59,7 +60,7 @@ export async function connectDaemon(cacheDir: string): Promise<ControlClient | u
 export async function connectOrStartDaemon(command: DaemonCommand): Promise<ControlClient> {
   let failure: G8Error | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const client = await connectDaemon(command.cacheDir);
+    const client = (await takeEarly(command.cacheDir)) ?? (await connectDaemon(command.cacheDir));
     if (client !== undefined) {
       // It may be the expected one, which listens sooner than it says so: it is wanted now. Any other ends by itself.
       void takeExpected(command.cacheDir)?.catch(() => {});
@@ -71,6 +72,31 @@ export async function connectOrStartDaemon(command: DaemonCommand): Promise<Cont
     await delay(ATTEMPT_DELAY_MS);
   }
   throw failure ?? new G8Error('ERR_TIMEOUT', 'The mount daemon does not stay up');
+}
+
+interface EarlyConnection {
+  readonly cacheDir: string;
+  readonly client: Promise<ControlClient | undefined>;
+}
+
+let early: EarlyConnection | undefined;
+
+/**
+ * Connects to the daemon of a cache, if there is one, and says what will be mounted: it looks that up while this command
+ * finds out the rest. {@link connectOrStartDaemon} gives this connection. Failures show only there.
+ */
+export async function expectMount(cacheDir: string, source: string): Promise<void> {
+  const client = ControlClient.connect(controlSocket(cacheDir)).catch(() => undefined);
+  early = { cacheDir, client };
+  // A daemon of an earlier version does not know the request, and nothing is lost.
+  (await client)?.request('expect', { source }).catch(() => {});
+}
+
+async function takeEarly(cacheDir: string): Promise<ControlClient | undefined> {
+  if (early?.cacheDir !== cacheDir) return undefined;
+  const client = await early.client;
+  early = undefined;
+  return client?.isClosed === true ? undefined : client;
 }
 
 interface StartingDaemon {
@@ -92,10 +118,12 @@ export function expectDaemon(command: DaemonCommand): void {
   }
 }
 
-/** Ends a daemon that was started in expectation and that nobody asked for after all. */
-export function dropExpectedDaemon(): void {
+/** Ends what was done in expectation and nobody has asked for after all: a daemon that was started, a connection. */
+export function dropExpected(): void {
   expected?.child.kill('SIGTERM');
   expected = undefined;
+  void early?.client.then((client) => client?.close());
+  early = undefined;
 }
 
 function takeExpected(cacheDir: string): Promise<G8Error | undefined> | undefined {

@@ -41,6 +41,7 @@ import { register } from './registry.ts';
 import {
   parseMountPoint,
   parseMountRequest,
+  parseSource,
   parseTraceRequest,
   parseUnmountRequest,
   parseVerifyRequest,
@@ -253,6 +254,8 @@ export class Daemon {
           withinKernelTimeout(parseMountRequest(params), this.#log),
           this.#abort.signal,
         );
+      case 'expect':
+        return this.#images.expect(parseSource(params), this.#abort.signal);
       case 'unmount': {
         const { mountPoint, lazy } = parseUnmountRequest(params);
         if (!(await this.#quarantine.drop(mountPoint))) {

@@ -27,6 +27,10 @@ const INDEX_ROOM_BYTES = 64 * 1024 * 1024;
 /** A mount follows the opening of its image within this time. */
 const RECENT_MS = 600_000;
 
+/** A command that says what it will mount does so within a fraction of this. */
+const EXPECTED_MS = 2_000;
+const EXPECTED_MAX = 64;
+
 export interface Image {
   /** BLAKE2b-256 of the packed flist, in hex. */
   readonly digest: string;
@@ -57,6 +61,7 @@ export class ImageStore {
   readonly #onStale: (url: string, error: G8Error) => void;
   readonly #makeRoom: (bytes: number) => Promise<number>;
   readonly #opening = new Map<string, Promise<Image>>();
+  readonly #expected = new Map<string, Promise<Image>>();
 
   /**
    * @param options.onStale told when a hub is away and the image of its last answer is used
@@ -81,6 +86,29 @@ export class ImageStore {
    * @throws ERR_NO_INPUT, ERR_FLIST_FORMAT, ERR_STORE_UNAVAILABLE (a URL never seen before), ERR_IO
    */
   open(source: string, signal: AbortSignal): Promise<Image> {
+    const expected = this.#expected.get(source);
+    this.#expected.delete(source);
+    return expected ?? this.#openOnce(source, signal);
+  }
+
+  /**
+   * Opens an image that somebody will ask for in a moment: whoever opens it next gets what comes of that, if it is soon. A
+   * failure shows only there.
+   *
+   * @returns when it is open, or cannot be opened
+   */
+  async expect(source: string, signal: AbortSignal): Promise<void> {
+    if (this.#expected.size >= EXPECTED_MAX) return;
+    const image = this.#openOnce(source, signal);
+    this.#expected.set(source, image);
+    const forget = (): void => {
+      if (this.#expected.get(source) === image) this.#expected.delete(source);
+    };
+    setTimeout(forget, EXPECTED_MS).unref();
+    await image.catch(() => {});
+  }
+
+  #openOnce(source: string, signal: AbortSignal): Promise<Image> {
     let opening = this.#opening.get(source);
     if (opening === undefined) {
       opening = this.#open(source, signal).finally(() => this.#opening.delete(source));

@@ -20,13 +20,12 @@ type Fields = Readonly<Record<string, unknown>>;
 /** @throws ERR_PROTOCOL naming the field that is wrong */
 export function parseMountRequest(params: unknown): MountRequest {
   const fields = asFields(params);
-  const source = text(fields, 'source');
+  const source = parseSource(fields);
   const stores = fields['stores'];
   if (!Array.isArray(stores) || stores.length > STORES_MAX) throw wrong('stores');
   const deadlineMs = fields['deadlineMs'];
   if (typeof deadlineMs !== 'number' || !Number.isInteger(deadlineMs)) throw wrong('deadlineMs');
   if (deadlineMs < DEADLINE_MS_MIN || deadlineMs > DEADLINE_MS_MAX) throw wrong('deadlineMs');
-  if (!isAbsolute(source) && !isHttpUrl(source)) throw wrong('source');
   return {
     source,
     mountPoint: path(fields, 'mountPoint'),
@@ -79,6 +78,13 @@ function quota(fields: Fields): number {
   const bytes = fields['cacheQuota'];
   if (Number.isSafeInteger(bytes) && (bytes as number) >= QUOTA_BYTES_MIN) return bytes as number;
   throw wrong('cacheQuota');
+}
+
+/** A source that will be mounted. @throws ERR_PROTOCOL */
+export function parseSource(params: unknown): string {
+  const source = text(asFields(params), 'source');
+  if (!isAbsolute(source) && !isHttpUrl(source)) throw wrong('source');
+  return source;
 }
 
 /** @throws ERR_PROTOCOL */

@@ -7,6 +7,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { throwIfAborted } from '../../base/abort.ts';
+import { monotonicMs } from '../../base/clock.ts';
 import { sleep } from '../../base/deadline.ts';
 import { G8Error, isG8Error } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
@@ -31,7 +32,7 @@ import { lastError } from './runtime.ts';
 import { startInit } from './start-init.ts';
 import { killInit, stopGently } from './stop.ts';
 import { type ContainerSystem, containersDir, folderOf } from './system.ts';
-import { takeAway } from './take-away.ts';
+import { takeApart, takeAway } from './take-away.ts';
 import { resumeSurely } from './while-still.ts';
 
 /** Below the 10 s after which clients give up. */
@@ -84,6 +85,8 @@ export class Containers {
   /** Being made: in nobody's list yet. */
   readonly #making = new Set<number>();
   readonly #ending = new Map<number, Promise<void>>();
+  /** Whether what all containers have in common may be there. */
+  #hasParent = true;
   readonly #reconciler: Reconciler;
   readonly #restarter: Restarter;
 
@@ -185,6 +188,8 @@ export class Containers {
    * @throws as {@link create}; ERR_CREATE when the command cannot be started; ERR_ABORTED while it waits for another run
    */
   async run(order: ContainerOrder, foreground: Foreground): Promise<number> {
+    // While the number is taken. What fails here fails again where it is needed.
+    this.#system.mounts.connect().catch(() => {});
     const record = await this.#reserve(order);
     const { id } = record;
     const restarts = new Restarts(foreground.restart ?? { when: 'no' });
@@ -192,9 +197,9 @@ export class Containers {
       const { command } = await prepare(this.#system, record, order);
       for (;;) {
         throwIfAborted(foreground.signal);
-        const begin = performance.now();
+        const begin = monotonicMs();
         const exitCode = await this.#runOnce({ ...record, command }, foreground);
-        const delayMs = restarts.next(exitCode, performance.now() - begin);
+        const delayMs = restarts.next(exitCode, monotonicMs() - begin);
         if (delayMs === undefined || foreground.isOver?.() || isToStay(this.#folder(id))) {
           return exitCode;
         }
@@ -203,8 +208,7 @@ export class Containers {
         if (isToStay(this.#folder(id))) return exitCode;
       }
     } finally {
-      await this.#takeAway(record);
-      this.#making.delete(id);
+      await this.#takeAwayLast(record);
     }
   }
 
@@ -234,8 +238,8 @@ export class Containers {
 
   /** `core stop` is not to wait for the next run, nor to be followed by one. */
   async #untilNextRun(id: number, delayMs: number, signal?: AbortSignal): Promise<void> {
-    const end = performance.now() + delayMs;
-    while (performance.now() < end && !isToStay(this.#folder(id))) {
+    const end = monotonicMs() + delayMs;
+    while (monotonicMs() < end && !isToStay(this.#folder(id))) {
       await sleep(Math.min(STOP_LOOK_MS, delayMs), signal);
     }
   }
@@ -260,7 +264,7 @@ export class Containers {
     await Promise.all([this.#reconciler.close(), this.#restarter.close()]);
     for (const container of this.#table.values()) container.unwatch();
     await Promise.allSettled(this.#ending.values());
-    await Promise.all([this.#system.mounts.close(), this.#removeParent().catch(() => {})]);
+    await Promise.all([this.#system.mounts.close(), this.#removeParent()]);
   }
 
   /** Takes a number and writes the first record; from then on a crash is cleaned up after. */
@@ -274,6 +278,7 @@ export class Containers {
         (number) => folderOf(this.#system, number).path,
       );
       this.#making.add(id);
+      this.#hasParent = true;
       const folder = folderOf(this.#system, id);
       const record: ContainerRecord = {
         id,
@@ -317,9 +322,7 @@ export class Containers {
   }
 
   #endLogged(container: Container, reason: EndReason): void {
-    this.#end(container, reason, 0).catch((error: unknown) =>
-      this.#options.log.error({ err: error, container: container.id }, 'clean-up failed'),
-    );
+    this.#end(container, reason, 0).catch(this.#notCleaned(container.id));
   }
 
   #end(container: Container, reason: EndReason, graceMs: number): Promise<void> {
@@ -353,20 +356,31 @@ export class Containers {
 
   /** What all containers have in common: nobody makes one without the lock, and one has a folder before a group. */
   async #removeParent(): Promise<void> {
-    if (this.count > 0) return;
-    await withIdLock(this.#options.stateDir, async () => {
+    if (this.count > 0 || !this.#hasParent) return;
+    this.#hasParent = false;
+    const remove = async (): Promise<void> => {
       if ((await this.#reconciler.ids()).size > 0) return;
       await removeEmptyGroup(this.#options.cgroupParent);
-    });
+    };
+    // Whoever comes next does it as well.
+    await withIdLock(this.#options.stateDir, remove).catch(() => {});
   }
 
+  /** Why it failed before matters more than a failure here; the rest is tried again later. */
   async #takeAway({ id, mountPoints }: ContainerRecord): Promise<void> {
-    try {
-      await takeAway(this.#system, id, mountPoints);
-    } catch (error) {
-      // Why it failed before matters more; the rest is tried again later.
-      this.#options.log.error({ err: error, container: id }, 'clean-up failed');
-    }
+    await takeAway(this.#system, id, mountPoints).catch(this.#notCleaned(id));
+  }
+
+  /** As {@link #takeAway}, of one that is probably the last: somebody waits for both. */
+  async #takeAwayLast({ id, mountPoints }: ContainerRecord): Promise<void> {
+    const removeFiles = await takeApart(this.#system, id, mountPoints).catch(this.#notCleaned(id));
+    this.#making.delete(id);
+    const removing = removeFiles?.().catch(this.#notCleaned(id));
+    await Promise.all([removing, this.#removeParent()]);
+  }
+
+  #notCleaned(container: number): (error: unknown) => void {
+    return (error) => this.#options.log.error({ err: error, container }, 'clean-up failed');
   }
 
   /** Finds out which roots are still there and served; containers on others cannot go on. */

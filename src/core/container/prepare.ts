@@ -69,20 +69,23 @@ export async function prepare(
 ): Promise<PreparedContainer> {
   const folder = folderOf(system, id);
   await checkBinds(order.arguments);
-  await makeFolders(folder, order);
+  await makeMountPoints(folder, order);
   const mounted = mountAll(system, folder, order.arguments);
   const connected = system.network.prepare(id, order.arguments);
+  const named = connected.then(async (network) => {
+    await makeOwnFolders(folder);
+    await writeNames(folder, id, order.arguments, network);
+  });
   // Nothing of it may go on while what is there is taken away again.
-  const results = await Promise.allSettled([connected, mounted]);
+  const results = await Promise.allSettled([connected, mounted, named]);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   const network = await connected;
   const process = await processOf(order, folder.root, await mounted);
   for (const [path, content] of Object.entries(order.arguments.config ?? {})) {
     await writeInRoot(folder.root, path, content);
   }
-  await linkInRoot(folder.root, '/etc/mtab', '../proc/self/mounts');
   await Promise.all([
-    writeNames(folder, id, order.arguments, network),
+    linkInRoot(folder.root, '/etc/mtab', '../proc/self/mounts'),
     writeBundle(system, folder, id, { order, network, process }),
   ]);
   return { network, command: process.command ?? null };
@@ -133,12 +136,16 @@ async function checkBinds(args: ContainerArguments): Promise<void> {
   }
 }
 
-async function makeFolders(folder: ContainerFolder, order: ContainerOrder): Promise<void> {
+async function makeMountPoints(folder: ContainerFolder, order: ContainerOrder): Promise<void> {
   await mkdir(folder.layer, { mode: 0o700 });
   if (order.layerSizeBytes !== undefined) await mountLimited(folder.layer, order.layerSizeBytes);
-  const points = mountPointsOf(folder, order.arguments);
+  for (const path of mountPointsOf(folder, order.arguments))
+    await makeFolder(path, { mode: 0o700 });
+}
+
+async function makeOwnFolders(folder: ContainerFolder): Promise<void> {
   const own = [folder.bundle, folder.jobs, dirname(folder.file('hosts'))];
-  for (const path of [...points, ...own]) await makeFolder(path, { mode: 0o700 });
+  for (const path of own) await makeFolder(path, { mode: 0o700 });
 }
 
 /** @returns folder of the root's unpacked image */

@@ -22,6 +22,19 @@ export async function takeAway(
   id: number,
   mountPoints: readonly string[],
 ): Promise<void> {
+  await (await takeApart(system, id, mountPoints))();
+}
+
+/**
+ * {@link takeAway} but for the files: there is no such container any more, and its number is free.
+ *
+ * @returns removes them
+ */
+export async function takeApart(
+  system: ContainerSystem,
+  id: number,
+  mountPoints: readonly string[],
+): Promise<() => Promise<void>> {
   const folder = folderOf(system, id);
   const failures: unknown[] = [];
   const attempt = async (step: () => Promise<void>): Promise<void> => {
@@ -37,7 +50,10 @@ export async function takeAway(
     }),
   ]);
   if (failures.length > 0) throw failures[0];
-  await removeFolder(system, folder.path, id);
+  const removed = await setAside(system, folder.path, id);
+  return async () => {
+    if (removed !== undefined) await removeUnmounted(removed);
+  };
 }
 
 /** Removes what a removal that was interrupted has left, given its name. */
@@ -48,15 +64,19 @@ export async function removeRest(system: ContainerSystem, name: string): Promise
 }
 
 /** Renamed first: the number is free at once, and nobody takes a half-empty folder for a container. */
-async function removeFolder(system: ContainerSystem, path: string, id: number): Promise<void> {
+async function setAside(
+  system: ContainerSystem,
+  path: string,
+  id: number,
+): Promise<string | undefined> {
   const removed = join(containersDir(system), `${REMOVED}${id}-${process.pid}-${Date.now()}`);
   try {
     await rename(path, removed);
+    return removed;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  await removeUnmounted(removed);
 }
 
 /** Never deletes through a mount: what is seen there belongs to somebody else. */

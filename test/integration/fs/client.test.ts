@@ -17,8 +17,9 @@ import {
   connectOrStartDaemon,
   controlSocket,
   type DaemonCommand,
-  dropExpectedDaemon,
+  dropExpected,
   expectDaemon,
+  expectMount,
 } from '../../../src/fs/client.ts';
 import { serveControl } from '../../../src/fs/control.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -79,7 +80,7 @@ test('an expected daemon that listens before it says so is not dropped once it i
   for (; found === undefined; found = await connectDaemon(command.cacheDir)) await sleep(10);
   const client = await connectOrStartDaemon(command);
   t.after(() => client.close());
-  dropExpectedDaemon();
+  dropExpected();
   await sleep(50);
   assert.equal(typeof (await client.request('list', {})), 'number');
   found.close();
@@ -94,6 +95,41 @@ test('connectOrStartDaemon() connects to a daemon that runs and starts none', as
   t.after(() => client.close());
   assert.equal(await client.request('list', {}), 'here');
   assert.equal(command.runs(), 0);
+});
+
+test('expectMount() tells a daemon that runs, over the connection that is given next', async (t) => {
+  const command = daemon(t, 'say("ready")');
+  // Without a daemon nothing happens.
+  await expectMount(command.cacheDir, 'http://hub/a.flist');
+  mkdirSync(join(command.cacheDir, 'run'), { recursive: true });
+  const asked: unknown[] = [];
+  const server = await serveControl(controlSocket(command.cacheDir), async (method, params) => {
+    asked.push([method, params]);
+  });
+  let connections = 0;
+  server.on('connection', () => connections++);
+  t.after(() => server.close());
+  await expectMount(command.cacheDir, 'http://hub/a.flist');
+  const client = await connectOrStartDaemon(command);
+  t.after(() => client.close());
+  await client.request('list', {});
+  assert.deepEqual(asked, [
+    ['expect', { source: 'http://hub/a.flist' }],
+    ['list', {}],
+  ]);
+  assert.deepEqual([connections, command.runs()], [1, 0]);
+  // One that is not used is closed.
+  await expectMount(command.cacheDir, 'http://hub/b.flist');
+  const closed = new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
+  assert.equal(await closed, 2);
+  dropExpected();
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const count = await new Promise((resolve) => server.getConnections((_, n) => resolve(n)));
+    if (count === 1) break;
+    assert.ok(Date.now() < deadline, 'the connection stays');
+    await sleep(10);
+  }
 });
 
 test('connectOrStartDaemon() starts a daemon and connects when it is ready', async (t) => {

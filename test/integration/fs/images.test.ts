@@ -246,6 +246,41 @@ test('ImageStore.open() asks a server with the tag it gave and keeps the image i
   assert.deepEqual(readdirSync(w.tmp), []);
 });
 
+test('ImageStore.expect() looks an image up for the next open() alone', async (t) => {
+  const w = world(t);
+  const hub = new Hub(await w.flist('a'), 'v1');
+  const images = w.store(hub.fetch);
+  await images.expect(URL_A, signal);
+  const first = await images.open(URL_A, signal);
+  assert.deepEqual(hub.asked, [undefined]);
+  assert.deepEqual(await images.open(URL_A, signal), first);
+  assert.deepEqual(hub.asked, [undefined, 'v1']);
+});
+
+test('ImageStore.expect() fails where the image is opened, once', async (t) => {
+  const w = world(t);
+  const hub = new Hub(await w.flist('a'), 'v1');
+  const images = w.store(hub.fetch);
+  hub.away = new G8Error('ERR_NO_INPUT', 'no such flist');
+  await images.expect(URL_A, signal);
+  await assert.rejects(images.open(URL_A, signal), fails('ERR_NO_INPUT'));
+  hub.away = undefined;
+  assert.match((await images.open(URL_A, signal)).digest, /^[0-9a-f]{64}$/);
+});
+
+test('ImageStore.expect() is forgotten when nobody opens the image soon', async (t) => {
+  const w = world(t);
+  const hub = new Hub(await w.flist('a'), 'v1');
+  const images = w.store(hub.fetch);
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  await images.expect(URL_A, signal);
+  hub.path = await w.flist('b');
+  hub.etag = 'v2';
+  t.mock.timers.tick(2_000);
+  await images.open(URL_A, signal);
+  assert.deepEqual([hub.asked, w.images().length], [[undefined, 'v1'], 2]);
+});
+
 test('ImageStore.open() takes the new version that a server has', async (t) => {
   const w = world(t);
   const hub = new Hub(await w.flist('a'), '"1"');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { parseMountRequest, parseUnmountRequest } from '../../../src/fs/requests.ts';
+import { parseMountRequest, parseSource, parseUnmountRequest } from '../../../src/fs/requests.ts';
 
 const REQUEST = {
   source: '/images/a.flist',
@@ -32,6 +32,15 @@ test('parseMountRequest() takes a URL, no upper folder and no stores', () => {
 test('parseMountRequest() takes a request that names no tier for FUSE', () => {
   const { tier: _, ...request } = REQUEST;
   assert.equal(parseMountRequest(request).tier, 'fuse');
+});
+
+test('parseSource() takes paths and URLs, and nothing else', () => {
+  for (const source of ['/a.flist', 'https://hub/a.flist']) {
+    assert.equal(parseSource({ source }), source);
+  }
+  for (const params of [{}, null, { source: 'a.flist' }, { source: 'ftp://a' }, { source: 5 }]) {
+    assert.throws(() => parseSource(params), /source|params/);
+  }
 });
 
 test('parseMountRequest() leaves fields out that it does not know', () => {
