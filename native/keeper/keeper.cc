@@ -263,7 +263,7 @@ void Keeper::DropEnded() {
 
 void Keeper::Reap() {
   for (const Ended& ended : processes_.reap()) {
-    if (standby_.OnEnded(ended.process)) continue;
+    if (standby_.OnEnded(ended.process, Clock::now())) continue;
     if (child_ == ended.process) {
       child_.reset();
       // Another one may be coming: the one that was quicker.
@@ -285,8 +285,8 @@ void Keeper::Forgive() {
     --entry.attempts;
     entry.is_restoring = false;
   }
-  // Unless the next one was started meanwhile.
-  if (!child_) due_ = Clock::now() + delays_.first;
+  // Unless the next one was started meanwhile. Whoever kills again and again has to wait.
+  if (!child_) due_ = Clock::now() + (kills_ > 1 ? delays_.first : std::chrono::milliseconds(0));
 }
 
 void Keeper::Fail() {
@@ -309,7 +309,8 @@ void Keeper::KeepStandby() {
   // While there is no daemon it may be needed in a moment.
   if (daemon_ == nullptr || !is_ready_) return;
   if (!wants_standby_ || entries_.empty()) return standby_.End();
-  standby_.Keep(launch_, takes_over_ ? delays_.standby : delays_.first_standby);
+  const std::chrono::milliseconds delay = takes_over_ ? delays_.standby : delays_.first_standby;
+  standby_.Keep(launch_, delay, Clock::now());
 }
 
 void Keeper::StartSuccessor() {

@@ -72,8 +72,8 @@ class Keeper {
   // Waits before something is done. The first is doubled with each failure, up to kDelayMax.
   struct Delays {
     std::chrono::milliseconds first = kFirstDelay;
-    // A successor that works leaves the processors to those who have waited for it.
-    std::chrono::milliseconds standby = std::chrono::seconds(1);
+    // None: what has died once may soon die again.
+    std::chrono::milliseconds standby = std::chrono::milliseconds(0);
     // Mounts of a daemon that has just been started are often gone in a moment.
     std::chrono::milliseconds first_standby = std::chrono::seconds(5);
   };

@@ -17,12 +17,12 @@ Standby::Standby(Start start, Kill kill) : start_(std::move(start)), kill_(std::
 
 Standby::~Standby() { End(); }
 
-void Standby::Keep(const Launch& launch, std::chrono::milliseconds delay) {
+void Standby::Keep(const Launch& launch, std::chrono::milliseconds delay, Clock::time_point now) {
   if (process_ != 0 || launch.arguments.empty()) return;
-  const Clock::time_point now = Clock::now();
   if (!due_) {
-    const int doublings = std::min(failures_, kDoublingsMax);
-    due_ = now + std::min<Clock::duration>(delay * (1 << doublings), kDelayMax);
+    const int doublings = std::min(failures_ - 1, kDoublingsMax);
+    const Clock::duration wait = failures_ == 0 ? delay : kRetryDelay * (1 << doublings);
+    due_ = now + std::clamp<Clock::duration>(wait, delay, kDelayMax);
   }
   if (now < *due_) return;
   due_.reset();
@@ -58,11 +58,11 @@ int Standby::Use() {
   return std::exchange(process_, 0);
 }
 
-bool Standby::OnEnded(int process) {
+bool Standby::OnEnded(int process, Clock::time_point now) {
   if (process_ == 0 || process != process_) return false;
   process_ = 0;
   waker_.Reset();
-  if (Clock::now() - started_ >= kDelayMax) failures_ = 0;
+  if (now - started_ >= kDelayMax) failures_ = 0;
   return true;
 }
 

@@ -25,6 +25,8 @@ class Standby {
   using Start = std::function<int(const Launch&, int wait_fd)>;
   using Kill = std::function<void(int)>;
 
+  // Until the next one when one has ended by itself; doubled for each that follows.
+  static constexpr auto kRetryDelay = std::chrono::seconds(1);
   // The longest while until the next one, and the life after which one counts as good.
   static constexpr auto kDelayMax = std::chrono::minutes(5);
 
@@ -33,15 +35,15 @@ class Standby {
   Standby(const Standby&) = delete;
   Standby& operator=(const Standby&) = delete;
 
-  // Called again and again while one is wanted: starts it when none has been there for `delay`, doubled
-  // for each that has ended by itself.
-  void Keep(const Launch& launch, std::chrono::milliseconds delay);
+  // Called again and again while one is wanted: starts it when none has been there for `delay`, or longer
+  // after one that has ended by itself. REQUIRES: delay <= kDelayMax.
+  void Keep(const Launch& launch, std::chrono::milliseconds delay, Clock::time_point now);
   // None is wanted any more.
   void End();
   // Lets it go on, as a process of the caller's from now on: its id, or 0 when there is none.
   int Use();
   // A process has ended: whether it was this one.
-  bool OnEnded(int process);
+  bool OnEnded(int process, Clock::time_point now);
 
   // 0 when there is none.
   int process() const { return process_; }

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <thread>
+#include <algorithm>
 #include <vector>
 
 #include "test/check.h"
@@ -16,6 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 
 const Launch kLaunch{{"/bin/daemon"}, {}};
+constexpr milliseconds kDelay{2};
 
 // Processes that are only counted.
 struct World {
@@ -28,37 +29,42 @@ struct World {
   UniqueFd waits;
   std::vector<int> killed;
   int next = 1;
+  Standby::Clock::time_point now = Standby::Clock::now();
 
   ssize_t Heard() const {
     char byte = 0;
     return ::recv(waits.get(), &byte, 1, MSG_DONTWAIT);
   }
-  // How long Keep waits until the next start.
-  milliseconds Wait(milliseconds delay) {
-    standby.Keep(kLaunch, delay);
-    CHECK(standby.due().has_value());
-    return std::chrono::round<milliseconds>(*standby.due() - Standby::Clock::now());
+  void Keep(milliseconds delay) { standby.Keep(kLaunch, delay, now); }
+  // Lets the time pass after which one is started.
+  Standby::Clock::duration WaitForNext() {
+    Keep(kDelay);
+    const Standby::Clock::time_point before = now;
+    CHECK(standby.process() == 0 && standby.due() && *standby.due() > now);
+    now = standby.due().value_or(now);
+    Keep(kDelay);
+    return now - before;
   }
 };
 
 void StartsWhenItIsTime() {
   World world;
-  world.standby.Keep(kLaunch, milliseconds(2));
+  world.Keep(kDelay);
   CHECK(world.standby.process() == 0 && world.standby.Use() == 0);
-  world.standby.Keep({}, milliseconds(0));
+  world.standby.Keep({}, milliseconds(0), world.now);
   CHECK(!world.standby.due());
-  world.standby.Keep(kLaunch, milliseconds(2));
-  std::this_thread::sleep_until(*world.standby.due());
-  world.standby.Keep(kLaunch, milliseconds(2));
-  world.standby.Keep(kLaunch, milliseconds(2));
+  CHECK(world.WaitForNext() == kDelay);
+  world.Keep(kDelay);
   CHECK(world.standby.process() == 1 && world.next == 2 && !world.standby.due());
   CHECK(world.Heard() == -1);
   CHECK(world.standby.Use() == 1);
   CHECK(world.Heard() == 1 && world.Heard() == 0);
   // It is somebody else's now.
-  CHECK(world.standby.process() == 0 && !world.standby.OnEnded(1));
+  CHECK(world.standby.process() == 0 && !world.standby.OnEnded(1, world.now));
   world.standby.End();
   CHECK(world.killed.empty());
+  world.Keep(milliseconds(0));
+  CHECK(world.standby.process() == 2);
 }
 
 void EndsWithItsOwner() {
@@ -66,7 +72,7 @@ void EndsWithItsOwner() {
   std::vector<int> killed;
   {
     World world;
-    world.standby.Keep(kLaunch, milliseconds(0));
+    world.Keep(milliseconds(0));
     CHECK(world.standby.process() == 1);
     waits = std::move(world.waits);
     world.standby.End();
@@ -80,32 +86,32 @@ void EndsWithItsOwner() {
 
 void WaitsLongerForEachThatEnds() {
   World world;
-  milliseconds last{0};
+  CHECK(world.WaitForNext() == kDelay);
+  Standby::Clock::duration expected = Standby::kRetryDelay;
   for (int process = 1; process <= 40; ++process) {
-    world.standby.Keep(kLaunch, milliseconds(0));
     CHECK(world.standby.process() == process);
-    CHECK(!world.standby.OnEnded(process + 1) && world.standby.OnEnded(process));
-    const milliseconds wait = world.Wait(milliseconds(100));
-    CHECK(wait <= Standby::kDelayMax);
-    CHECK(wait >= last - milliseconds(50) && (process > 8 || wait > last));
-    last = wait;
-    // As one that was of use would.
-    if (process == 20) {
-      world.standby.End();
-      CHECK(world.Wait(milliseconds(100)) <= milliseconds(100));
-      last = milliseconds(0);
-    }
-    CHECK(world.standby.Use() == 0);
+    CHECK(!world.standby.OnEnded(process + 1, world.now));
+    CHECK(world.standby.OnEnded(process, world.now));
+    CHECK(world.WaitForNext() == expected);
+    expected = std::min<Standby::Clock::duration>(2 * expected, Standby::kDelayMax);
   }
-  CHECK(last > milliseconds(100));
+  CHECK(expected == Standby::kDelayMax);
+  // Not for one that has lived for long, nor for one that was of use.
+  world.now += Standby::kDelayMax;
+  CHECK(world.standby.OnEnded(world.standby.process(), world.now));
+  CHECK(world.WaitForNext() == kDelay);
+  CHECK(world.standby.OnEnded(world.standby.process(), world.now));
+  CHECK(world.WaitForNext() == Standby::kRetryDelay);
+  CHECK(world.standby.Use() != 0);
+  CHECK(world.WaitForNext() == kDelay);
 }
 
 void WaitsLongerForOneThatCannotBeStarted() {
   World world;
   world.next = 0;
-  world.standby.Keep(kLaunch, milliseconds(0));
+  CHECK(world.WaitForNext() == kDelay);
   CHECK(world.standby.process() == 0);
-  CHECK(world.Wait(milliseconds(1000)) > milliseconds(1000));
+  CHECK(world.WaitForNext() == Standby::kRetryDelay);
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ async function beginEarly(
 ): Promise<EarlySessions | undefined> {
   if (cacheDir === undefined) return undefined;
   if (takesOver) {
-    await import('./daemon-process.ts');
+    await (await import('./stand-by.ts')).loadAhead();
     const { requestHandOver } = await import('../fs/takeover/hand-over.ts');
     await requestHandOver(cacheDir);
   }

@@ -13,6 +13,21 @@ import { packageRoot } from '../native/package-root.ts';
 /** Where the keeper says that it is time (native/keeper/protocol.h). */
 const WAIT_FD = 3;
 
+/** Loads what a daemon needs to serve its predecessor's mounts, what is absent included. */
+export async function loadAhead(): Promise<void> {
+  addon();
+  await Promise.all([
+    import('./daemon-process.ts'),
+    // For the first lines of its log, and the first read of what is absent.
+    import('pino'),
+    import('yaml'),
+    import('../store/open.ts'),
+    import('../store/retry.ts'),
+    import('../store/bundle-router.ts'),
+    import('../store/router-config.ts'),
+  ]);
+}
+
 /**
  * Resolves when this process is needed; ends it when it is not, or is not the program any more that is on the disk.
  *
@@ -20,16 +35,7 @@ const WAIT_FD = 3;
  */
 export async function standBy(): Promise<void> {
   const before = programIdentity();
-  addon();
-  await Promise.all([
-    import('./daemon-process.ts'),
-    // What the first lines of its log and the first read of what is absent need.
-    import('pino'),
-    import('../store/open.ts'),
-    import('../store/retry.ts'),
-    import('../store/bundle-router.ts'),
-    import('../store/router-config.ts'),
-  ]);
+  await loadAhead();
   collectGarbage();
   // Not asynchronously: that would take a thread. Signals do what they do to any process until then.
   const count = readSync(WAIT_FD, Buffer.alloc(1));
