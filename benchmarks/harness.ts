@@ -18,6 +18,8 @@ export interface SuiteOptions {
   /** How often a daemon is killed, or replaced, where a suite does that. */
   readonly kills?: number | undefined;
   readonly upgrades?: number | undefined;
+  /** Seconds that a daemon works at most before that. */
+  readonly uptime?: number | undefined;
 }
 
 /** Runs a program; its stdout. Rejects with its stderr when it fails. */

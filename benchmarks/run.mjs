@@ -1,5 +1,5 @@
 // Runs one benchmark suite: node benchmarks/run.mjs SUITE [--quick] [--only ROW] [--minutes N] [--kills N]
-// [--upgrades N] [--json FILE]
+// [--upgrades N] [--uptime SECONDS] [--json FILE]
 import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ const { values, positionals } = parseArgs({
     minutes: { type: 'string' },
     kills: { type: 'string' },
     upgrades: { type: 'string' },
+    uptime: { type: 'string' },
     json: { type: 'string' },
   },
 });
@@ -23,7 +24,7 @@ const suites = readdirSync(join(import.meta.dirname, 'suites'))
 const [suite] = positionals;
 if (suite === undefined || !suites.includes(suite)) {
   console.log(
-    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--only ROW] [--minutes N] [--kills N] [--upgrades N] [--json FILE]`,
+    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--only ROW] [--minutes N] [--kills N] [--upgrades N] [--uptime SECONDS] [--json FILE]`,
   );
   process.exit(suite === undefined ? 0 : 64);
 }
@@ -34,11 +35,11 @@ if (minutes !== undefined && !(minutes > 0)) {
   process.exit(64);
 }
 
-const [kills, upgrades] = [values.kills, values.upgrades].map((text) =>
+const [kills, upgrades, uptime] = [values.kills, values.upgrades, values.uptime].map((text) =>
   text === undefined ? undefined : Number(text),
 );
-if ([kills, upgrades].some((count) => count !== undefined && !(count >= 0))) {
-  console.error('bench: --kills and --upgrades are numbers');
+if ([kills, upgrades, uptime].some((count) => count !== undefined && !(count >= 0))) {
+  console.error('bench: --kills, --upgrades and --uptime are numbers');
   process.exit(64);
 }
 
@@ -53,6 +54,7 @@ const { text, ...result } = await runSuite({
   minutes,
   kills,
   upgrades,
+  uptime,
 });
 const report = { suite, node: process.version, date: new Date().toISOString(), ...result };
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);

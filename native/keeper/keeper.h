@@ -63,7 +63,7 @@ class Keeper {
   // From its start to its hello; a machine that is busy takes seconds.
   static constexpr auto kHelloTime = std::chrono::seconds(30);
   // The same of one that stood by, which has little left to do.
-  static constexpr auto kUseTime = std::chrono::seconds(5);
+  static constexpr auto kUseTime = std::chrono::seconds(10);
   // From a goodbye with kHandover, or from our own start, to the daemon's hello.
   static constexpr auto kComingTime = std::chrono::seconds(10);
   // How often connections that nobody serves are looked at.
@@ -72,8 +72,8 @@ class Keeper {
   // Waits before something is done. The first is doubled with each failure, up to kDelayMax.
   struct Delays {
     std::chrono::milliseconds first = kFirstDelay;
-    // None: what has died once may soon die again.
-    std::chrono::milliseconds standby = std::chrono::milliseconds(0);
+    // To load it takes as much of the processors as those want who have just waited.
+    std::chrono::milliseconds standby = std::chrono::seconds(1);
     // Mounts of a daemon that has just been started are often gone in a moment.
     std::chrono::milliseconds first_standby = std::chrono::seconds(5);
   };

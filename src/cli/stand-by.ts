@@ -1,9 +1,10 @@
 /**
  * A successor that stands by: a mount daemon that has loaded what it will need and waits for the death of the one
- * that works. It has nothing but memory: no cache, no connection, no thread of its own.
+ * that works. It has nothing but memory: no cache and no connection.
  */
-import { readSync, statSync } from 'node:fs';
+import { read, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -13,19 +14,39 @@ import { packageRoot } from '../native/package-root.ts';
 /** Where the keeper says that it is time (native/keeper/protocol.h). */
 const WAIT_FD = 3;
 
-/** Loads what a daemon needs to serve its predecessor's mounts, what is absent included. */
-export async function loadAhead(): Promise<void> {
-  addon();
-  await Promise.all([
-    import('./daemon-process.ts'),
-    // For the first lines of its log, and the first read of what is absent.
-    import('pino'),
-    import('yaml'),
-    import('../store/open.ts'),
-    import('../store/retry.ts'),
-    import('../store/bundle-router.ts'),
-    import('../store/router-config.ts'),
-  ]);
+/** What a daemon needs to serve its predecessor's mounts, what is absent included: from the most needed. */
+const STEPS: readonly (() => Promise<unknown>)[] = [
+  async () => addon(),
+  () => import('./daemon-process.ts'),
+  // For the first lines of its log, and the settings and routers of mounts.
+  () => import('pino'),
+  () => import('yaml'),
+  openOneStore,
+];
+
+/** @param isNeeded asked between the steps: what is left then is loaded when it is used, as ever */
+export async function loadAhead(isNeeded: () => boolean = () => false): Promise<void> {
+  for (const step of STEPS) {
+    if (isNeeded()) return;
+    await step();
+    await setImmediate();
+  }
+}
+
+/**
+ * Nobody is asked anything by this: it loads the client, and has run what is slow when it runs for the first time.
+ */
+async function openOneStore(): Promise<void> {
+  const { openMountStore } = await import('../fs/mount-store.ts');
+  const hub = 'http://127.0.0.1:1';
+  const store = openMountStore({
+    source: `${hub}/nobody/nothing.flist`,
+    stores: [],
+    image: { router: `pools: { all: { "00:ff": "${hub}" } }\nlookup: [all]\n` },
+    deadlineMs: 1_000,
+  });
+  await store.warmUp();
+  await store.close();
 }
 
 /**
@@ -35,12 +56,17 @@ export async function loadAhead(): Promise<void> {
  */
 export async function standBy(): Promise<void> {
   const before = programIdentity();
-  await loadAhead();
-  collectGarbage();
-  // Not asynchronously: that would take a thread. Signals do what they do to any process until then.
-  const count = readSync(WAIT_FD, Buffer.alloc(1));
+  let isNeeded = false;
+  const word = new Promise<number>((resolve) => {
+    read(WAIT_FD, Buffer.alloc(1), 0, 1, null, (error, count) => {
+      isNeeded = true;
+      resolve(error === null ? count : 0);
+    });
+  });
+  await loadAhead(() => isNeeded);
+  if (!isNeeded) collectGarbage();
   // Its keeper has gone; or somebody has put another version in its place, which is what shall run.
-  if (count === 0 || programIdentity() !== before) process.exit(0);
+  if ((await word) === 0 || programIdentity() !== before) process.exit(0);
 }
 
 /** What a package manager or a build changes when it replaces this program, or what runs it. */

@@ -42,13 +42,22 @@ function standbys(world: MountWorld): number[] {
     });
 }
 
+/** All that it has left to do is to wait: its threads sleep, and have done so for a while. */
+const seen = new Map<number, string>();
+function isLoaded(pid: number): boolean {
+  // User and system time.
+  const used = readFileSync(`/proc/${pid}/stat`, 'latin1').split(' ').slice(13, 15).join();
+  const before = seen.get(pid);
+  seen.set(pid, used);
+  return before === used && readFileSync(`/proc/${pid}/maps`, 'latin1').includes('g8ufs.node');
+}
+
 /** The process that stands by, loaded. */
 async function standsBy(world: MountWorld): Promise<number> {
   let pid = 0;
   await until('A successor that stands by', async () => {
     [pid = 0] = standbys(world);
-    // It waits for its word on descriptor 3.
-    return pid !== 0 && /^\d+ 0x3 /.test(readFileSync(`/proc/${pid}/syscall`, 'latin1'));
+    return pid !== 0 && isLoaded(pid);
   });
   return pid;
 }

@@ -7,7 +7,8 @@ import { g8ufs } from '../../harness.ts';
 import type { Moment } from './loads.ts';
 
 const UPTIME_MS_MIN = 50;
-const UPTIME_MS_MAX = 900;
+/** How long a daemon works at most before it is ended, unless told. */
+export const UPTIME_MS_MAX = 900;
 /** One of so many kills meets a daemon that does not work yet. */
 const EARLY_OF = 10;
 /** A start takes about as long. */
@@ -16,10 +17,10 @@ const EARLY_MS_MAX = 300;
 const TIMEOUT_MS = 120_000;
 
 /** At a random moment of a daemon's life. */
-export async function killOnce(cache: string): Promise<Moment> {
+export async function killOnce(cache: string, uptimeMsMax: number): Promise<Moment> {
   const early = Math.random() * EARLY_OF < 1;
   const pid = await (early ? startingPid(cache) : daemonPid(cache));
-  const [min, max] = early ? [0, EARLY_MS_MAX] : [UPTIME_MS_MIN, UPTIME_MS_MAX];
+  const [min, max] = early ? [0, EARLY_MS_MAX] : [UPTIME_MS_MIN, uptimeMsMax];
   await delay(min + Math.random() * (max - min));
   return { ms: await kill(pid), early };
 }
@@ -33,9 +34,9 @@ export async function kill(pid: number): Promise<number> {
 }
 
 /** The moment at which the old daemon was gone: until then it has served. */
-export async function upgradeOnce(cache: string): Promise<Moment> {
+export async function upgradeOnce(cache: string, uptimeMsMax: number): Promise<Moment> {
   const pid = await daemonPid(cache);
-  await delay(UPTIME_MS_MIN + Math.random() * (UPTIME_MS_MAX - UPTIME_MS_MIN));
+  await delay(UPTIME_MS_MIN + Math.random() * (uptimeMsMax - UPTIME_MS_MIN));
   const upgrading = g8ufs('daemon', 'upgrade', '--cache', cache);
   const ended = gone(pid).then(() => Date.now());
   // An upgrade that fails leaves the old daemon as it is.

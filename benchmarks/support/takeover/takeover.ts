@@ -15,6 +15,8 @@ export interface TakeoverOptions {
   readonly dir: string;
   readonly kills: number;
   readonly upgrades: number;
+  /** How long a daemon works at most before it is ended. */
+  readonly uptimeMsMax: number;
 }
 
 /** What loads have seen under one way of ending. */
@@ -48,7 +50,7 @@ const SIZE = { files: 160, large: 6 };
 const ERRORS_COUNT_MAX = 20;
 
 export async function takeover(options: TakeoverOptions): Promise<TakeoverResult> {
-  const { dir, kills, upgrades } = options;
+  const { dir, kills, upgrades, uptimeMsMax } = options;
   const source = join(dir, 'source');
   await makeTree(source, SIZE);
   return await withHub(join(dir, 'hub'), async (url) => {
@@ -76,11 +78,11 @@ export async function takeover(options: TakeoverOptions): Promise<TakeoverResult
       const endure = async (
         count: number,
         name: string,
-        end: (cache: string) => Promise<Moment>,
+        end: (cache: string, uptimeMsMax: number) => Promise<Moment>,
       ): Promise<Endured | undefined> => {
         if (count === 0) return undefined;
         const watched = await withLoads(join(dir, name), loads, () =>
-          endEach(count, () => end(cache), errors),
+          endEach(count, () => end(cache, uptimeMsMax), errors),
         );
         errors.push(...mistakes(watched));
         const seen = figures(watched);
