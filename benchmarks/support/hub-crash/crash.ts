@@ -9,6 +9,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HubAdmin } from '../../../src/store/hub-admin.ts';
+import { collect } from './collect.ts';
 import { Load } from './load.ts';
 import { Acknowledged, adminToken, type Counts, type HubCrashResult, OWNER } from './state.ts';
 import { verify } from './verify.ts';
@@ -60,6 +61,9 @@ export async function crashHub(options: HubCrashOptions): Promise<HubCrashResult
       await running;
       hub = await startHub(options);
       counts.readyMsMax = Math.max(counts.readyMsMax, Math.round(performance.now() - killed));
+      const whole = await collect(hub.url, dir, graceMs);
+      counts.collections++;
+      counts.deleted += whole.deleted;
       const found = await verify({ url: hub.url, dir, token, graceMs }, known);
       violations.push(...found.map((text) => `round ${round}: ${text}`));
       onRound?.(round, violations);

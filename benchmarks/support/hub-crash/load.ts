@@ -8,10 +8,9 @@ import { toHex } from '../../../src/base/bytes.ts';
 import { isG8Error } from '../../../src/base/errors.ts';
 import { createFlist } from '../../../src/image/create.ts';
 import { addon } from '../../../src/native/load.ts';
-import { HttpClient } from '../../../src/store/http-client.ts';
 import { HubClient } from '../../../src/store/hub-client.ts';
-import { collectResult, runAtHub } from '../../../src/store/hub-runs.ts';
-import { type Acknowledged, adminToken, type Counts, type Loaded, OWNER } from './state.ts';
+import { collect } from './collect.ts';
+import { type Acknowledged, type Counts, type Loaded, OWNER } from './state.ts';
 
 const FLIST_COUNT_MAX = 24;
 const WORKER_COUNT = 3;
@@ -156,16 +155,9 @@ export class Load {
   }
 
   async #collect(): Promise<void> {
-    const client = new HttpClient(this.#url, { token: await adminToken(this.#dir) });
-    try {
-      const body = { graceMs: this.#graceMs };
-      const run = { path: '/api/v1/collect/gc', body, result: collectResult };
-      const { deleted } = await runAtHub(client, run);
-      this.#counts.collections++;
-      this.#counts.deleted += deleted;
-    } finally {
-      await client.close();
-    }
+    const { deleted } = await collect(this.#url, this.#dir, this.#graceMs);
+    this.#counts.collections++;
+    this.#counts.deleted += deleted;
     await pause(50);
   }
 }
