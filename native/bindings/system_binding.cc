@@ -1,6 +1,7 @@
 // SystemBinding: system calls that Node has no function for.
 #include "bindings/system_binding.h"
 
+#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,11 +33,29 @@ Napi::Value SeekEnd(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+// Takes the locks of all arenas in turn, so not on the JS thread, which would wait for the whole of it.
+class TrimWorker final : public PromiseWorker {
+ public:
+  explicit TrimWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env()) {}
+
+ private:
+  Status Execute() override {
+#ifdef __GLIBC__
+    trimmed_ = ::malloc_trim(0) != 0;
+#endif
+    return {};
+  }
+  Napi::Value Result(Napi::Env env) override { return Napi::Boolean::New(env, trimmed_); }
+
+  bool trimmed_ = false;
+};
+
 }  // namespace
 
 void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports.Set("peerUser", Napi::Function::New(env, PeerUser, "peerUser"));
   exports.Set("seekEnd", Napi::Function::New(env, SeekEnd, "seekEnd"));
+  SetAsyncFunction<TrimWorker>(exports, "trimMemory");
 }
 
 }  // namespace g8ufs

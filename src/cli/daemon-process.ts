@@ -8,6 +8,7 @@ import { createLogger } from '../fs/log.ts';
 import { continuedLog } from '../fs/log-file.ts';
 import type { EarlySessions } from '../fs/takeover/early-sessions.ts';
 import type { Successor } from '../fs/takeover/keeper.ts';
+import { trimMemory } from '../native/trim-memory.ts';
 import type { Context } from './context.ts';
 import { endWithoutHelp } from './exit.ts';
 import { packageVersion } from './version.ts';
@@ -100,10 +101,12 @@ export async function startDaemon(
     onEmpty: () => (lingerMs === 0 ? end() : endUnlessUsed(lingerMs)),
   });
   endUnlessUsed(options.stayForMs);
+  const stopTrimming = trimMemory();
   context.signal.addEventListener('abort', () => end());
   if (context.signal.aborted) end();
   const ended = asked.then(async () => {
     clearTimeout(idle);
+    stopTrimming();
     await daemon.close();
     endWithoutHelp();
   });

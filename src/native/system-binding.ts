@@ -4,4 +4,6 @@ export interface SystemBinding {
   peerUser(fd: number): number;
   /** The next read without a place begins behind all there is now. @throws ERR_IO */
   seekEnd(fd: number): void;
+  /** Gives freed memory back to the kernel. @returns whether there was any; false where the C library cannot */
+  trimMemory(): Promise<boolean>;
 }

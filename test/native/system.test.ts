@@ -36,6 +36,29 @@ test('seekEnd() skips what there is, and nothing that comes', (t) => {
   assert.throws(() => addon().seekEnd(1_000_000), { code: 'ERR_IO' });
 });
 
+test('trimMemory() gives back what was freed between what is in use', async () => {
+  const script = `
+    const { addon } = await import(${JSON.stringify(new URL('../../src/native/load.js', import.meta.url).href)});
+    const kept = [];
+    let garbage = [];
+    for (let i = 0; i < 1500; i++) {
+      garbage.push(Buffer.allocUnsafeSlow(65_536).fill(1));
+      kept.push(Buffer.allocUnsafeSlow(64));
+    }
+    garbage = undefined;
+    gc();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const before = process.memoryUsage.rss();
+    const trimmed = await addon().trimMemory();
+    console.log(JSON.stringify([trimmed, before - process.memoryUsage.rss(), kept.length]));
+  `;
+  const args = ['--expose-gc', '--input-type=module', '-e', script];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 });
+  const [trimmed, freed] = JSON.parse(stdout) as [boolean, number];
+  assert.equal(trimmed, true);
+  assert.ok(freed > 32 * 2 ** 20, `${freed} bytes of 94 MiB were given back`);
+});
+
 const skip = process.getuid?.() === 0 ? false : 'needs root';
 test('a control socket that anybody can open answers its owner alone', { skip }, async (t) => {
   const folder = temporaryDirectory(t);

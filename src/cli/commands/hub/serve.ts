@@ -82,11 +82,14 @@ export function command(context: Context): Command {
 
 async function run(context: Context, flags: Flags): Promise<void> {
   const { createHub } = await import('../../../hub/server.ts');
+  const { trimMemory } = await import('../../../native/trim-memory.ts');
   const hub = await createHub(await optionsOf(context, flags));
+  const stopTrimming = trimMemory();
   try {
     announce(context, hub);
     if (!context.signal.aborted) await once(context.signal, 'abort');
   } finally {
+    stopTrimming();
     await hub.close();
   }
 }
