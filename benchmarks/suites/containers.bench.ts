@@ -103,10 +103,8 @@ const byCoreRun: Starter = async (hub, dir) => ({
     const own = ['--cache', join(dir, 'cache'), '--state', join(dir, 'state')];
     const words = [...own, '--network', 'none', `${hub}/bench/root.flist`, ...PROGRAM];
     const [program, args] = command('core', 'run', ...words);
-    // As users have it: the mount daemon of the first start is there for the second. And Node 20 reads and parses all
-    // authorities at each start when it is given more of them, as some machines do: 60 to 90 ms that are not ours.
-    const without = ['-u', 'G8UFS_LINGER', '-u', 'NODE_EXTRA_CA_CERTS'];
-    await run('env', [...without, program, ...args]);
+    // As users have it: the mount daemon of the first start is there for the second.
+    await run('env', ['-u', 'G8UFS_LINGER', program, ...args]);
   },
   end: () => endDaemon(join(dir, 'cache')),
 });
