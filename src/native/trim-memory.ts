@@ -5,8 +5,8 @@
 import { addon } from './load.ts';
 
 const INTERVAL_MS = 30_000;
-/** Growth of the resident memory since the last time that is worth the page faults to come. */
-const GROWTH_BYTES_MIN = 8 * 1024 * 1024;
+/** Who has done less than this since the last time has not freed much. */
+const WORK_MICROSECONDS_MIN = 200_000;
 
 /**
  * Looks from time to time until it is stopped; does not keep the process alive. For programs that live long.
@@ -14,11 +14,12 @@ const GROWTH_BYTES_MIN = 8 * 1024 * 1024;
  * @returns stops it
  */
 export function trimMemory(intervalMs = INTERVAL_MS): () => void {
-  let base = process.memoryUsage.rss();
+  let last = process.cpuUsage();
   const look = async (): Promise<void> => {
-    if (process.memoryUsage.rss() < base + GROWTH_BYTES_MIN) return;
+    const { user, system } = process.cpuUsage(last);
+    if (user + system < WORK_MICROSECONDS_MIN) return;
+    last = process.cpuUsage();
     await addon().trimMemory();
-    base = process.memoryUsage.rss();
   };
   const timer = setInterval(() => {
     // What it frees is all that it is for.
