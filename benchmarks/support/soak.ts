@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { G8Error } from '../../src/base/errors.ts';
 import { withHub } from '../harness.ts';
+import { collectedMiB } from './collected.ts';
 import { type Held, WatchedDaemon } from './daemon.ts';
 import { fioArguments, LISTING, makeSoakTree, type SoakSizes, type SoakTree } from './soak-tree.ts';
 
@@ -29,6 +30,8 @@ export interface SoakOptions {
 
 export interface SoakResult {
   readonly samples: readonly Held[];
+  /** Anonymous memory when what is garbage has gone, behind a quarter of the time and at its end, in MiB. */
+  readonly collected: readonly number[];
   /** Time of the samples. */
   readonly minutes: number;
   /** Rounds of each load. */
@@ -93,7 +96,11 @@ class Soak {
     const keeper = await this.#daemon.mount(this.#tree.programs, this.#store);
     const running = Promise.all(loads.map((load) => this.#repeat(load)));
     const start = performance.now();
-    const samples = await this.#sample(seconds);
+    const collected: number[] = [];
+    const samples = await this.#sample(seconds / 4);
+    collected.push(await collectedMiB(this.#daemon.pid));
+    samples.push(...(await this.#sample((seconds * 3) / 4)));
+    if (!this.#isOver) collected.push(await collectedMiB(this.#daemon.pid));
     const minutes = (performance.now() - start) / 60_000;
     this.#isOver = true;
     await running;
@@ -102,6 +109,7 @@ class Soak {
     await this.#daemon.unmount(keeper);
     return {
       samples,
+      collected,
       minutes,
       rounds: this.#rounds,
       workingSetMiB: this.#tree.bytes / 2 ** 20,
