@@ -20,16 +20,17 @@ constexpr milliseconds kDelay{2};
 
 // Processes that are only counted.
 struct World {
+  UniqueFd waits;
+  std::vector<int> killed;
+  int next = 1;
+  Standby::Clock::time_point now = Standby::Clock::now();
+  // Behind what it uses, also when it ends.
   Standby standby{[this](const Launch& launch, int wait_fd) {
                     CHECK(launch.arguments.size() == 2 && wait_fd >= 0);
                     waits.Reset(::fcntl(wait_fd, F_DUPFD_CLOEXEC, 0));
                     return next == 0 ? -1 : next++;
                   },
                   [this](int process) { killed.push_back(process); }};
-  UniqueFd waits;
-  std::vector<int> killed;
-  int next = 1;
-  Standby::Clock::time_point now = Standby::Clock::now();
 
   ssize_t Heard() const {
     char byte = 0;
