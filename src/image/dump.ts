@@ -1,6 +1,7 @@
 /** The text twin (docs/format.md, section 9) straight from a mount index, one name at a time. */
 import { dumpLine } from '../format/flist/dump.ts';
 import { escapeBytes } from '../format/flist/escape.ts';
+import { attributesOf } from '../format/index/attributes.ts';
 import type { IndexInode } from '../format/index/reader.ts';
 import type { Inode } from '../format/tree.ts';
 import type { Image } from './open.ts';
@@ -27,21 +28,13 @@ export function* dumpImage(image: Source): Generator<string> {
 
 /** An inode as trees have it, but for its entries. */
 function plainInode({ index, contents }: Source, inode: IndexInode): Inode {
-  const { mode, uid, gid, mtimeSeconds, mtimeNanoseconds, rdevMajor, rdevMinor } = inode;
-  const isFile = inode.type === 'file';
-  const content = isFile ? contents.contentOf(inode.ino) : undefined;
-  const xattrs = index.xattrs(inode.nid);
+  const { rdevMajor, rdevMinor } = inode;
+  const content = inode.type === 'file' ? contents.contentOf(inode.ino) : undefined;
   return {
-    mode,
-    uid,
-    gid,
-    mtimeSeconds,
-    mtimeNanoseconds,
-    size: isFile ? inode.size : 0,
+    ...attributesOf(index, inode),
     rdevMajor,
     rdevMinor,
     ...(inode.type === 'symlink' && { target: index.readlink(inode.nid) }),
-    ...(xattrs.length > 0 && { xattrs }),
     ...(content !== undefined && { content: contents.toContent(content) }),
   };
 }

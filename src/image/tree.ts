@@ -5,6 +5,7 @@
 
 import { G8Error } from '../base/errors.ts';
 import type { Content } from '../format/content.ts';
+import { attributesOf } from '../format/index/attributes.ts';
 import type { IndexEntry, IndexInode } from '../format/index/reader.ts';
 import type { Dentry, Inode } from '../format/tree.ts';
 import type { Image } from './open.ts';
@@ -71,7 +72,7 @@ class InodeBuilder {
   }
 
   directory(inode: IndexInode, entries: readonly Dentry[]): Inode {
-    return { ...this.#attributes(inode), entries };
+    return { ...attributesOf(this.#image.index, inode), entries };
   }
 
   build(inode: IndexInode): Inode {
@@ -81,7 +82,7 @@ class InodeBuilder {
     const isDevice = inode.type === 'character-device' || inode.type === 'block-device';
     const content = inode.type === 'file' ? this.#content(inode) : undefined;
     const built: Inode = {
-      ...this.#attributes(inode),
+      ...attributesOf(this.#image.index, inode),
       ...(inode.type === 'symlink' && { target: this.#image.index.readlink(inode.nid) }),
       ...(isDevice && { rdevMajor, rdevMinor }),
       ...(content !== undefined && { content }),
@@ -103,20 +104,6 @@ class InodeBuilder {
     const content = this.#image.contents.toContent(index);
     this.#contents.set(index, content);
     return content;
-  }
-
-  #attributes(inode: IndexInode): Inode {
-    const { mode, uid, gid, mtimeSeconds, mtimeNanoseconds } = inode;
-    const xattrs = this.#image.index.xattrs(inode.nid);
-    return {
-      mode,
-      uid,
-      gid,
-      mtimeSeconds,
-      mtimeNanoseconds,
-      size: inode.type === 'file' ? inode.size : 0,
-      ...(xattrs.length > 0 && { xattrs }),
-    };
   }
 }
 

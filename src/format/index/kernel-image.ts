@@ -6,6 +6,7 @@
 import { compareBytes } from '../../base/bytes.ts';
 import { G8Error } from '../../base/errors.ts';
 import type { Dentry, Inode } from '../tree.ts';
+import { attributesOf } from './attributes.ts';
 import type { ContentsReader } from './contents-reader.ts';
 import { erofsPieces } from './erofs-image.ts';
 import { layoutImage } from './layout.ts';
@@ -62,20 +63,12 @@ function readTree(
 }
 
 function toInode(index: MountIndexReader, found: IndexInode): Inode & { entries?: Dentry[] } {
-  const { nid, type, mode, uid, gid, mtimeSeconds, mtimeNanoseconds } = found;
-  const { rdevMajor, rdevMinor } = found;
-  const xattrs = index.xattrs(nid);
+  const { nid, type, rdevMajor, rdevMinor } = found;
   return {
-    mode,
-    uid,
-    gid,
-    mtimeSeconds,
-    mtimeNanoseconds,
-    size: type === 'file' ? found.size : 0,
+    ...attributesOf(index, found),
     ...(type === 'character-device' || type === 'block-device' ? { rdevMajor, rdevMinor } : {}),
     ...(type === 'symlink' ? { target: index.readlink(nid) } : {}),
     ...(type === 'directory' ? { entries: [] } : {}),
-    ...(xattrs.length > 0 ? { xattrs } : {}),
   };
 }
 
