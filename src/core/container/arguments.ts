@@ -35,9 +35,14 @@ export interface ContainerArguments {
   readonly tags: readonly string[] | null;
 }
 
+/** Kept in the container's record and sent in every list: characters of one text, entries of one field. */
+export const TEXT_LENGTH_MAX = 64 * 1024;
+export const ENTRIES_MAX = 256;
+
 /** Refuses what no container can have; the nics are checked already. @throws ERR_USAGE */
 export function checkArguments(args: ContainerArguments): void {
   if (args.root === '') throw wrong('Container needs a root');
+  for (const field of ['mount', 'port', 'env', 'config'] as const) checkSize(field, args[field]);
   for (const [source, target] of Object.entries(args.mount ?? {})) checkMount(source, target);
   for (const [key, port] of Object.entries(args.port ?? {})) {
     parseForwardKey(key);
@@ -55,6 +60,13 @@ export function checkArguments(args: ContainerArguments): void {
 /** Whether a source of `mount` is a flist rather than a path of the host. */
 export function isFlistSource(source: string): boolean {
   return /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(source);
+}
+
+function checkSize(field: string, entries: Readonly<Record<string, unknown>> | null): void {
+  const all = Object.entries(entries ?? {});
+  if (all.length > ENTRIES_MAX) throw wrong(`Field ${field} has more than ${ENTRIES_MAX} entries`);
+  const isLong = all.some((texts) => texts.some((text) => String(text).length > TEXT_LENGTH_MAX));
+  if (isLong) throw wrong(`Field ${field} has a text of more than ${TEXT_LENGTH_MAX} characters`);
 }
 
 function checkMount(source: string, target: string): void {

@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import { G8Error } from '../../base/errors.ts';
 import { parseNics } from '../network/parse-nics.ts';
-import { type ContainerArguments, checkArguments } from './arguments.ts';
+import {
+  type ContainerArguments,
+  checkArguments,
+  ENTRIES_MAX,
+  TEXT_LENGTH_MAX,
+} from './arguments.ts';
 import { parseRestartPolicy } from './restart.ts';
-
-/** Kept in the container's record and sent in every list. */
-const TEXT_LENGTH_MAX = 64 * 1024;
-const ENTRIES_MAX = 256;
 
 const noNul = (text: string): boolean => !text.includes('\0');
 const text = z.string().max(TEXT_LENGTH_MAX).refine(noNul, 'contains a NUL');

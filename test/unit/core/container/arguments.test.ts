@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { checkArguments } from '../../../../src/core/container/arguments.ts';
 import { parseContainerArguments } from '../../../../src/core/container/parse-arguments.ts';
 
 const DEFAULTS = { tags: null, storage: '', bridge: 'core0' };
@@ -86,4 +87,14 @@ test('parseContainerArguments() refuses wrong shapes with the name of the argume
     const refusal = { code: 'ERR_PROTOCOL', message };
     assert.throws(() => parseContainerArguments(value, DEFAULTS), refusal, JSON.stringify(value));
   }
+});
+
+test('checkArguments() bounds what a command line brings, too', () => {
+  const args = parse({});
+  const many = Object.fromEntries(Array.from({ length: 257 }, (_, i) => [`V${i}`, '']));
+  const long = { V: 'x'.repeat(64 * 1024 + 1) };
+  for (const env of [many, long]) {
+    assert.throws(() => checkArguments({ ...args, env }), { code: 'ERR_USAGE' });
+  }
+  checkArguments({ ...args, env: { V: 'x'.repeat(64 * 1024) } });
 });
