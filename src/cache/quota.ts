@@ -46,6 +46,8 @@ export interface QuotasOptions {
 }
 
 interface Ledger {
+  /** Fills that ask, or have a reservation. */
+  users: number;
   /** Asked for and not written yet. */
   reserved: number;
   round: Promise<number> | undefined;
@@ -68,12 +70,46 @@ export class Quotas {
    * @throws ERR_CACHE_FULL, see {@link isOverQuota}
    */
   async admit(bytes: number, { owner, bytesMax }: Quota): Promise<() => void> {
-    const ledger = this.#ledgers.get(owner) ?? {
-      reserved: 0,
-      round: undefined,
-      futileAt: Number.NEGATIVE_INFINITY,
+    const ledger = this.#ledgers.get(owner) ?? this.#newLedger(owner);
+    ledger.users++;
+    try {
+      await this.#reserve(bytes, { owner, bytesMax }, ledger);
+    } catch (error) {
+      this.#leave(owner, ledger);
+      throw error;
+    }
+    return () => {
+      ledger.reserved -= bytes;
+      this.#leave(owner, ledger);
     };
+  }
+
+  /** Owners whose ledger is kept. */
+  get ledgers(): number {
+    return this.#ledgers.size;
+  }
+
+  #newLedger(owner: number): Ledger {
+    // What had to be remembered of others for a while need not be any more.
+    for (const [other, known] of this.#ledgers) this.#forget(other, known);
+    const futileAt = Number.NEGATIVE_INFINITY;
+    const ledger: Ledger = { users: 0, reserved: 0, round: undefined, futileAt };
     this.#ledgers.set(owner, ledger);
+    return ledger;
+  }
+
+  #leave(owner: number, ledger: Ledger): void {
+    ledger.users--;
+    this.#forget(owner, ledger);
+  }
+
+  /** Images come and go; nobody fills for most of them. */
+  #forget(owner: number, { users, futileAt }: Ledger): void {
+    const isFutile = performance.now() - futileAt < FUTILE_PAUSE_MS;
+    if (users === 0 && !isFutile) this.#ledgers.delete(owner);
+  }
+
+  async #reserve(bytes: number, { owner, bytesMax }: Quota, ledger: Ledger): Promise<void> {
     const used = (): number => this.#options.catalog.ownedBytes(owner) + ledger.reserved + bytes;
     // A round that was begun for less, or by whose end others have taken the room, is not the last word.
     while (used() > bytesMax) {
@@ -84,10 +120,8 @@ export class Quotas {
       const what = `${formatSize(bytes)} do not fit into the ${formatSize(bytesMax)} of this image`;
       throw new G8Error('ERR_CACHE_FULL', what, { details: { state: 'quota', bytes, bytesMax } });
     }
+    // In the same turn: others look at the sum.
     ledger.reserved += bytes;
-    return () => {
-      ledger.reserved -= bytes;
-    };
   }
 
   /** @returns bytes freed, by a round of its own or one that was under way */

@@ -1,6 +1,7 @@
 /** A mount daemon inside this process: its settings, its log, and what ends it. */
 
 import { registryDir } from '../base/paths.ts';
+import { parseQuotaRules } from '../config/cache-quotas.ts';
 import { loadConfig } from '../config/config.ts';
 import { parseListen } from '../config/schema.ts';
 import { Daemon } from '../fs/daemon.ts';
@@ -89,6 +90,7 @@ export async function startDaemon(
       path: config.get('policy'),
       mustExist: config.effective('policy').origin !== 'default',
     },
+    quotaRules: parseQuotaRules(config.get('cacheQuotas')),
     version: packageVersion(),
     log: createLogger(
       context.debug ? 'debug' : (options.logLevel ?? 'info'),

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { parseSize } from '../base/bytes.ts';
 import { defaultCacheDir } from '../base/paths.ts';
+import { parseQuotaRules } from './cache-quotas.ts';
 import { CORE_SETTINGS } from './core-settings.ts';
 import { dataHome, parsePath, type Setting } from './setting.ts';
 
@@ -50,6 +51,17 @@ export const SETTINGS = {
     expected: 'a size such as 4MiB, or 0',
     parse: (text) => (text === '0' ? 0 : parseSize(text)),
     fallback: () => 0,
+  },
+  cacheQuotas: {
+    env: 'G8UFS_CACHE_QUOTAS',
+    unit: 'list',
+    description: 'what images may take of the cache, by how their path or URL begins',
+    expected: 'rules such as https://hub.example/demo/*=2GiB, from 16MiB on',
+    parse: (text) => {
+      const rules = text.split(/\s+/).filter((rule) => rule !== '');
+      return parseQuotaRules(rules) === undefined ? undefined : rules;
+    },
+    fallback: (): string[] => [],
   },
   stores: {
     env: 'G8UFS_STORE',

@@ -1,4 +1,5 @@
 /** What a mount daemon is started with. */
+import type { QuotaRule } from '../config/cache-quotas.ts';
 import type { Policy } from './admission.ts';
 import type { Logger } from './log.ts';
 import type { SLOW_READ_MS } from './slow-reads.ts';
@@ -19,6 +20,8 @@ export interface DaemonOptions {
   readonly slowReadMs?: number;
   /** The administrator's rules for what may be mounted. */
   readonly policy?: Policy;
+  /** And for what images may take of the cache whose mount says nothing; default no bounds. */
+  readonly quotaRules?: readonly QuotaRule[] | undefined;
   /** Where to serve metrics over HTTP; default nowhere. */
   readonly metrics?: { readonly host: string; readonly port: number };
   /** How a successor is started when this process dies; absent: its mounts end with it. */

@@ -122,6 +122,7 @@ export class Daemon {
       cacheDir,
       log,
       policy: options.policy,
+      quotaRules: options.quotaRules,
       openStore: (request, image) => openMountStore({ ...request, image, health: this.#health }),
       // The first miss should not wait for the HTTP client. What fails here fails again there.
       onMounted: (store) => {

@@ -29,7 +29,7 @@ export function listMounts(
   const used = new Map(quotas.map(({ source, bytes }) => [source, bytes]));
   return mounts.map((mount) => ({
     ...mount,
-    cacheQuotaUsed: used.get(mount.source) ?? null,
+    cacheQuotaUsed: used.get(mount.quotaGroup ?? mount.source) ?? null,
     degraded: reason,
     degradedBy: message,
     standby: hasStandby && mount.kept,

@@ -37,6 +37,8 @@ export interface MountRequest {
   readonly record?: string;
   /** Bytes of the cache that what this source has brought may take; absent: no bound of its own. */
   readonly cacheQuota?: number;
+  /** Who shares that bound, by a name of their own; absent: mounts of this source alone. */
+  readonly quotaGroup?: string;
 }
 
 /** What a source is put on. Both must be allowed at the mount point. */
@@ -69,6 +71,8 @@ export interface MountRecord {
   readonly record: string | null;
   /** Bytes of the cache that what its source has brought may take; `null`: no bound of its own. */
   readonly cacheQuota: number | null;
+  /** Sources that share this bound; `null`: it is that of its source alone. */
+  readonly quotaGroup: string | null;
   /** A keeper holds it: it outlives this daemon. */
   readonly kept: boolean;
   /** Why nobody serves it since its daemon died; `null` for every mount that works. */
@@ -90,9 +94,14 @@ export interface ServedMount {
 }
 
 /** What its contents may take of the cache. Mounts of one source have one bound: that of whoever fetches. */
-export function quotaOf({ source, cacheQuota }: MountRequest): Quota | undefined {
-  if (cacheQuota === undefined) return undefined;
-  return { owner: ownerOf(shownSource(source)), bytesMax: cacheQuota };
+export function quotaOf(request: MountRequest): Quota | undefined {
+  if (request.cacheQuota === undefined) return undefined;
+  return { owner: ownerOf(quotaName(request)), bytesMax: request.cacheQuota };
+}
+
+/** Who has the bound, as it is shown. */
+export function quotaName({ source, quotaGroup }: MountRequest): string {
+  return quotaGroup ?? shownSource(source);
 }
 
 /** What `list` tells of a mount. */
@@ -112,6 +121,7 @@ export function recordOf(mount: ServedMount): MountRecord {
     prefetch: prefetch?.status() ?? null,
     record: request.record ?? null,
     cacheQuota: request.cacheQuota ?? null,
+    quotaGroup: request.quotaGroup ?? null,
     kept: mount.held !== undefined,
     quarantine: null,
   };

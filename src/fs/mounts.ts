@@ -9,6 +9,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAbortController } from '../base/abort.ts';
 import { G8Error } from '../base/errors.ts';
+import type { QuotaRule } from '../config/cache-quotas.ts';
 import { shownSource } from '../store/http-url.ts';
 import type { ChunkStore } from '../store/store.ts';
 import { admitImage, type Policy } from './admission.ts';
@@ -21,6 +22,7 @@ import { End, isMounted, lifeOf, type Mounted } from './mounted.ts';
 import { findMount, readMountinfo } from './mountinfo.ts';
 import { removeWorkDir } from './overlay.ts';
 import type { Prefetch, PrefetchRequest, PrefetchStatus } from './prefetch.ts';
+import { withQuota } from './quotas.ts';
 import type { StackedMount } from './stack/stack-on-mount.ts';
 import { encodeState, type HeldMountState, stateOf } from './takeover/held-state.ts';
 import type { HeldMount, MountKeeper } from './takeover/keeper.ts';
@@ -33,6 +35,8 @@ export interface MountTableOptions extends MountMakers {
   readonly lowerDir: string;
   readonly cacheDir: string;
   readonly policy?: Policy | undefined;
+  /** Bounds of the cache for mounts that have none of their own. */
+  readonly quotaRules?: readonly QuotaRule[] | undefined;
   readonly openStore: (request: MountRequest, image: Image) => ChunkStore;
   /** Called with the store of a mount that answers now. */
   readonly onMounted?: (store: ChunkStore) => void;
@@ -121,7 +125,7 @@ export class MountTable {
     if (this.#mounts.has(mountPoint) || this.#reserved.has(mountPoint)) {
       throw new G8Error('ERR_MOUNT', `${mountPoint} is already mounted by g8ufs`);
     }
-    const mounting = this.#mount(request, signal);
+    const mounting = this.#mount(withQuota(request, this.#options.quotaRules ?? []), signal);
     this.#reserved.set(mountPoint, mounting);
     return mounting;
   }

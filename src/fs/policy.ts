@@ -2,10 +2,11 @@
  * The administrator's word on what may be mounted: a JSON file of rules, the first of which that fits an image and
  * its place decides whose signature it needs. Read anew for each mount by the daemon, so that it holds whoever asks.
  */
-import { lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { readPublicKey } from '../image/signature-files.ts';
+import { fitsPattern, plainSource } from './source-pattern.ts';
 
 const FILE_SIZE_MAX = 1024 * 1024;
 const OTHERS_WRITE = 0o022;
@@ -91,29 +92,5 @@ function readPolicy(path: string, mustExist: boolean): z.infer<typeof schema> | 
 
 function fits(name: string, patterns: readonly string[] | undefined): boolean {
   if (patterns === undefined) return true;
-  return patterns.some((each) =>
-    each.endsWith('*') ? name.startsWith(each.slice(0, -1)) : name === each,
-  );
-}
-
-/** One spelling for each flist: a path without links, a URL without credentials, query and escapes that need not be. */
-function plainSource(source: string): string {
-  if (/^https?:\/\//i.test(source)) {
-    const { origin, pathname } = new URL(source);
-    const parts = pathname.split('/').map((part) => encodeURIComponent(decoded(part)));
-    return `${origin}${parts.join('/')}`;
-  }
-  try {
-    return realpathSync(source);
-  } catch (error) {
-    throw toG8Error(error, 'ERR_NO_INPUT', `${source} cannot be found`);
-  }
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
+  return patterns.some((each) => fitsPattern(name, each));
 }

@@ -1,6 +1,7 @@
 /** Checks the parameters of control requests: what arrives on the socket is input like any other. */
 import { isAbsolute } from 'node:path';
 import { G8Error } from '../base/errors.ts';
+import { QUOTA_BYTES_MIN } from '../config/cache-quotas.ts';
 import type { MountRequest, StackRequest } from './mount-record.ts';
 import type { PrefetchRequest } from './prefetch.ts';
 
@@ -11,9 +12,6 @@ const STORES_MAX = 64;
 const KEYS_MAX = 64;
 /** Bytes per second; below, one chunk would take minutes. */
 export const RATE_BYTES_MIN = 4096;
-
-/** Some blocks of the largest size: with less, nothing would stay. */
-export const QUOTA_BYTES_MIN = 16 * 1024 * 1024;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -46,6 +44,7 @@ export function parseMountRequest(params: unknown): MountRequest {
     ...(fields['onto'] === undefined ? {} : { onto: onto(fields['onto']) }),
     ...(fields['record'] === undefined ? {} : { record: path(fields, 'record') }),
     ...(fields['cacheQuota'] === undefined ? {} : { cacheQuota: quota(fields) }),
+    ...(fields['quotaGroup'] === undefined ? {} : { quotaGroup: text(fields, 'quotaGroup') }),
   };
 }
 

@@ -31,6 +31,7 @@ export function command(context: Context): Command {
       'cacheSize',
       'cacheFree',
       'cacheScrub',
+      'cacheQuotas',
       'slowRead',
       'linger',
       'standby',

@@ -104,6 +104,7 @@ export function command(context: Context): Command {
       'cacheDir',
       'cacheSize',
       'cacheFree',
+      'cacheQuotas',
       'deadline',
       'slowRead',
       'metricsListen',
@@ -222,7 +223,7 @@ async function rateOf(text: string): Promise<number> {
 async function quotaOf(text: string): Promise<number> {
   const { G8Error } = await import('../../base/errors.ts');
   const { formatSize, parseSize } = await import('../../base/bytes.ts');
-  const { QUOTA_BYTES_MIN } = await import('../../fs/requests.ts');
+  const { QUOTA_BYTES_MIN } = await import('../../config/cache-quotas.ts');
   const bytes = parseSize(text);
   if (bytes !== undefined && bytes >= QUOTA_BYTES_MIN) return bytes;
   const least = formatSize(QUOTA_BYTES_MIN);

@@ -63,6 +63,7 @@ export class Quarantine {
       prefetch: null,
       record: null,
       cacheQuota: state.request.cacheQuota ?? null,
+      quotaGroup: state.request.quotaGroup ?? null,
       kept: false,
       quarantine: reason,
     }));

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type ErrorCode, G8Error, isG8Error } from '../../../src/base/errors.ts';
+import type { QuotaRule } from '../../../src/config/cache-quotas.ts';
 import type { ContentsReader } from '../../../src/format/index/contents-reader.ts';
 import type { DriverOptions, ExplainedSession } from '../../../src/fs/driver.ts';
 import type { ImageStore } from '../../../src/fs/images.ts';
@@ -75,7 +76,7 @@ class World {
   storeCloseError: unknown;
   endWhileOpening = false;
 
-  constructor(t: TestContext) {
+  constructor(t: TestContext, quotaRules: readonly QuotaRule[] = []) {
     this.dir = temporaryDirectory(t);
     this.lowerDir = join(this.dir, 'lower');
     const images = {
@@ -89,6 +90,7 @@ class World {
       images: images as unknown as ImageStore,
       lowerDir: this.lowerDir,
       log: { debug: line, info: line, warn: line, error: line },
+      quotaRules,
       openStore: () => {
         this.storesOpen++;
         return { close: async () => this.#closeStore() } as unknown as ChunkStore;
@@ -171,11 +173,23 @@ test('MountTable.mount() gives the record that list() shows', async (t) => {
     prefetch: null,
     record: null,
     cacheQuota: null,
+    quotaGroup: null,
     kept: false,
     quarantine: null,
   });
   assert.deepEqual([w.table.size, w.table.images()], [1, new Set([DIGEST])]);
   assert.equal(w.empty, 0);
+});
+
+test('MountTable.mount() gives a mount the bound of the first rule that fits', async (t) => {
+  const w = new World(t, [
+    { pattern: 'http://hub.example/alice/*', bytesMax: 2 ** 30, isTogether: true },
+    { pattern: '*', bytesMax: 2 ** 31, isTogether: false },
+  ]);
+  const own = await w.table.mount(w.request('a', { cacheQuota: 2 ** 25 }), signal);
+  const { cacheQuota, quotaGroup } = await w.table.mount(w.request('b'), signal);
+  assert.deepEqual([own.cacheQuota, own.quotaGroup], [2 ** 25, null]);
+  assert.deepEqual([cacheQuota, quotaGroup], [2 ** 30, 'http://hub.example/alice/*']);
 });
 
 test('MountTable.mount() takes the kernel tier where it can be had', async (t) => {

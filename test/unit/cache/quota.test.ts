@@ -23,9 +23,9 @@ function world({ contents, busy = 0 }: { contents: number; busy?: number }) {
       return freed;
     },
   });
-  const admit = (size: number, max: number) =>
-    quotas.admit(size * MIB, { owner: OWNER, bytesMax: max * MIB });
-  return { admit, counters, rounds };
+  const admit = (size: number, max: number, owner = OWNER) =>
+    quotas.admit(size * MIB, { owner, bytesMax: max * MIB });
+  return { admit, counters, quotas, rounds };
 }
 
 test('fills that share a round which was begun for less than all of them get room by another one', async () => {
@@ -48,4 +48,13 @@ test('what was given back can be had again', async () => {
   await assert.rejects(admit(1, 20), isOverQuota);
   giveBack();
   await admit(20, 20);
+});
+
+test('of images for which nobody fills nothing is remembered', async () => {
+  const { admit, quotas } = world({ contents: 0 });
+  const held = await admit(1, 20, 1);
+  for (let owner = 2; owner < 50; owner++) (await admit(1, 20, owner))();
+  assert.equal(quotas.ledgers, 1);
+  held();
+  assert.equal(quotas.ledgers, 0);
 });

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { isG8Error } from '../../../src/base/errors.ts';
+import { parseQuotaRules } from '../../../src/config/cache-quotas.ts';
 import { configPaths, loadConfig } from '../../../src/config/config.ts';
 import { parseDuration, parseListen, SETTINGS } from '../../../src/config/schema.ts';
 import { BLOCK_SIZE_DEFAULT } from '../../../src/format/content.ts';
@@ -40,6 +41,21 @@ test('loadConfig() takes stores as a list from each source', async (t) => {
   assert.deepEqual((await loadConfig({ G8UFS_STORE: urls.join(' ') })).get('stores'), urls);
   assert.deepEqual((await loadConfig({}, { stores: urls })).get('stores'), urls);
 });
+
+test('loadConfig() reads bounds of images in their order', async (t) => {
+  const env = withFile(t, "cacheQuotas:\n  - https://hub/a=b/*=1GiB:together\n  - '*=16MiB'\n");
+  assert.deepEqual(parseQuotaRules((await loadConfig(env)).get('cacheQuotas')), [
+    { pattern: 'https://hub/a=b/*', bytesMax: 2 ** 30, isTogether: true },
+    { pattern: '*', bytesMax: 2 ** 24, isTogether: false },
+  ]);
+});
+
+for (const rule of ['demo=1GiB', '/a*b=1GiB', '*=15MiB', '*=much', '*', '=1GiB', '*=1GiB:each']) {
+  test(`loadConfig() refuses the bound ${rule}`, async () => {
+    const loaded = loadConfig({ G8UFS_CACHE_QUOTAS: `/a=1GiB ${rule}` });
+    await assert.rejects(loaded, { code: 'ERR_CONFIG', message: /^G8UFS_CACHE_QUOTAS is/ });
+  });
+}
 
 test('loadConfig() resolves paths and the home folder', async () => {
   const config = await loadConfig({ HOME: '/home/me', G8UFS_CACHE_DIR: '~/cache' });

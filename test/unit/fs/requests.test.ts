@@ -17,6 +17,7 @@ const REQUEST = {
   onto: { mountPoint: '/mnt/b', flist: '/var/ab.flist', source: 'http://hub.example/b' },
   record: '/images/b.flist.profile',
   cacheQuota: 2 ** 31,
+  quotaGroup: 'https://hub.example/alice/*',
 };
 
 test('parseMountRequest() takes a whole request as it is', () => {
@@ -57,6 +58,7 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
   allowOther: ['yes', 1, {}],
   upper: ['', 'upper', 1, null],
   record: ['', 'a.profile', 1, null],
+  quotaGroup: ['', 1, null, 'a\0b'],
   cacheQuota: [0, -1, 16 * 1024 * 1024 - 1, 2 ** 31 + 0.5, '2GiB', null, 2 ** 60],
 };
 const WRONG_PREFETCH: Readonly<Record<string, readonly unknown[]>> = {
