@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const root = join(import.meta.dirname, '..');
@@ -26,10 +26,10 @@ const BUNDLES = {
   'image-worker': 'src/fs/kernel/image-worker.ts',
   'stack-worker': 'src/fs/stack/stack-worker.ts',
 };
-/** A command that somebody waits for, once more without all the others: V8 reads all of a bundle (bin/g8ufs.js). */
-const QUICK = 'core/run';
+/** Commands that somebody waits for, once more without all the others: V8 reads all of a bundle (bin/g8ufs.js). */
+const QUICK = ['core/run', 'mount'];
 /** Run by the build, so that what V8 compiles is kept. The first one decides what is kept of packages of all. */
-const WARM = ['g8ufs', 'core-run', 'mount-daemon'];
+const WARM = ['g8ufs', ...QUICK.map(quickName), 'mount-daemon'];
 /** In bundles of their own, because many commands do without. */
 const PACKAGES = [
   '@fastify/busboy',
@@ -106,16 +106,22 @@ async function makeBundles(output) {
     entryPoints: Object.entries(BUNDLES).map(([out, path]) => ({ in: path, out })),
     plugins: [commandTable(commandFiles()), packagesBeside()],
   });
-  await build({
-    ...program,
-    entryPoints: [{ in: BUNDLES.g8ufs, out: 'core-run' }],
-    plugins: [commandTable([QUICK]), packagesBeside()],
-  });
+  for (const command of QUICK) {
+    await build({
+      ...program,
+      entryPoints: [{ in: BUNDLES.g8ufs, out: quickName(command) }],
+      plugins: [commandTable([command]), packagesBeside()],
+    });
+  }
   writeFileSync(
     join(output, 'daemon-main.cjs'),
     "require('../../bin/load-bundle.js').loadBundle(require.resolve('./mount-daemon.cjs'));\n",
   );
   for (const name of WARM) await compile(output, name);
+}
+
+function quickName(command) {
+  return command.replace('/', '-');
 }
 
 /** Name of a package's bundle. */
@@ -291,24 +297,30 @@ async function runAndKeep(path, folder) {
   const { url, close } = await emptyHub();
   if (path.endsWith('mount-daemon.cjs')) {
     process.argv = [process.execPath, path, '--cache', cache];
-    loader.loadScript(path);
+    const { loadAhead } = loader.loadScript(path);
+    await loadAhead();
     await askDaemon(join(cache, 'run/control.sock'), [nothing, `${url}/absent.flist`], folder);
     close();
     process.emit('SIGTERM');
     return;
   }
   const { main } = loader.loadScript(path);
+  const cached = ['--cache', cache];
+  const run = ['core', 'run', ...cached, '--state', join(folder, 'state'), '--network', 'none'];
   // What starts most often, as far as it goes without anything being there.
-  for (const argv of [
-    ['--version'],
-    ['flist', 'ls', nothing],
-    ['flist', 'ls', `${url}/absent.flist`],
-    ['mount', '--help'],
-  ])
-    if (!path.endsWith('core-run.cjs')) await main(argv);
+  const commands = {
+    'core-run': [[...run, nothing, 'true']],
+    mount: [['mount', nothing, folder, ...cached]],
+    g8ufs: [
+      ['--version'],
+      ['flist', 'ls', nothing],
+      ['flist', 'ls', `${url}/absent.flist`],
+      ['umount', folder],
+      [...run, nothing, 'true'],
+    ],
+  };
+  for (const argv of commands[basename(path, '.cjs')]) await main(argv);
   close();
-  const own = ['--cache', cache, '--state', join(folder, 'state'), '--network', 'none'];
-  await main(['core', 'run', ...own, nothing, 'true']);
   await processGone(join(cache, 'lock'));
   process.exit(0);
 }

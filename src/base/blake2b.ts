@@ -51,7 +51,10 @@ export function blake2b(data: Uint8Array, length: number): Uint8Array {
   return new Uint8Array(create(length).update(data).digest());
 }
 
-/** Streaming digest with 32 bytes of output. Use each object once. */
+/**
+ * Streaming digest with 32 bytes of output. Use each object once. For files {@link blake2bReady} comes first: an object
+ * stays with the implementation that it was made of, and pure code takes 0.1 s for a MiB.
+ */
 export function blake2b256Stream(): { update(data: Uint8Array): void; digest(): Uint8Array } {
   const hash = create(32);
   return {

@@ -9,6 +9,9 @@ import { EarlySessions } from '../fs/takeover/early-sessions.ts';
 import { addon } from '../native/load.ts';
 import type { DaemonFlags } from './daemon-process.ts';
 
+/** What the build keeps of packages is compiled by this. */
+export { loadAhead } from './stand-by.ts';
+
 /** A daemon that nobody asks for a mount within this time has nothing to do. */
 const START_GRACE_MS = 30_000;
 

@@ -100,8 +100,16 @@ export class Daemon {
         ),
       makeRoom: (bytes) => cache.makeRoom(bytes),
       // The HTTP client is loaded only for images that come from a server.
-      fetchFlist: async (url, fetchOptions) =>
-        (await import('./fetch-flist.ts')).fetchFlist(url, fetchOptions),
+      fetchFlist: async (url, fetchOptions) => {
+        const { fetchFlist } = await import('./fetch-flist.ts');
+        const fetched = fetchFlist(url, fetchOptions);
+        // What comes next is loaded while the server has to answer.
+        setImmediate(() => {
+          keeper?.warmUp();
+          void Promise.all([import('../image/unpack.ts'), import('../store/open.ts')]);
+        });
+        return await fetched;
+      },
     });
     const pacer = new Pacer();
     const slowReadMs = options.slowReadMs ?? SLOW_READ_MS;

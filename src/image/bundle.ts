@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { stat } from 'node:fs/promises';
 import { linkSignals } from '../base/abort.ts';
-import { blake2b256Stream } from '../base/blake2b.ts';
+import { blake2b256Stream, blake2bReady } from '../base/blake2b.ts';
 import { equalBytes, fromHex } from '../base/bytes.ts';
 import { G8Error } from '../base/errors.ts';
 import {
@@ -129,6 +129,7 @@ class BundleLayout {
     const { size } = await stat(path);
     yield header(BUNDLE_MEMBER.flist, size);
     const offset = this.#position;
+    await blake2bReady();
     const digest = blake2b256Stream();
     let read = 0;
     for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) {
@@ -206,6 +207,7 @@ export async function extractFlist(
 ): Promise<void> {
   const { flistOffset, flistSize, flistDigest } = bundle.header;
   async function* checked(): AsyncGenerator<Uint8Array> {
+    await blake2bReady();
     const digest = blake2b256Stream();
     for await (const piece of bundle.pieces(flistOffset, flistSize)) {
       digest.update(piece);

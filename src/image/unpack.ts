@@ -3,11 +3,12 @@
  * it from the records when the package has none. Writes only into the folder it is given.
  */
 import { createWriteStream } from 'node:fs';
-import { open, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { blake2bReady } from '../base/blake2b.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
+import { syncFilesIn } from '../base/sync-folder.ts';
 import { formatMetadata, METADATA_SIZE_MAX } from '../format/flist/metadata.ts';
 import { readFlist } from '../format/flist/open.ts';
 import { type Generation, unpackFlist } from '../format/flist/package.ts';
@@ -32,22 +33,37 @@ export interface UnpackOptions {
   readonly isTemporary?: boolean;
 }
 
+export interface UnpackedIndex {
+  readonly generation: Generation;
+  /** It had to be built from records. */
+  readonly built: boolean;
+}
+
 /**
  * @param source bytes of the package, any generation and compression
  * @param dir empty folder; afterwards it has the three index files and `router.yaml` and
  *   `metadata.json` if the package has them. Nothing behind those is read of a package that has an index
- * @returns the package's generation, and whether the index had to be built from records
  * @throws ERR_FLIST_FORMAT, ERR_FLIST_VERSION, ERR_IO
  */
 export async function unpackIndex(
   source: AsyncIterable<Uint8Array>,
   dir: string,
   options: UnpackOptions = {},
-): Promise<{ generation: Generation; built: boolean }> {
+): Promise<UnpackedIndex> {
+  const unpacked = await unpack(source, dir, options);
+  // The folder is renamed into place when it is whole: its files must survive a power cut by then.
+  if (options.isTemporary !== true) await syncFilesIn(dir);
+  return unpacked;
+}
+
+async function unpack(
+  source: AsyncIterable<Uint8Array>,
+  dir: string,
+  options: UnpackOptions,
+): Promise<UnpackedIndex> {
   const shipped = new Set<string>();
   const records = new Map<string, Uint8Array>();
   let recordsSize = 0;
-  const isSynced = options.isTemporary !== true;
   const complete = (): boolean => shipped.size === INDEX_FILES.length;
 
   await unpackFlist(
@@ -55,11 +71,11 @@ export async function unpackIndex(
     async (name, size, body) => {
       const keptSizeMax = KEPT_SIZES_MAX[name];
       if ((INDEX_FILES as readonly string[]).includes(name)) {
-        await writeMember(join(dir, name), body, isSynced);
+        await writeMember(join(dir, name), body);
         shipped.add(name);
       } else if (keptSizeMax !== undefined) {
         if (size > keptSizeMax) throw tooLarge(name, size);
-        await writeFile(join(dir, name), await collect(body, size), { flush: isSynced });
+        await writeFile(join(dir, name), await collect(body, size));
       } else if (complete()) {
         return 'stop';
       } else {
@@ -76,11 +92,11 @@ export async function unpackIndex(
   const flist = await readFlist(records);
   await blake2bReady();
   const index = buildMountIndex(flist.tree());
-  await writeMember(join(dir, INDEX_FILES[0]), index.erofs(), isSynced);
-  await writeMember(join(dir, INDEX_FILES[1]), index.contents(), isSynced);
-  await writeMember(join(dir, INDEX_FILES[2]), index.chunks(), isSynced);
+  await writeMember(join(dir, INDEX_FILES[0]), index.erofs());
+  await writeMember(join(dir, INDEX_FILES[1]), index.contents());
+  await writeMember(join(dir, INDEX_FILES[2]), index.chunks());
   if (flist.metadata.size > 0) {
-    await writeFile(join(dir, METADATA_FILE), formatMetadata(flist.metadata), { flush: isSynced });
+    await writeFile(join(dir, METADATA_FILE), formatMetadata(flist.metadata));
   }
   return { generation: flist.generation, built: true };
 }
@@ -94,18 +110,9 @@ function tooLarge(name: string, size: number): G8Error {
 async function writeMember(
   path: string,
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  isSynced: boolean,
 ): Promise<void> {
   try {
     await pipeline(body, createWriteStream(path, { flags: 'wx', mode: 0o444 }));
-    if (!isSynced) return;
-    // A folder is renamed into place when it is whole: its files must survive a power cut by then.
-    const file = await open(path, 'r');
-    try {
-      await file.sync();
-    } finally {
-      await file.close();
-    }
   } catch (error) {
     throw toG8Error(error, 'ERR_IO', `${path} cannot be written`);
   }

@@ -6,8 +6,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { blake2b256Stream } from '../base/blake2b.ts';
-import { toHex } from '../base/bytes.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { type HttpResponse, readJson } from './http-answer.ts';
 import type { HttpClient } from './http-client.ts';
@@ -36,8 +34,6 @@ export type DownloadResult =
   | {
       readonly unchanged: false;
       readonly size: number;
-      /** BLAKE2b-256 of the file, in hex. */
-      readonly digest: string;
       /** To be given with the next download. */
       readonly etag: string | undefined;
     };
@@ -94,7 +90,6 @@ async function writeResponse(
     promise.catch((error) => {
       throw toG8Error(error, 'ERR_CREATE', `Cannot write ${options.destination}`);
     });
-  const digest = blake2b256Stream();
   const md5 = createHash('md5');
   let size = 0;
   const handle = await created(open(temporary, 'wx', 0o644));
@@ -102,7 +97,6 @@ async function writeResponse(
     for await (const piece of response.body) {
       size += piece.length;
       if (size > sizeMax) throw tooLarge();
-      digest.update(piece);
       md5.update(piece);
       await created(handle.writeFile(piece));
       options.onProgress?.(size, total);
@@ -115,7 +109,7 @@ async function writeResponse(
     await rm(temporary, { force: true });
     throw error;
   }
-  return { unchanged: false, size, digest: toHex(digest.digest()), etag: response.header('etag') };
+  return { unchanged: false, size, etag: response.header('etag') };
 }
 
 /** Compares with `Repr-Digest: md5=:…:` (RFC 9530), which our hub sends. */

@@ -14,6 +14,8 @@ test('the packed program has all commands, and says and ends as the sources do',
     ['help'],
     ['help', 'core', 'run'],
     ['core', 'run', '--help'],
+    ['mount', '--help'],
+    ['umount', '/nonexistent'],
     ['config', 'show', '--json'],
     ['flits'],
     ['flist', 'ls', '/nonexistent/a.flist'],
@@ -29,7 +31,7 @@ test('with --debug stacks of the packed program name the sources', async () => {
 });
 
 test('what V8 has compiled of the programs that start often is taken again', () => {
-  for (const name of ['g8ufs', 'core-run', 'mount-daemon']) {
+  for (const name of ['g8ufs', 'core-run', 'mount', 'mount-daemon']) {
     const path = join(packageRoot(), `dist/program/${name}.cjs`);
     const head = '(function (exports, require, module, __filename, __dirname) {';
     const cachedData = readFileSync(path.replace(/cjs$/, 'v8'));
