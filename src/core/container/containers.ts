@@ -5,30 +5,23 @@
  *
  * Concurrency: calls may overlap. One container ends once, whoever asked first.
  */
-import { rm } from 'node:fs/promises';
-import { throwIfAborted } from '../../base/abort.ts';
-import { monotonicMs } from '../../base/clock.ts';
-import { sleep } from '../../base/deadline.ts';
-import { G8Error, isG8Error } from '../../base/errors.ts';
+import { G8Error } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
-import { connectDaemon } from '../../fs/client.ts';
-import type { MountRecord } from '../../fs/mount-record.ts';
 import { readMountinfo } from '../../fs/mountinfo.ts';
 import { removeEmptyGroup } from './cgroup.ts';
 import { Container, type EndReason } from './container.ts';
-import { type ContainerFolder, isToStay, runtimeName } from './container-folder.ts';
+import type { ContainerFolder } from './container-folder.ts';
 import { takeId, withIdLock } from './ids.ts';
 import { checkCgroups } from './joined-cgroups.ts';
 import { settledRecord } from './pending-layer.ts';
-import { waitForPid } from './pid-file.ts';
 import { type ContainerOrder, mountPointsOf, prepare } from './prepare.ts';
-import { identify, ownIdentity, type ProcessIdentity, sendSignal } from './process-identity.ts';
+import { ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { Reconciler } from './reconcile.ts';
 import { type ContainerRecord, writeRecord } from './record.ts';
-import { type RestartPolicy, Restarts } from './restart.ts';
 import { Restarter } from './restarter.ts';
 import { RootMounts, type RootMountsOptions } from './root-mounts.ts';
-import { lastError } from './runtime.ts';
+import { type Foreground, runInForeground } from './run-in-foreground.ts';
+import { servedRoots } from './served-roots.ts';
 import { startInit } from './start-init.ts';
 import { killInit, stopGently } from './stop.ts';
 import { type ContainerSystem, containersDir, folderOf } from './system.ts';
@@ -37,8 +30,6 @@ import { resumeSurely } from './while-still.ts';
 
 /** Below the 10 s after which clients give up. */
 export const GRACE_MS = 5_000;
-/** How soon `core stop` is noticed between two runs. */
-const STOP_LOOK_MS = 100;
 
 export interface ContainersOptions extends Omit<ContainerSystem, 'mounts'> {
   readonly mounts: RootMountsOptions;
@@ -53,29 +44,6 @@ export interface ContainersOptions extends Omit<ContainerSystem, 'mounts'> {
   /** Called before that, when its jobs are gone and it does not run. Must not fail. */
   readonly onRestarting?: (container: Container) => Promise<void>;
 }
-
-/** How a command in the foreground is run. */
-export interface Foreground {
-  /**
-   * Starts the program that it is given, with a terminal, pipes and signals as it likes, and waits for its end: the exit
-   * status is that of the container's command.
-   */
-  readonly attach: (
-    argv: readonly [program: string, ...args: string[]],
-    id: number,
-  ) => Promise<number>;
-  /** Default: it is run once. */
-  readonly restart?: RestartPolicy;
-  /** Called when it runs. */
-  readonly onRunning?: (id: number) => void;
-  /** Whether it shall not be started again, whatever `restart` says. */
-  readonly isOver?: () => boolean;
-  /** Ends the wait for another run. */
-  readonly signal?: AbortSignal;
-}
-
-/** Mount daemons that may die one after the other while they are asked for their mounts. */
-const DAEMON_ATTEMPTS_MAX = 5;
 
 export class Containers {
   readonly #options: ContainersOptions;
@@ -191,56 +159,11 @@ export class Containers {
     // While the number is taken. What fails here fails again where it is needed.
     this.#system.mounts.connect().catch(() => {});
     const record = await this.#reserve(order);
-    const { id } = record;
-    const restarts = new Restarts(foreground.restart ?? { when: 'no' });
     try {
       const { command } = await prepare(this.#system, record, order);
-      for (;;) {
-        throwIfAborted(foreground.signal);
-        const begin = monotonicMs();
-        const exitCode = await this.#runOnce({ ...record, command }, foreground);
-        const delayMs = restarts.next(exitCode, monotonicMs() - begin);
-        if (delayMs === undefined || foreground.isOver?.() || isToStay(this.#folder(id))) {
-          return exitCode;
-        }
-        await this.#system.runtime.delete(runtimeName(id));
-        await this.#untilNextRun(id, delayMs, foreground.signal);
-        if (isToStay(this.#folder(id))) return exitCode;
-      }
+      return await runInForeground(this.#system, { ...record, command }, foreground);
     } finally {
       await this.#takeAwayLast(record);
-    }
-  }
-
-  async #runOnce(record: ContainerRecord, foreground: Foreground): Promise<number> {
-    const { id } = record;
-    const folder = this.#folder(id);
-    const { argv, pidFile, log } = this.#system.runtime.foreground(runtimeName(id), folder.bundle);
-    await rm(pidFile, { force: true });
-    const attached = foreground.attach(argv, id);
-    const over = attached.then(
-      () => {},
-      () => {},
-    );
-    const pid = await waitForPid(pidFile, over);
-    if (pid === undefined) {
-      const words = (await lastError(log)) ?? 'it ended at once';
-      throw new G8Error('ERR_CREATE', `Container ${id} cannot be started: ${words}`);
-    }
-    // For whoever wants to enter it meanwhile.
-    const init = identify(pid) ?? null;
-    await writeRecord(folder.path, { ...record, state: 'running', init });
-    // Who has stopped it a moment ago did not know of this process, which may have ended since.
-    if (init !== null && isToStay(folder)) sendSignal(init, 'SIGKILL');
-    foreground.onRunning?.(id);
-    return await attached;
-  }
-
-  /** `core stop` is not to wait for the next run, nor to be followed by one. */
-  async #untilNextRun(id: number, delayMs: number, signal?: AbortSignal): Promise<void> {
-    const end = monotonicMs() + delayMs;
-    while (monotonicMs() < end && !isToStay(this.#folder(id))) {
-      await sleep(Math.min(STOP_LOOK_MS, delayMs), signal);
     }
   }
 
@@ -386,31 +309,11 @@ export class Containers {
   /** Finds out which roots are still there and served; containers on others cannot go on. */
   async #checkRoots(): Promise<void> {
     if (this.#table.size === 0) return;
-    const served = await this.#servedRoots();
+    const served = await servedRoots(this.#system.mounts);
     const mounted = new Set(readMountinfo().map(({ mountPoint }) => mountPoint));
     for (const container of this.#table.values()) {
       const { root } = container;
       if (!served.has(root) || !mounted.has(root)) this.#endLogged(container, 'root-lost');
-    }
-  }
-
-  /** A daemon that has died has a successor, or is gone with its mounts. */
-  async #servedRoots(): Promise<Set<string>> {
-    const { mounts } = this.#system;
-    for (let attempt = 1; ; attempt++) {
-      const found = await connectDaemon(mounts.cacheDir);
-      if (found === undefined) return new Set();
-      found.close();
-      try {
-        // The connection that is kept: its end tells the next time.
-        const client = await mounts.connect();
-        const list = await client.request<MountRecord[]>('list', {});
-        const served = list.filter(({ quarantine }) => quarantine === null);
-        return new Set(served.map(({ mountPoint }) => mountPoint));
-      } catch (error) {
-        const isGone = isG8Error(error, 'ERR_STORE_UNAVAILABLE');
-        if (!isGone || attempt === DAEMON_ATTEMPTS_MAX) throw error;
-      }
     }
   }
 
