@@ -13,7 +13,14 @@ export const plain: Peer = {
   prepare: async (tree, served, { hub }) => {
     await publish(tree, served, `${hub}/bench/root`);
   },
-  up: (servers, dir) => mountFrom(servers, dir, 'root', 'none'),
+  up: (servers, dir) => mountFrom(servers, dir, 'root'),
+};
+
+/** What it is without guesses. */
+export const unforetold: Peer = {
+  ...plain,
+  name: 'g8ufs, --prefetch none',
+  up: (servers, dir) => mountFrom(servers, dir, 'root', '--prefetch', 'none'),
 };
 
 /** The profile is of one other start, on an empty cache. */
@@ -37,7 +44,7 @@ export const profiled: Peer = {
       await g8ufs('profile', 'publish', profile, `${hub}/bench/profiled`);
     });
   },
-  up: (servers, dir) => mountFrom(servers, dir, 'profiled', 'profile'),
+  up: (servers, dir) => mountFrom(servers, dir, 'profiled'),
 };
 
 async function publish(tree: string, served: string, target: string): Promise<void> {
@@ -54,10 +61,10 @@ async function mountFrom(
   { hub }: Servers,
   dir: string,
   name: string,
-  prefetch: string,
+  ...more: string[]
 ): Promise<Root> {
   const mnt = await folder(dir, 'mnt');
-  const options = ['--cache', join(dir, 'cache'), '--prefetch', prefetch];
+  const options = ['--cache', join(dir, 'cache'), ...more];
   await g8ufs('mount', `${hub}/bench/${name}.flist`, mnt, ...options);
   return { inRoot: chrootIn(mnt), down: () => g8ufs('umount', '--lazy', mnt) };
 }

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { run } from '../harness.ts';
 import { casync } from './casync.ts';
-import { plain, profiled } from './g8ufs.ts';
+import { plain, profiled, unforetold } from './g8ufs.ts';
 import {
   background,
   chrootIn,
@@ -26,6 +26,7 @@ const SQUASHFUSE = ['/usr/bin/squashfuse', 'squashfuse'] as const;
 
 export const PEERS: readonly Peer[] = [
   plain,
+  unforetold,
   profiled,
   {
     name: 'tar.zst, pull and unpack',

@@ -11,6 +11,7 @@ import { rm } from 'node:fs/promises';
 import { toHex } from '../base/bytes.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import type { CodecBinding } from '../native/addon.ts';
+import type { ChunkStore } from '../store/store.ts';
 import { Checkpoint } from './checkpoint.ts';
 import type { ContentRef } from './content.ts';
 import { Contents } from './contents.ts';
@@ -25,6 +26,7 @@ import { Lender } from './lend.ts';
 import { type FillSpan, Loader } from './load.ts';
 import { type OpenedCache, openCache } from './open-cache.ts';
 import type { CacheParts } from './parts.ts';
+import type { Quota } from './quota.ts';
 import type { Recovery } from './recover.ts';
 import type { Residency } from './residency.ts';
 import { Scrubber } from './scrub.ts';
@@ -307,6 +309,22 @@ export class ContentCache {
       recovery: this.#recovery,
       loading: this.#filler.flightCount + this.#fetcher.flightCount,
     });
+  }
+
+  /** What an answer of this store takes: the shortest time to a first chunk lately, in milliseconds. */
+  answerMs(store: ChunkStore): number | undefined {
+    return this.#fetcher.answerMs(store);
+  }
+
+  /** Whether this many plain bytes fit without anything being evicted for them, and the disk takes them. */
+  async hasRoom(bytes: number, quota?: Quota): Promise<boolean> {
+    return !this.#health.refusesWrites && (await this.#evictor.hasRoom(bytes, quota));
+  }
+
+  /** Asks the driver what was opened, as it is done from time to time. */
+  async collectTouched(): Promise<void> {
+    this.#requireOpen();
+    await this.#upkeep.collectTouched();
   }
 
   /** Bytes of what an owner has brought; see `quota.ts`. */

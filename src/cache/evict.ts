@@ -118,6 +118,12 @@ export class Evictor {
     }
   }
 
+  /** Whether this much fits within all bounds without anything being evicted. */
+  async hasRoom(bytes: number, quota?: Quota): Promise<boolean> {
+    if (quota !== undefined && !this.#quotas.hasRoom(bytes, quota)) return false;
+    return (await this.#judge(bytes, await this.limits())) === 'ok';
+  }
+
   async #admit(bytes: number, priority: FillPriority): Promise<() => void> {
     const limits = await this.limits();
     let state = await this.#judge(bytes, limits);

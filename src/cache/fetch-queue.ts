@@ -40,6 +40,8 @@ export interface QueuedChunk {
   readonly store: ChunkStore;
   /** 0 is the most urgent; the queue changes it when it is raised. */
   priority: number;
+  /** Goes with the next call for a reader, behind what that is for, if the call starts in the same turn. */
+  readonly rides?: boolean;
 }
 
 /** What is known of a store that is being asked, or was. */
@@ -68,6 +70,8 @@ export class FetchQueue<T extends QueuedChunk> {
   readonly #call: FetchCall<T>;
   readonly #lanes: Map<ChunkStore, Set<T>>[] = CALL_SHARES.map(() => new Map());
   readonly #loads = new WeakMap<ChunkStore, StoreLoad>();
+  /** Those that came up in this turn. */
+  readonly #riders = new Set<T>();
   #running = 0;
   #waiting = 0;
   #isDue = false;
@@ -84,7 +88,14 @@ export class FetchQueue<T extends QueuedChunk> {
     }
     this.#put(chunk);
     this.#waiting++;
+    if (chunk.rides === true) this.#riders.add(chunk);
     this.#startSoon();
+  }
+
+  /** Shortest time to the first chunk of a call lately, in milliseconds; `undefined` before the first one. */
+  answerMs(store: ChunkStore): number | undefined {
+    const answerMs = this.#loads.get(store)?.answerMs;
+    return answerMs === Number.POSITIVE_INFINITY ? undefined : answerMs;
   }
 
   /** Takes a chunk out if it still waits. */
@@ -130,6 +141,7 @@ export class FetchQueue<T extends QueuedChunk> {
     setImmediate(() => {
       this.#isDue = false;
       this.#start();
+      this.#riders.clear();
     });
   }
 
@@ -169,7 +181,18 @@ export class FetchQueue<T extends QueuedChunk> {
     lane.delete(store);
     if (waiting.size > 0) lane.set(store, waiting);
     this.#waiting -= chunks.length;
+    if (priority === 0) this.#takeRiders(store, chunks);
     return chunks;
+  }
+
+  #takeRiders(store: ChunkStore, chunks: T[]): void {
+    let bytes = chunks.reduce((sum, { size }) => sum + size, 0);
+    for (const rider of this.#riders) {
+      if (chunks.length >= CALL_COUNT_MAX[0]) return;
+      bytes += rider.size;
+      if (bytes > CALL_BYTES_MAX[0]) return;
+      if (rider.store === store && this.remove(rider)) chunks.push(rider);
+    }
   }
 
   async #run(store: ChunkStore, chunks: readonly T[]): Promise<void> {

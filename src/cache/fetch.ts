@@ -49,6 +49,8 @@ export interface ChunkWant {
   readonly id: ChunkId;
   /** Plain bytes of the chunk: about what it takes in memory. */
   readonly size: number;
+  /** Goes behind what a reader waits for in the same call, see `fetch-queue.ts`. */
+  readonly rides?: boolean;
 }
 
 /** Takes the chunks as they come. None of its methods throws. */
@@ -120,6 +122,11 @@ export class ChunkFetcher {
     });
   }
 
+  /** See {@link FetchQueue.answerMs}. */
+  answerMs(store: ChunkStore): number | undefined {
+    return this.#queue.answerMs(store);
+  }
+
   /** Makes the load of a chunk more urgent when it is still queued. */
   raise(id: ChunkId, priority: number): void {
     const load = this.#loads.get(id);
@@ -150,10 +157,11 @@ export class ChunkFetcher {
     }
   }
 
-  #lead({ id, size }: ChunkWant, { store, priority, watcher }: FetchOptions): Load {
+  #lead({ id, size, rides = false }: ChunkWant, { store, priority, watcher }: FetchOptions): Load {
     const load: Load = {
       id,
       size,
+      rides,
       store,
       priority: PRIORITY[priority],
       trail: new Trail(),
@@ -238,7 +246,9 @@ export class ChunkFetcher {
       load.trail.enter('network');
       load.trail.store = store.name;
     }
-    for (const watcher of new Set(all.map((load) => load.watcher))) watcher?.onCall();
+    // What rides along has cost no call.
+    const isFor = (load: Load): boolean => load.rides !== true || all[0]?.rides === true;
+    for (const watcher of new Set(all.filter(isFor).map((load) => load.watcher))) watcher?.onCall();
     const uses: Promise<void>[] = [];
     const onChunk = (id: ChunkId, bytes: Uint8Array): void => {
       progress.answered();

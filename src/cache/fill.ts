@@ -47,6 +47,16 @@ export interface FillOptions {
   readonly watcher?: LoadWatcher | undefined;
   /** What the image that it is for may take of the cache; absent: no bound of its own. */
   readonly quota?: Quota | undefined;
+  /** Asked when a whole small content has to be fetched for a reader: what goes along in that call. */
+  readonly riders?: (() => Riders | undefined) | undefined;
+}
+
+/** Small contents that nobody waits for; see `land.ts`. */
+export interface Riders {
+  readonly refs: readonly ContentRef[];
+  readonly watcher?: LoadWatcher | undefined;
+  /** Called once, when all have ended. @param landed for each whether it was fetched now */
+  readonly onEnd: (landed: readonly boolean[]) => void;
 }
 
 type BatchOptions = FetchOptions & Pick<FillOptions, 'quota'>;

@@ -12,9 +12,10 @@
 import { createAbortController } from '../base/abort.ts';
 import { equalBytes, toHex } from '../base/bytes.ts';
 import { CODEC, DIGEST } from '../base/codec.ts';
-import { isG8Error } from '../base/errors.ts';
+import { G8Error, isG8Error } from '../base/errors.ts';
 import { type Flight, SingleFlight } from '../base/singleflight.ts';
 import type { Chunk } from '../format/content.ts';
+import { Boarding, type Departure } from './boarding.ts';
 import { type ContentRef, isZero } from './content.ts';
 import type { Evictor } from './evict.ts';
 import { type ChunkFetcher, PRIORITY } from './fetch.ts';
@@ -38,7 +39,12 @@ export interface LanderOptions {
   readonly onComplete: () => void;
 }
 
-type GroupOptions = FillOptions & { readonly signal: AbortSignal };
+type GroupOptions = FillOptions & {
+  readonly signal: AbortSignal;
+  /** Nobody waits for it, and it goes along with a reader's: without a call and without evictions for it. */
+  readonly rides?: boolean;
+  readonly departure?: Departure | undefined;
+};
 
 export class Lander {
   readonly #parts: CacheParts;
@@ -72,8 +78,33 @@ export class Lander {
     const group = new Map<string, Landing>();
     const abandoned = createAbortController();
     const landings = refs.map((ref) => this.#take(ref, options, group, abandoned));
-    if (group.size > 0) this.#start([...group.values()], options, abandoned);
+    if (group.size > 0) {
+      const departure = this.#board(options)?.lead;
+      this.#start([...group.values()], { ...options, departure }, abandoned);
+    }
     return landings;
+  }
+
+  /** Gets ready what goes along with a reader's content. */
+  #board({ riders: ask, ...options }: FillOptions): Boarding | undefined {
+    const riders = ask?.();
+    if (riders === undefined) return undefined;
+    const { refs, watcher, onEnd } = riders;
+    const group = new Map<string, Landing>();
+    const abandoned = createAbortController();
+    const boarding = new Boarding(() => abandoned.abort());
+    // The reader may give up, and another one come for them: their store has its own deadline.
+    const own = { ...options, watcher, priority: 'profile', signal: undefined } as const;
+    const landings = refs.map((ref) =>
+      this.isLanding(toHex(ref.digest)) ? false : this.#take(ref, own, group, abandoned),
+    );
+    void Promise.allSettled(landings).then((ends) =>
+      onEnd(ends.map((end) => end.status === 'fulfilled' && end.value)),
+    );
+    if (group.size === 0) return undefined;
+    const departure = boarding.rider;
+    this.#start([...group.values()], { ...own, rides: true, departure }, abandoned);
+    return boarding;
   }
 
   /** Whether it is on its way: its record says complete before its file is there. */
@@ -136,7 +167,11 @@ export class Lander {
     return await (this.land([ref], options)[0] as Promise<boolean>);
   }
 
-  #start(group: readonly Landing[], options: FillOptions, abandoned: AbortController): void {
+  #start(
+    group: readonly Landing[],
+    options: Omit<GroupOptions, 'signal'>,
+    abandoned: AbortController,
+  ): void {
     const { closing } = this.#parts;
     const onClosing = (): void => {
       for (const { flight } of group) flight.reject(closing.reason);
@@ -180,17 +215,20 @@ export class Lander {
       }
     } catch (error) {
       for (const { flight } of group) flight.reject(error);
+    } finally {
+      options.departure?.end();
     }
   }
 
   /** Asks for room; without it only this part has failed. */
   async #admit(
     part: readonly Landing[],
-    { priority, quota }: GroupOptions,
+    { priority, quota, rides }: GroupOptions,
     admitted: Landing[],
   ): Promise<() => void> {
     const bytes = part.reduce((sum, { ref }) => sum + ref.size, 0);
     try {
+      if (rides === true && !(await this.#evictor.hasRoom(bytes, quota))) throw noRoom(bytes);
       const giveBack = await this.#evictor.admit(bytes, priority, quota);
       admitted.push(...part);
       return giveBack;
@@ -226,8 +264,10 @@ export class Lander {
     counters.misses += group.length;
     const landings = new Map(group.map((landing) => [landing.chunkId, landing]));
     const ends: Promise<void>[] = [];
-    await this.#fetcher.fetch(
-      group.map(({ chunkId, ref }) => ({ id: chunkId, size: ref.size })),
+    const { departure, rides = false } = options;
+    await departure?.before();
+    const fetching = this.#fetcher.fetch(
+      group.map(({ chunkId, ref }) => ({ id: chunkId, size: ref.size, rides })),
       {
         onLoad: (id, load) => landings.get(id)?.flight.trail.follow(load),
         use: (id, bytes) => {
@@ -244,6 +284,8 @@ export class Lander {
       },
       options,
     );
+    departure?.gone();
+    await fetching;
     await Promise.all(ends);
   }
 
@@ -263,6 +305,13 @@ export class Lander {
       flight.reject(error ?? failure);
     }
   }
+}
+
+function noRoom(bytes: number): G8Error {
+  return new G8Error(
+    'ERR_CACHE_FULL',
+    `Nothing is evicted for ${bytes} bytes that nobody waits for`,
+  );
 }
 
 function* partsOf(group: Iterable<Landing>): Generator<Landing[]> {

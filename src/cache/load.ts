@@ -64,7 +64,8 @@ export class Loader {
     }
     if (isG8Error(toG8Error(failure, 'ERR_IO', 'The cache cannot be written'), 'ERR_CACHE_FULL')) {
       const freed = await evictor.makeRoom(RETRY_ROOM_BYTES).catch(() => 0);
-      if (freed > 0) failure = await this.#tryDisk(ref, first, count, options);
+      const alone = { ...options, riders: undefined };
+      if (freed > 0) failure = await this.#tryDisk(ref, first, count, alone);
       if (failure === undefined) return;
     }
     health.writeFailed(failure);

@@ -124,6 +124,12 @@ export class Quotas {
     ledger.reserved += bytes;
   }
 
+  /** Whether this much fits without a round. */
+  hasRoom(bytes: number, { owner, bytesMax }: Quota): boolean {
+    const reserved = this.#ledgers.get(owner)?.reserved ?? 0;
+    return this.#options.catalog.ownedBytes(owner) + reserved + bytes <= bytesMax;
+  }
+
   /** @returns bytes freed, by a round of its own or one that was under way */
   async #makeRoom(owner: number, ledger: Ledger, bytes: number): Promise<number> {
     if (ledger.round === undefined) {

@@ -20,6 +20,7 @@ import { serveControl } from './control.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { Demand } from './demand.ts';
 import { Explainer } from './explain.ts';
+import { OpenedContents } from './foresight/opened-contents.ts';
 import { ImageStore } from './images.ts';
 import { objectsDir } from './kernel/overlay.ts';
 import { KernelTier } from './kernel/tier.ts';
@@ -81,6 +82,7 @@ export class Daemon {
   private constructor(
     options: DaemonOptions,
     cache: ContentCache,
+    opened: OpenedContents,
     keeper: MountKeeper | undefined,
   ) {
     const { cacheDir, log } = options;
@@ -115,7 +117,8 @@ export class Daemon {
     const slowReadMs = options.slowReadMs ?? SLOW_READ_MS;
     const slowReads = new SlowReads({ thresholdMs: slowReadMs, log });
     const abandoned = new AbandonedReads(addon());
-    const demand = new Demand({ cache, contents: addon(), log, pacer, slowReads, abandoned });
+    const watched = { slowReads, abandoned, opened };
+    const demand = new Demand({ cache, contents: addon(), log, pacer, ...watched });
     this.#demand = demand;
     this.#kernel = new KernelTier({
       cacheDir,
@@ -150,9 +153,10 @@ export class Daemon {
         // Read while the image is opened: both may be far away.
         const profile = this.#readProfile(place ?? request.source, place !== undefined);
         profile.catch(() => {});
-        return (image, store, misses) =>
+        return (image, store, { misses, foresight }) =>
           new Prefetch({
             ...{ ...rest, mountPoint, cache, store, misses, profile, pacer, log },
+            onNoProfile: () => foresight?.start(),
             quota: quotaOf(request),
             indexDir: image.dir,
           });
@@ -187,8 +191,9 @@ export class Daemon {
     await makeFolder(runDir, { mode: 0o700 });
     let daemon: Daemon | undefined;
     const keeper = makeKeeper(options, async (pid) => await daemon?.register(pid));
-    const cache = await openCache(options, addon());
-    daemon = new Daemon(options, cache, keeper);
+    const opened = new OpenedContents();
+    const cache = await openCache(options, addon(), (digests) => opened.opened(digests));
+    daemon = new Daemon(options, cache, opened, keeper);
     try {
       await daemon.#begin(runDir);
     } catch (error) {

@@ -15,6 +15,9 @@ import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { Need, SessionBinding } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
 import type { AbandonedReads } from './abandoned-reads.ts';
+import { contentRef } from './content-ref.ts';
+import { Foresight, type ForesightOptions } from './foresight/foresight.ts';
+import { OpenedContents } from './foresight/opened-contents.ts';
 import { LimitedLog } from './limited-log.ts';
 import type { Logger } from './log.ts';
 import type { Miss } from './miss.ts';
@@ -38,6 +41,8 @@ export interface DemandSource {
   readonly misses: MissLog;
   /** What its contents may take of the cache. */
   readonly quota?: Quota | undefined;
+  /** Guesses what is read next; absent: nothing is. */
+  readonly foresight?: Foresight | undefined;
 }
 
 type Contents = Pick<SessionBinding, 'contentFail'>;
@@ -56,6 +61,7 @@ export class Demand {
   readonly #pacer: Pick<Pacer, 'startRead'>;
   readonly #failures: LimitedLog;
   readonly #abandoned: AbandonedReads | undefined;
+  readonly #opened: OpenedContents;
   /** Watches the waits of all mounts. */
   readonly slowReads: SlowReads | undefined;
   readonly #positions = new Map<string, Position>();
@@ -71,6 +77,8 @@ export class Demand {
     slowReads?: SlowReads;
     /** Ends what nobody waits for any more; without it, the deadline does. */
     abandoned?: AbandonedReads;
+    /** Tells which of what was foretold is used. */
+    opened?: OpenedContents;
   }) {
     this.#cache = options.cache;
     this.#contents = options.contents;
@@ -79,6 +87,17 @@ export class Demand {
     this.#failures = new LimitedLog(options.log, 'failed reads');
     this.slowReads = options.slowReads;
     this.#abandoned = options.abandoned;
+    this.#opened = options.opened ?? new OpenedContents();
+  }
+
+  /** For a {@link DemandSource}; whoever makes it closes it. */
+  foresight(source: Omit<ForesightOptions, 'cache' | 'opened' | 'log'>): Foresight {
+    return new Foresight({
+      ...source,
+      cache: this.#cache,
+      opened: this.#opened,
+      log: this.#log,
+    });
   }
 
   /** Another daemon answers what fails from now on: its readers wait a moment longer. */
@@ -98,13 +117,16 @@ export class Demand {
       ref = contentRef(source.contents, need.content);
       if (miss !== undefined) miss.fileSize = ref.size;
       // Tells the driver what it finds: a complete file, or a partial one and its blocks.
-      const reader = { miss, signal: watch?.signal };
+      const isBeginning = need.block === 0 && need.count > 0 && need.broken !== true;
+      const riders = isBeginning ? () => source.foresight?.riders(need) : undefined;
+      const reader = { miss, signal: watch?.signal, riders };
       const loaded =
         need.broken === true
           ? this.#rescue(source, ref, need, miss)
           : this.fill(source, ref, need.block, need.count, reader);
       if (need.block === 0 && need.count > 0) this.#followSweep(source, need.content);
       await loaded;
+      if (isBeginning) source.foresight?.landed(need);
     } catch (error) {
       failure = error;
       // Whoever comes for these blocks now has asked anew.
@@ -117,7 +139,9 @@ export class Demand {
 
   /** Fetches the files ahead of a reader that goes through the tree in order. */
   #followSweep(source: DemandSource, content: number): void {
-    const sweep = this.#sweeps.get(source) ?? new Sweep(source.contents);
+    const sweep =
+      this.#sweeps.get(source) ??
+      new Sweep(source.contents, (row) => source.foresight?.has(row) === true);
     this.#sweeps.set(source, sweep);
     const { store, mountPoint, deadlineMs, quota } = source;
     let refs: ContentRef[];
@@ -152,7 +176,11 @@ export class Demand {
     ref: ContentRef,
     block: number,
     count: number,
-    reader: { readonly miss?: Miss | undefined; readonly signal?: AbortSignal | undefined } = {},
+    reader: {
+      readonly miss?: Miss | undefined;
+      readonly signal?: AbortSignal | undefined;
+      readonly riders?: FillOptions['riders'];
+    } = {},
   ): Promise<void> {
     const watcher = source.misses.watcher('demand', reader.miss);
     // Without blocks it is only to be looked at, and nobody waits.
@@ -166,6 +194,7 @@ export class Demand {
           priority: 'demand',
           watcher,
           signal: reader.signal,
+          riders: reader.riders,
         },
       );
     } finally {
@@ -196,7 +225,7 @@ export class Demand {
     { store, deadlineMs, mountPoint, quota }: DemandSource,
     ref: ContentRef,
     { block, count }: { readonly block: number; readonly count: number },
-    { signal, ...options }: Pick<FillOptions, 'priority' | 'watcher' | 'signal'>,
+    { signal, ...options }: Pick<FillOptions, 'priority' | 'watcher' | 'signal' | 'riders'>,
   ): Promise<void> {
     // Its error is ERR_TIMEOUT; that of `AbortSignal.timeout` would tell the reader EINTR.
     const deadline = startDeadline({
@@ -248,17 +277,4 @@ export class Demand {
       this.#contents.contentFail(ref.digest, need.block, need.count, failure.errno);
     }
   }
-}
-
-/** A row of the content table as the cache wants it. @throws ERR_FLIST_FORMAT */
-export function contentRef(contents: ContentsReader, index: number): ContentRef {
-  const row = contents.content(index);
-  return {
-    digest: row.digest,
-    size: row.size,
-    blockSize: row.blockSize,
-    algorithm: row.algorithm,
-    chunkCount: row.chunkCount,
-    chunk: (block) => contents.chunk(index, block),
-  };
 }

@@ -4,6 +4,7 @@
  */
 import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { OpenedFile, OpenMode } from '../native/addon.ts';
+import type { Foresight } from './foresight/foresight.ts';
 import type { MissLog } from './miss-log.ts';
 
 export interface DriverOptions {
@@ -57,4 +58,6 @@ export interface DriverSession {
 export interface ExplainedSession extends DriverSession {
   readonly contents: ContentsReader;
   readonly misses: MissLog;
+  /** Guesses what is read next, once it is started. */
+  readonly foresight?: Foresight;
 }

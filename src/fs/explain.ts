@@ -82,11 +82,15 @@ interface KnownSurvey {
 
 export class Explainer {
   readonly #mounts: MountTable;
-  readonly #cache: Pick<ContentCache, 'survey'>;
+  readonly #cache: Pick<ContentCache, 'survey' | 'collectTouched'>;
   readonly #slowReadMs: number;
   readonly #surveys = new WeakMap<ServedMount, KnownSurvey>();
 
-  constructor(mounts: MountTable, cache: Pick<ContentCache, 'survey'>, slowReadMs: number) {
+  constructor(
+    mounts: MountTable,
+    cache: Pick<ContentCache, 'survey' | 'collectTouched'>,
+    slowReadMs: number,
+  ) {
     this.#mounts = mounts;
     this.#cache = cache;
     this.#slowReadMs = slowReadMs;
@@ -141,6 +145,8 @@ export class Explainer {
   async #figures(mount: ServedMount): Promise<MountFigures> {
     const { session } = mount;
     const { stats: _stats, ...record } = recordOf(mount);
+    // Whether what was foretold is used; without the state of the cache the figures are a bit older.
+    await this.#cache.collectTouched().catch(() => {});
     // Together, before anything is waited for: they belong to one moment.
     const counters = session.stats();
     const requests = session.requests();

@@ -18,7 +18,8 @@ import type { ContentCache } from '../cache/cache.ts';
 import { type IndexInode, MountIndexReader } from '../format/index/reader.ts';
 import { S_IFLNK, S_IFMT } from '../format/tree.ts';
 import { openFileSource } from '../image/file-source.ts';
-import { contentRef, type Demand, type DemandSource } from './demand.ts';
+import { contentRef } from './content-ref.ts';
+import type { Demand, DemandSource } from './demand.ts';
 import type { DriverOptions, DriverSession } from './driver.ts';
 import { unmount } from './unmount.ts';
 

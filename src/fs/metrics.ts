@@ -116,7 +116,10 @@ function writeMounts(text: MetricsText, mounts: readonly ServedMount[], sums: Su
   }
 }
 
-function writeMisses(text: MetricsText, { waits, demand, ahead, prefetch }: MissTotals): void {
+function writeMisses(
+  text: MetricsText,
+  { waits, demand, ahead, prefetch, foretold, foretoldUsed }: MissTotals,
+): void {
   const { buckets, count, ms } = waits;
   text.histogram('g8ufs_miss_seconds', 'Time from a need for data to its end', {
     ends: WAIT_BUCKETS_S,
@@ -138,12 +141,18 @@ function writeMisses(text: MetricsText, { waits, demand, ahead, prefetch }: Miss
       ['for="readers"', demand[key]],
       ['for="readahead"', ahead[key]],
       ['for="prefetch"', prefetch[key]],
+      ['for="foretold"', foretold[key]],
     ] as const;
   const family = (name: string, help: string, key: 'calls' | 'chunks' | 'bytes'): void =>
     text.family('counter', name, help, each(key));
   family('g8ufs_store_calls_total', 'Calls to stores, of one chunk or many', 'calls');
   family('g8ufs_fetched_chunks_total', 'Chunks that came from stores', 'chunks');
   family('g8ufs_fetched_bytes_total', 'Bytes that came from stores, as they are stored', 'bytes');
+  text.counter(
+    'g8ufs_foretold_used_bytes_total',
+    'Bytes of these that were guesses, in files that were opened since',
+    foretoldUsed.bytes,
+  );
 }
 
 /** By kind and not by name: a flist may name any number of stores. */

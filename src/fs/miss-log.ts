@@ -43,10 +43,14 @@ export interface MissTotals {
   readonly demand: Fetched;
   readonly ahead: Fetched;
   readonly prefetch: Fetched;
+  /** What a mount without a start profile has guessed; what goes along in a reader's call is no call. */
+  readonly foretold: Fetched;
+  /** Of that, bytes of files that were opened since. */
+  readonly foretoldUsed: { bytes: number };
 }
 
-/** For whom something is fetched: a reader that waits, what it may read next, a prefetch. */
-const FETCHED_FOR = ['demand', 'ahead', 'prefetch'] as const;
+/** For whom something is fetched: a reader that waits, what it may read next, a prefetch, a guess. */
+const FETCHED_FOR = ['demand', 'ahead', 'prefetch', 'foretold'] as const;
 type FetchedFor = (typeof FETCHED_FOR)[number];
 
 export function noMissTotals(): MissTotals {
@@ -63,6 +67,8 @@ export function noMissTotals(): MissTotals {
     demand: nothing(),
     ahead: nothing(),
     prefetch: nothing(),
+    foretold: nothing(),
+    foretoldUsed: { bytes: 0 },
   };
 }
 
@@ -73,6 +79,7 @@ export function addMissTotals(sum: MissTotals, more: MissTotals): void {
   for (const [index, count] of more.waits.buckets.entries()) {
     sum.waits.buckets[index] = (sum.waits.buckets[index] ?? 0) + count;
   }
+  sum.foretoldUsed.bytes += more.foretoldUsed.bytes;
   for (const kind of FETCHED_FOR) {
     for (const key of ['calls', 'chunks', 'bytes'] as const) sum[kind][key] += more[kind][key];
   }

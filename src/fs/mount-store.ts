@@ -103,6 +103,10 @@ export class LazyStore implements DeliveringStore, ReportingStore {
     return this.#ready === undefined ? [] : healthOf(this.#ready);
   }
 
+  get takesBatches(): boolean {
+    return this.#ready?.takesBatches === true;
+  }
+
   async get(id: ChunkId, options?: StoreCallOptions): Promise<Uint8Array> {
     return (await this.warmUp()).get(id, options);
   }

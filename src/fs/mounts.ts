@@ -13,9 +13,9 @@ import type { QuotaRule } from '../config/cache-quotas.ts';
 import { shownSource } from '../store/http-url.ts';
 import type { ChunkStore } from '../store/store.ts';
 import { admitImage, type Policy } from './admission.ts';
+import type { ExplainedSession } from './driver.ts';
 import type { Image, ImageStore } from './images.ts';
 import { adoptMount, type MadeMount, type MountMakers, makeMount } from './make-mount.ts';
-import type { MissLog } from './miss-log.ts';
 import { prepareMountPoint } from './mount-point.ts';
 import { type MountRecord, type MountRequest, recordOf, type ServedMount } from './mount-record.ts';
 import { End, isMounted, lifeOf, type Mounted } from './mounted.ts';
@@ -50,7 +50,11 @@ export interface MountTableOptions extends MountMakers {
   readonly onEmpty: () => void;
 }
 
-export type StartPrefetch = (image: Image, store: ChunkStore, misses: MissLog) => Prefetch;
+export type StartPrefetch = (
+  image: Image,
+  store: ChunkStore,
+  session: Pick<ExplainedSession, 'misses' | 'foresight'>,
+) => Prefetch;
 
 /** How often mounts are looked for whose end nobody tells us. */
 const SWEEP_INTERVAL_MS = 5_000;
@@ -181,7 +185,7 @@ export class MountTable {
       const made = await makeMount(this.#options, order);
       const since = new Date();
       const held = await this.#hold(request, image, made, since);
-      const prefetch = startPrefetch?.(image, store, made.session.misses);
+      const prefetch = startPrefetch?.(image, store, made.session);
       const mounted = { request, image, store, prefetch, ...made, held, ...lifeOf(end, since) };
       this.#enter(mounted, end);
     } catch (error) {
@@ -241,7 +245,7 @@ export class MountTable {
       const prefetch = request.prefetch && preparePrefetch?.(request, request.prefetch);
       const mounted: Mounted = {
         ...{ request, image, store, session, lower, fallback, held },
-        prefetch: prefetch?.(image, store, session.misses),
+        prefetch: prefetch?.(image, store, session),
         ...lifeOf(end, new Date(state.since)),
       };
       if (isMounted(mounted)) this.#enter(mounted, end);

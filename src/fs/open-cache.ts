@@ -10,8 +10,15 @@ import { logHealth } from './health-log.ts';
 const LOCK_TIMEOUT_MS = 5_000;
 const LOCK_DELAY_MS = 10;
 
-/** @throws as `ContentCache.open` */
-export async function openCache(options: DaemonOptions, addon: Addon): Promise<ContentCache> {
+/**
+ * @param onOpened told from time to time which contents were opened: their digests, concatenated
+ * @throws as `ContentCache.open`
+ */
+export async function openCache(
+  options: DaemonOptions,
+  addon: Addon,
+  onOpened: (digests: Uint8Array) => void,
+): Promise<ContentCache> {
   const { cacheDir, sizeMaxBytes, freeFloorBytes, scrubBytesPerSecond, log, early } = options;
   return await whenFree(early !== undefined, {
     dir: cacheDir,
@@ -22,7 +29,11 @@ export async function openCache(options: DaemonOptions, addon: Addon): Promise<C
     residency: {
       attach: (digest, file) => addon.contentAttach(digest, file),
       drop: (digest) => addon.contentDrop(digest),
-      touched: () => addon.contentTouched(),
+      touched: () => {
+        const digests = addon.contentTouched();
+        onOpened(digests);
+        return digests;
+      },
       present: (digest, block, count) => addon.contentPresent(digest, block, count),
       complete: (digest) => addon.contentComplete(digest),
       lend: (digest, block, bytes) => addon.contentLend(digest, block, bytes),

@@ -45,22 +45,24 @@ export async function openDriver(
   try {
     const contents = openFile('mount.contents');
     const chunks = openFile('mount.chunks');
-    const source: DemandSource = {
-      mountPoint: options.shownAt,
+    const { shownAt: mountPoint, deadlineMs } = options;
+    const own = {
+      ...{ mountPoint, store, deadlineMs, quota },
       contents: new ContentsReader(contents, chunks),
-      store,
-      deadlineMs: options.deadlineMs,
-      quota,
-      misses: new MissLog({ mountPoint: options.shownAt, names, slowReads: demand.slowReads }),
+      misses: new MissLog({ mountPoint, names, slowReads: demand.slowReads }),
     };
+    // Only the native driver says which inode it is about.
+    const foresight = demand.foresight({ ...own, names, hasInodes: driver === 'native' });
+    const source: DemandSource = { ...own, foresight };
     // A lazily detached mount reads on until its last file is closed.
     const ended = (): void => {
+      foresight.close();
       closeFiles();
       onEnd();
     };
     const native: NativeCalls = early?.calls ?? addon();
     const session = await start(driver, rest, source, cache, demand, ended, native);
-    return { ...session, contents: source.contents, misses: source.misses };
+    return { ...session, contents: source.contents, misses: source.misses, foresight };
   } catch (error) {
     closeFiles();
     throw error;

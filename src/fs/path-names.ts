@@ -20,10 +20,16 @@ export interface Place {
   readonly content?: number | undefined;
 }
 
+/** The tree of a mount: from names to inodes, and back. */
+export interface NamedTree {
+  readonly index: MountIndexReader;
+  readonly paths: PathTable;
+}
+
 export class PathNames {
   readonly #indexDir: string;
   #file: FileSource | undefined;
-  #table: Promise<PathTable> | undefined;
+  #tree: Promise<NamedTree> | undefined;
   #firstInodes: Uint32Array | undefined;
   #closed = false;
 
@@ -37,14 +43,14 @@ export class PathNames {
    * @throws ERR_FLIST_FORMAT when the index is broken; ERR_IO; ERR_ABORTED after the mount's end
    */
   async find({ nid }: Place): Promise<Uint8Array | undefined> {
-    return (await this.#openTable()).find(nid);
+    return (await this.openTree()).paths.find(nid);
   }
 
   /** The same for the first file that has a content, of the rows of `contents`. */
   async findContent(content: number, contents: ContentsReader): Promise<Uint8Array | undefined> {
-    const table = await this.#openTable();
+    const { paths } = await this.openTree();
     this.#firstInodes ??= contents.firstInodes();
-    return table.findNumber(this.#firstInodes[content] ?? 0);
+    return paths.findNumber(this.#firstInodes[content] ?? 0);
   }
 
   close(): void {
@@ -52,17 +58,23 @@ export class PathNames {
     this.#file?.close();
   }
 
-  async #openTable(): Promise<PathTable> {
-    this.#table ??= this.#build();
-    const table = await this.#table;
+  /**
+   * Reads the index when it is first needed.
+   *
+   * @throws as {@link find}
+   */
+  async openTree(): Promise<NamedTree> {
+    this.#tree ??= this.#build();
+    const tree = await this.#tree;
     this.#requireOpen();
-    return table;
+    return tree;
   }
 
-  async #build(): Promise<PathTable> {
+  async #build(): Promise<NamedTree> {
     this.#requireOpen();
     this.#file = openFileSource(join(this.#indexDir, 'mount.erofs'));
-    const table = new PathTable(new MountIndexReader(this.#file));
+    const index = new MountIndexReader(this.#file);
+    const table = new PathTable(index);
     let sliceEnd = performance.now() + SLICE_MS;
     for (const _step of table.build()) {
       if (performance.now() < sliceEnd) continue;
@@ -70,7 +82,7 @@ export class PathNames {
       this.#requireOpen();
       sliceEnd = performance.now() + SLICE_MS;
     }
-    return table;
+    return { index, paths: table };
   }
 
   #requireOpen(): void {

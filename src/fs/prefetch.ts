@@ -22,7 +22,7 @@ import { type FileSource, openFileSource } from '../image/file-source.ts';
 import { INDEX_FILES } from '../image/index-files.ts';
 import type { BlockSpan, ProfilePlan } from '../image/profile-plan.ts';
 import type { ChunkStore } from '../store/store.ts';
-import { contentRef } from './demand.ts';
+import { contentRef } from './content-ref.ts';
 import type { Logger } from './log.ts';
 import type { MissLog } from './miss-log.ts';
 import type { Pacer } from './pacer.ts';
@@ -87,6 +87,8 @@ export interface PrefetchOptions extends Omit<PrefetchRequest, 'profile'> {
   readonly log: Logger;
   /** What its contents may take of the cache. */
   readonly quota?: Quota | undefined;
+  /** There is no profile, or none that fits: what is read next can only be guessed. */
+  readonly onNoProfile?: () => void;
 }
 
 interface Batch {
@@ -176,6 +178,8 @@ export class Prefetch {
       this.#requireRoom(this.#totalBytes, sizeMaxBytes);
     } else if (plan === undefined) {
       this.#state = 'none';
+      // What is guessed has no rate of its own.
+      if (this.#rate === undefined) this.#options.onNoProfile?.();
       return;
     } else {
       this.#totalBytes = plan.bytes;

@@ -2,7 +2,7 @@
 import { fromHex } from '../base/bytes.ts';
 import { isG8Error } from '../base/errors.ts';
 import type { ContentCache } from '../cache/cache.ts';
-import { contentRef } from './demand.ts';
+import { contentRef } from './content-ref.ts';
 import { quotaOf, type ServedMount } from './mount-record.ts';
 
 /**

@@ -21,6 +21,8 @@ const WINDOW_BYTES_MAX = 8 * 1024 * 1024;
 const CONTENT_BYTES_MAX = 2 * 1024 * 1024;
 /** Inodes without a content that a reader may pass and still be in order: folders, links, empty files. */
 const GAP_MAX = 16;
+/** Foretold files that it may pass as well. */
+const FORETOLD_MAX = 256;
 /** Inodes looked at for one window. */
 const SCAN_MAX = 4 * WINDOW_MAX;
 /** Readers followed at the same time, and folders that one of them will come back to. */
@@ -47,9 +49,12 @@ export class Sweep {
   /** First inode of each content, 0 for none; made when it is first needed. */
   #inodes: Uint32Array | undefined;
   #credit = 0;
+  readonly #isForetold: (content: number) => boolean;
 
-  constructor(contents: ContentsReader) {
+  /** @param isForetold whether a content was fetched for another reason: it is passed without a miss */
+  constructor(contents: ContentsReader, isForetold: (content: number) => boolean = () => false) {
     this.#contents = contents;
+    this.#isForetold = isForetold;
   }
 
   /**
@@ -102,11 +107,14 @@ export class Sweep {
 
   // In what was fetched ahead, or the first file behind it.
   #isNext({ last, end }: Track, inode: number): boolean {
-    if (inode <= last || inode > end + GAP_MAX) return false;
+    if (inode <= last || inode > end + GAP_MAX + FORETOLD_MAX) return false;
+    let gap = 0;
     for (let passed = end; passed < inode; passed++) {
-      if (this.#contents.contentOf(passed) !== undefined) return false;
+      const content = this.#contents.contentOf(passed);
+      if (content === undefined) gap++;
+      else if (!this.#isForetold(content)) return false;
     }
-    return true;
+    return gap <= GAP_MAX;
   }
 
   #window(track: Track, inodeCount: number): number[] {

@@ -15,6 +15,21 @@ export interface Elf {
   readonly needed: readonly string[];
   /** Folders to search first; may begin with `$ORIGIN`. */
   readonly runPaths: readonly string[];
+  /** Relocations, which the dynamic linker goes over before anything runs. */
+  readonly relocations: ElfRange | undefined;
+}
+
+/** What the beginning of the file tells. */
+export interface ElfHead {
+  readonly interpreter: string | undefined;
+  /** What is written when it is loaded: data, and what the dynamic linker needs. */
+  readonly data: readonly ElfRange[];
+}
+
+/** Bytes of the file. */
+export interface ElfRange {
+  readonly offset: number;
+  readonly size: number;
 }
 
 const PT_LOAD = 1;
@@ -23,8 +38,11 @@ const PT_INTERP = 3;
 const DT_NULL = 0;
 const DT_NEEDED = 1;
 const DT_STRTAB = 5;
+const DT_RELA = 7;
+const DT_RELASZ = 8;
 const DT_RPATH = 15;
 const DT_RUNPATH = 29;
+const PF_W = 2;
 
 /** Linux itself refuses more (kernel: 64 KiB of program headers). */
 const SEGMENT_COUNT_MAX = 1024;
@@ -34,6 +52,7 @@ const STRING_SIZE_MAX = 4096;
 
 interface Segment {
   readonly type: number;
+  readonly flags: number;
   readonly offset: number;
   readonly address: number;
   readonly fileSize: number;
@@ -61,17 +80,53 @@ export function readElf(source: ByteSource): Elf | undefined {
     needed: texts(DT_NEEDED),
     // RPATH counts only where there is no RUNPATH.
     runPaths: (runPaths.length > 0 ? runPaths : texts(DT_RPATH)).flatMap((text) => text.split(':')),
+    relocations: relocationsOf(file, segments, entries),
   };
+}
+
+/** As {@link readElf}, of the beginning of a file alone. */
+export function readElfHead(source: ByteSource): ElfHead | undefined {
+  const file = ElfFile.open(source);
+  if (file === undefined) return undefined;
+  const segments = file.segments();
+  const interpreter = segments.find(({ type }) => type === PT_INTERP);
+  return {
+    interpreter: interpreter && (file.string(interpreter.offset) || undefined),
+    data: segments
+      .filter(({ type, flags }) => type === PT_LOAD && (flags & PF_W) !== 0)
+      .map(({ offset, fileSize }) => ({ offset, size: fileSize }))
+      .filter((range) => isWithin(range, source.size)),
+  };
+}
+
+function relocationsOf(
+  file: ElfFile,
+  segments: readonly Segment[],
+  entries: readonly (readonly [tag: number, value: number])[],
+): ElfRange | undefined {
+  const entryOf = (wanted: number): number | undefined =>
+    entries.find(([tag]) => tag === wanted)?.[1];
+  const [address, size] = [entryOf(DT_RELA), entryOf(DT_RELASZ)];
+  const offset = address === undefined ? undefined : file.offsetOf(address, segments);
+  if (offset === undefined || size === undefined) return undefined;
+  const range = { offset, size };
+  return isWithin(range, file.size) ? range : undefined;
+}
+
+function isWithin({ offset, size }: ElfRange, fileSize: number): boolean {
+  return offset >= 0 && size > 0 && offset + size <= fileSize;
 }
 
 class ElfFile {
   readonly kind: string;
+  readonly size: number;
   readonly #source: ByteSource;
   readonly #is64: boolean;
   readonly #little: boolean;
 
   private constructor(source: ByteSource, is64: boolean, little: boolean) {
     this.#source = source;
+    this.size = source.size;
     this.#is64 = is64;
     this.#little = little;
     this.kind = `${is64 ? 64 : 32}${little ? 'le' : 'be'}-${this.#view(18, 2)?.getUint16(0, little)}`;
@@ -100,7 +155,8 @@ class ElfFile {
       const [offset, address, fileSize] = (this.#is64 ? [8, 16, 32] : [4, 8, 16]).map((field) =>
         this.#word(at + field),
       ) as [number, number, number];
-      segments.push({ type, offset, address, fileSize });
+      const flags = this.#view(at + (this.#is64 ? 4 : 24), 4)?.getUint32(0, this.#little) ?? 0;
+      segments.push({ type, flags, offset, address, fileSize });
     }
     return segments;
   }

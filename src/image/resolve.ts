@@ -19,16 +19,22 @@ interface Place {
   readonly name: string;
 }
 
+export interface ResolveOptions {
+  /** Whether a link at the end of the path is followed too. */
+  readonly followLast: boolean;
+  /** Names that may be looked up, in this call and others with the same object; default any number. */
+  readonly budget?: { names: number } | undefined;
+}
+
 /**
  * @param path bytes; relative paths begin at the root
- * @param options `followLast`: whether a link at the end of the path is followed too
- * @returns `undefined` when there is no such path
+ * @returns `undefined` when there is no such path, or when the budget ends before it is found
  * @throws ERR_NO_INPUT when links go round in circles
  */
 export function resolvePath(
   index: MountIndexReader,
   path: Uint8Array,
-  options: { readonly followLast: boolean },
+  { followLast, budget }: ResolveOptions,
 ): Resolved | undefined {
   // Latin-1 keeps every byte, so names that are not UTF-8 pass through.
   const todo = namesOf(path).reverse();
@@ -39,10 +45,11 @@ export function resolvePath(
       places.pop();
       continue;
     }
+    if (budget !== undefined && --budget.names < 0) return undefined;
     const nid = index.lookup(places.at(-1)?.nid ?? index.root(), Buffer.from(name, 'latin1'));
     if (nid === undefined) return undefined;
     const isLast = todo.length === 0 && !endsWithSlash(path);
-    if (index.inode(nid).type !== 'symlink' || (isLast && !options.followLast)) {
+    if (index.inode(nid).type !== 'symlink' || (isLast && !followLast)) {
       places.push({ nid, name });
       continue;
     }

@@ -56,6 +56,10 @@ export class HttpStore implements WritableChunkStore, DeliveringStore {
     this.name = this.#client.name;
   }
 
+  get takesBatches(): boolean {
+    return this.#kind === 'hub';
+  }
+
   async get(id: ChunkId, options: StoreCallOptions = {}): Promise<Uint8Array> {
     assertChunkId(id);
     if (this.#kind === 'hub') return await getChunk(this.#client, id, hubChunkPath(id), options);

@@ -85,6 +85,10 @@ class RetryStore<S extends ChunkStore> implements DeliveringStore, ReportingStor
     this.#clock = clock;
   }
 
+  get takesBatches(): boolean {
+    return this.store.takesBatches === true;
+  }
+
   async get(id: ChunkId, options: StoreCallOptions = {}): Promise<Uint8Array> {
     return await this.retried(`Chunk ${id} from ${this.name}`, options, (signal) =>
       this.store.get(id, { ...options, signal }),

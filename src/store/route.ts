@@ -111,6 +111,12 @@ export class RouteStore implements DeliveringStore, ReportingStore {
     this.name = [...names].join(', ') || 'no store';
   }
 
+  /** Whichever store is asked. */
+  get takesBatches(): boolean {
+    const stores = this.#stores(this.#lookup);
+    return stores.length > 0 && stores.every((store) => store.takesBatches === true);
+  }
+
   async get(id: ChunkId, options: StoreCallOptions = {}): Promise<Uint8Array> {
     let result: ChunkResult | undefined;
     await this.deliver([id], options, (given) => {

@@ -28,6 +28,8 @@ export interface StoreCallOptions {
 export interface ChunkStore {
   /** URL for messages, without credentials. */
   readonly name: string;
+  /** Many chunks come for one request, as far as is known by now. Default false. */
+  readonly takesBatches?: boolean;
   /** @throws ERR_CHUNK_MISSING when the store does not have the chunk */
   get(id: ChunkId, options?: StoreCallOptions): Promise<Uint8Array>;
   /**

@@ -46,7 +46,7 @@ async function run(context: Context, dir: string): Promise<void> {
 async function summaryOf(stats: MountStats): Promise<string[][]> {
   const { formatMs, formatShare, formatStages } = await import('../ui/miss.ts');
   const { local, accesses, totals, counters, requests } = stats;
-  const { waits, demand, ahead, prefetch } = totals;
+  const { waits, demand, ahead, prefetch, foretold, foretoldUsed } = totals;
   const remaining = local.totalBytes - local.localBytes;
   const share = formatShare(local.localBytes, local.totalBytes);
   const hits = formatShare(accesses.total - accesses.waited, accesses.total);
@@ -71,6 +71,13 @@ async function summaryOf(stats: MountStats): Promise<string[][]> {
       `${fetched(demand)} for readers; ${fetched(ahead)} ahead of them; ${fetched(prefetch)} by the prefetch`,
     ],
   ];
+  if (foretold.chunks > 0) {
+    const used = formatShare(foretoldUsed.bytes, foretold.bytes);
+    rows.push([
+      'foretold',
+      `${formatSize(foretold.bytes)}, ${foretold.chunks} chunks; ${used} in files that were opened since`,
+    ]);
+  }
   if (waits.count > 0) {
     const slow = `${waits.slow} longer than ${formatMs(stats.slowReadMs)}`;
     rows.push(['misses', `${waits.count}, ${waits.failed} failed, ${slow}`]);

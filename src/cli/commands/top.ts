@@ -101,7 +101,8 @@ export function rowsOf(
       misses: rate(({ accesses }) => accesses.waited),
       readBytes: rate(counted('bytesRead')),
       fetchedBytes: rate(
-        ({ totals }) => totals.demand.bytes + totals.ahead.bytes + totals.prefetch.bytes,
+        ({ totals }) =>
+          totals.demand.bytes + totals.ahead.bytes + totals.prefetch.bytes + totals.foretold.bytes,
       ),
       waitMs: ended === 0 ? null : waitedMs / ended,
       waiting: now.counters['waiting'] ?? 0,

@@ -60,12 +60,31 @@ export class PathTable {
     return this.#find(ino, (nid) => this.#reader.inode(nid).ino === ino);
   }
 
+  /** Node number of the folder that names a file, by the file's own, or by its place in tree order. */
+  folderOf(file: { readonly nid: number } | { readonly ino: number }): number | undefined {
+    const isNid = 'nid' in file;
+    const ino = isNid ? this.#reader.inode(file.nid).ino : file.ino;
+    const place = this.#holderOf(
+      ino,
+      isNid ? (nid) => nid === file.nid : (nid) => this.#reader.inode(nid).ino === ino,
+    );
+    return place === undefined ? undefined : this.#nids[place.place];
+  }
+
   #find(ino: number, isWanted: (nid: number) => boolean): Uint8Array | undefined {
+    const found = this.#holderOf(ino, isWanted);
+    return found === undefined ? undefined : this.#join(found.place, found.name);
+  }
+
+  #holderOf(
+    ino: number,
+    isWanted: (nid: number) => boolean,
+  ): { readonly place: number; readonly name: Uint8Array } | undefined {
     const from = this.#placeOf(ino);
     const end = Math.min(this.#nids.length, from + NEIGHBOURS_MAX);
     for (let place = from; place < end; place++) {
       const name = this.#nameIn(place, isWanted);
-      if (name !== undefined) return this.#join(place, name);
+      if (name !== undefined) return { place, name };
     }
     return undefined;
   }

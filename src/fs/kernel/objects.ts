@@ -17,6 +17,7 @@ import type {
 } from '../../native/addon.ts';
 import type { ChunkStore } from '../../store/store.ts';
 import type { Demand, DemandSource } from '../demand.ts';
+import type { Foresight } from '../foresight/foresight.ts';
 import { deadlineWithin } from '../kernel-timeout.ts';
 import { MissLog } from '../miss-log.ts';
 import { findMount } from '../mountinfo.ts';
@@ -55,7 +56,7 @@ export interface ObjectImage {
 
 /** An image whose contents can be had. */
 export interface ObjectSource {
-  readonly source: DemandSource;
+  readonly source: DemandSource & { readonly foresight: Foresight };
   /** Takes them away again, when no overlay of the image is left. */
   readonly remove: () => void;
 }
@@ -102,7 +103,9 @@ export class ObjectMount {
           content === undefined ? undefined : await names.findContent(content, contents),
       };
       const misses = new MissLog({ mountPoint, names: byContent, slowReads: demand.slowReads });
-      const source: DemandSource = { mountPoint, contents, store, deadlineMs, misses, quota };
+      const own = { mountPoint, contents, store, deadlineMs, misses, quota };
+      const foresight = demand.foresight({ ...own, names, hasInodes: false });
+      const source = { ...own, foresight };
       const session = await this.#open();
       const number = await addon.addImage(session, indexDir);
       // Nobody can ask before this: the overlay is mounted afterwards.
@@ -110,6 +113,7 @@ export class ObjectMount {
       const remove = (): void => {
         this.#images.delete(number);
         addon.removeImage(session, number);
+        foresight.close();
         closeFiles();
       };
       return { source, remove };

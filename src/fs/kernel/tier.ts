@@ -104,6 +104,7 @@ export class KernelTier {
       opens: () => [],
       contents: source.contents,
       misses: source.misses,
+      foresight: source.foresight,
       close: (options) => overlay.close(options),
     };
   }

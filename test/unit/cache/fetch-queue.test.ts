@@ -58,3 +58,36 @@ test('a call that is heard again takes its place again, and one that was used ke
   await setImmediate();
   assert.equal(running(good), 1);
 });
+
+test('riders go behind what readers wait for in one call, and by themselves without one', async () => {
+  const calls: string[][] = [];
+  const queue = new FetchQueue<QueuedChunk>(async (_store, chunks) => {
+    calls.push(chunks.map(({ id }) => id));
+  });
+  const [store, other] = [new MemoryStore('one'), new MemoryStore('other')];
+  const small = (id: string, of: ChunkStore, priority: number, rides = false): QueuedChunk => {
+    return { id, size: 100, store: of, priority, rides };
+  };
+  queue.add(small('rider', store, 1, true));
+  queue.add(small('of another store', other, 1, true));
+  queue.add(small('behind', store, 1));
+  queue.add(small('wanted', store, 0));
+  await setImmediate();
+  assert.deepEqual(calls, [['wanted', 'rider'], ['behind'], ['of another store']]);
+  queue.add(small('alone', store, 1, true));
+  await setImmediate();
+  queue.add(small('later', store, 0));
+  await setImmediate();
+  assert.deepEqual(calls.slice(3), [['alone'], ['later']]);
+});
+
+test('the time to an answer is known with the first one', async () => {
+  const store = new MemoryStore('one');
+  const asked = new FetchQueue<QueuedChunk>(async (_store, _chunks, progress) => {
+    progress.answered();
+  });
+  assert.equal(asked.answerMs(store), undefined);
+  asked.add({ id: 'a', size: 1, store, priority: 0 });
+  await setImmediate();
+  assert.ok((asked.answerMs(store) ?? -1) >= 0);
+});

@@ -9,7 +9,7 @@ import { directory, file } from '../../support/index-trees.ts';
 const SIZE = 1000;
 
 /** Folders of small files; the contents in the order of the tree. */
-function treeOf(folders: number, files: number, size = SIZE): [Sweep, number[]] {
+function treeOf(folders: number, files: number, size = SIZE): [Sweep, number[], ContentsReader] {
   const tree: Record<string, ReturnType<typeof directory>> = {};
   for (let folder = 0; folder < folders; folder++) {
     const entries: Record<string, ReturnType<typeof file>> = {};
@@ -26,7 +26,7 @@ function treeOf(folders: number, files: number, size = SIZE): [Sweep, number[]] 
     const content = contents.contentOf(inode);
     if (content !== undefined) order.push(content);
   }
-  return [new Sweep(contents), order];
+  return [new Sweep(contents), order, contents];
 }
 
 const name = (i: number): string => String(i).padStart(6, '0');
@@ -102,4 +102,13 @@ test('a reader who kept to the order is trusted at its next place', () => {
   assert.ok(sweep.miss(order[3000]!).length >= 8);
   sweep.stop();
   assert.deepEqual(sweep.miss(order[3500]!), []);
+});
+
+test('files that were foretold do not make a reader lose the order', () => {
+  const [, order, contents] = treeOf(1, 400);
+  const foretold = new Set(order.filter((_, i) => i % 3 === 1));
+  const missed = order.filter((content) => !foretold.has(content));
+  const windows = (sweep: Sweep): number => readAll(sweep, missed).windows.length;
+  assert.ok(windows(new Sweep(contents, (content) => foretold.has(content))) > 0);
+  assert.equal(windows(new Sweep(contents)), 0);
 });

@@ -2,44 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { bufferSource } from '../../../src/format/index/source.ts';
-import { readElf } from '../../../src/image/elf.ts';
-
-const BASE = 0x10000;
-
-/** A little ELF file: header, three segments, dynamic entries, strings. */
-function elfFile(needed: readonly string[], runPath?: string): Buffer {
-  const file = Buffer.alloc(1024);
-  file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  file.writeUInt16LE(62, 18);
-  file.writeBigUInt64LE(64n, 32);
-  file.writeUInt16LE(56, 54);
-  file.writeUInt16LE(3, 56);
-  const segment = (index: number, type: number, offset: number, size: number): void => {
-    const at = 64 + index * 56;
-    file.writeUInt32LE(type, at);
-    file.writeBigUInt64LE(BigInt(offset), at + 8);
-    file.writeBigUInt64LE(BigInt(BASE + offset), at + 16);
-    file.writeBigUInt64LE(BigInt(size), at + 32);
-  };
-  const strings = ['', '/lib/ld.so', ...needed, ...(runPath === undefined ? [] : [runPath])];
-  const text = Buffer.from(`${strings.join('\0')}\0`);
-  file.set(text, 600);
-  segment(0, 1, 0, 1024);
-  segment(1, 3, 601, 11);
-  segment(2, 2, 300, 256);
-  const place = (word: string): number => text.indexOf(`\0${word}\0`) + 1;
-  const entries = [
-    ...needed.map((name) => [1, place(name)]),
-    ...(runPath === undefined ? [] : [[29, place(runPath)]]),
-    [5, BASE + 600],
-    [0, 0],
-  ];
-  for (const [i, [tag, value]] of entries.entries()) {
-    file.writeBigUInt64LE(BigInt(tag as number), 300 + 16 * i);
-    file.writeBigUInt64LE(BigInt(value as number), 308 + 16 * i);
-  }
-  return file;
-}
+import { readElf, readElfHead } from '../../../src/image/elf.ts';
+import { elfFile } from '../../support/elf-file.ts';
 
 test('readElf() finds the interpreter, libraries and run paths', () => {
   const elf = readElf(bufferSource(elfFile(['libc.so.6', 'libm.so.6'], '$ORIGIN/../lib:/opt')));
@@ -48,6 +12,7 @@ test('readElf() finds the interpreter, libraries and run paths', () => {
     interpreter: '/lib/ld.so',
     needed: ['libc.so.6', 'libm.so.6'],
     runPaths: ['$ORIGIN/../lib', '/opt'],
+    relocations: undefined,
   });
 });
 
@@ -67,7 +32,28 @@ test('readElf() survives every single changed byte and every cut', () => {
       const changed = Buffer.from(file);
       changed[at] = value;
       readElf(bufferSource(changed));
+      readElfHead(bufferSource(changed));
     }
-    readElf(bufferSource(file.subarray(0, at)));
+    const cut = bufferSource(file.subarray(0, at));
+    readElf(cut);
+    readElfHead(cut);
   }
+});
+
+test('readElfHead() tells the interpreter and the data within the file', () => {
+  const file = elfFile(['libc.so.6']);
+  const head = () => readElfHead(bufferSource(file));
+  assert.deepEqual(head(), { interpreter: '/lib/ld.so', data: [] });
+  const flags = 64 + 4;
+  file.writeUInt32LE(6, flags);
+  assert.deepEqual(head()?.data, [{ offset: 0, size: 1024 }]);
+  file.writeBigUInt64LE(1025n, 64 + 32);
+  assert.deepEqual(head()?.data, [], 'a range beyond the end is none');
+  assert.equal(readElfHead(bufferSource(Buffer.from('#!/bin/sh\n'.repeat(20)))), undefined);
+});
+
+test('readElf() finds the relocations of the program that runs this test within its file', () => {
+  const bytes = readFileSync(process.execPath);
+  const { relocations } = readElf(bufferSource(bytes)) ?? {};
+  assert.ok(relocations !== undefined && relocations.offset + relocations.size <= bytes.length);
 });

@@ -57,3 +57,11 @@ test('resolvePath() ends where links go round in circles', () => {
     (error) => isG8Error(error, 'ERR_NO_INPUT'),
   );
 });
+
+test('resolvePath() looks up no more names than its budget has', () => {
+  const budget = { names: 5 };
+  const path = latin1('/bin/sh');
+  assert.ok(resolvePath(index, path, { followLast: true, budget: { names: 100 } }));
+  assert.equal(resolvePath(index, path, { followLast: true, budget }), undefined);
+  assert.ok(budget.names < 0);
+});
