@@ -95,9 +95,10 @@ export class Lander {
     const boarding = new Boarding(() => abandoned.abort());
     // The reader may give up, and another one come for them: their store has its own deadline.
     const own = { ...options, watcher, priority: 'profile', signal: undefined } as const;
-    const landings = refs.map((ref) =>
-      this.isLanding(toHex(ref.digest)) ? false : this.#take(ref, own, group, abandoned),
-    );
+    const landings = refs.map(async (ref) => {
+      if (this.isLanding(toHex(ref.digest))) return false;
+      return await this.#take(ref, own, group, abandoned);
+    });
     void Promise.allSettled(landings).then((ends) =>
       onEnd(ends.map((end) => end.status === 'fulfilled' && end.value)),
     );

@@ -63,7 +63,7 @@ export function command(context: Context): Command {
     .addOption(
       new Option(
         '--prefetch <what>',
-        'fetch ahead of reads what a start profile names, without one guesses, or all (default: profile)',
+        'fetch ahead: a start profile or guesses, or all (default: profile)',
       ).choices(['none', 'profile', 'all']),
     )
     .option('--profile <file>', 'start profile, or its URL (default: beside the flist, if any)')
