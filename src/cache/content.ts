@@ -6,13 +6,14 @@
  * `operations` the native calls that use its descriptor now.
  */
 
-import { blake2b256Stream } from '../base/blake2b.ts';
+import { blake2b256Stream, blake2bReady } from '../base/blake2b.ts';
 import { equalBytes, toHex } from '../base/bytes.ts';
 import { DIGEST, type DigestAlgorithm } from '../base/codec.ts';
 import { G8Error } from '../base/errors.ts';
 import { plural } from '../base/plural.ts';
 import { BLOCK_SIZE_MAX, BLOCK_SIZE_MIN, type Chunk } from '../format/content.ts';
 import { contentHeader, digestSizeOf, writeChunkRow } from '../format/index/content-digest.ts';
+import type { CodecBinding } from '../native/addon.ts';
 import { clearBit, createBitmap, hasBit, setBit } from './bitmap.ts';
 import { DIGEST_SIZE, SEGMENT_ROWS } from './records.ts';
 
@@ -183,42 +184,51 @@ export function isZero(bytes: Uint8Array): boolean {
  * @returns 32 bytes for each chunk, zeros for holes, 0xff for lost ones
  * @throws ERR_FLIST_FORMAT
  */
-export async function readRows(ref: ContentRef): Promise<Uint8Array> {
+export async function readRows(
+  ref: ContentRef,
+  addon: Pick<CodecBinding, 'blake2b'>,
+): Promise<Uint8Array> {
   checkShape(ref);
-  const rows = new Uint8Array(ref.chunkCount * DIGEST_SIZE);
+  const header = contentHeader(ref);
+  const all = new Uint8Array(header.length + ref.chunkCount * DIGEST_SIZE);
+  all.set(header);
+  const rows = all.subarray(header.length);
   const digestSize = digestSizeOf(ref.algorithm);
-  // Most contents are one chunk and named by it: they are not digested again.
-  const hash = ref.chunkCount === 1 ? undefined : startDigest(ref);
-  for (let first = 0; first < ref.chunkCount; first += ROWS_PER_TURN) {
-    if (first > 0) await new Promise((resolve) => setImmediate(resolve));
-    const end = Math.min(ref.chunkCount, first + ROWS_PER_TURN);
-    for (let index = first; index < end; index++) {
-      const chunk = ref.chunk(index);
-      const { length } = chunk.plainDigest;
-      if (length !== 0 && length !== digestSize) {
-        throw formatError(ref, `chunk ${index} has a digest of ${plural(length, 'byte')}`);
-      }
-      writeChunkRow(rows, index * DIGEST_SIZE, chunk);
+  for (let index = 0; index < ref.chunkCount; index++) {
+    if (index > 0 && index % ROWS_PER_TURN === 0) await turn();
+    const chunk = ref.chunk(index);
+    const { length } = chunk.plainDigest;
+    if (length !== 0 && length !== digestSize) {
+      throw formatError(ref, `chunk ${index} has a digest of ${plural(length, 'byte')}`);
     }
-    hash?.update(rows.subarray(first * DIGEST_SIZE, end * DIGEST_SIZE));
+    writeChunkRow(rows, index * DIGEST_SIZE, chunk);
   }
-  if (!equalBytes(hash?.digest() ?? digestOfOne(ref, rows), ref.digest))
-    throw formatError(ref, 'does not match its chunks');
+  // Most contents are one chunk and named by it: they are not digested again.
+  const isItself = isOwnDigest(ref, rows);
+  const digest = isItself ? rows : await digestOf(all, addon);
+  if (!equalBytes(digest, ref.digest)) throw formatError(ref, 'does not match its chunks');
   return rows;
 }
 
-function startDigest(ref: ContentRef): ReturnType<typeof blake2b256Stream> {
+async function digestOf(
+  bytes: Uint8Array,
+  addon: Pick<CodecBinding, 'blake2b'>,
+): Promise<Uint8Array> {
+  const atOnce = ROWS_PER_TURN * DIGEST_SIZE;
+  // Nearly all: the first of them need not wait for WebAssembly.
+  if (bytes.length <= atOnce) return addon.blake2b(bytes, DIGEST_SIZE);
+  await blake2bReady();
   const hash = blake2b256Stream();
-  hash.update(contentHeader(ref));
-  return hash;
+  for (let from = 0; from < bytes.length; from += atOnce) {
+    hash.update(bytes.subarray(from, from + atOnce));
+    await turn();
+  }
+  return hash.digest();
 }
 
-/** Content digest of a content with one chunk. */
-function digestOfOne(ref: ContentRef, rows: Uint8Array): Uint8Array {
-  if (isOwnDigest(ref, rows)) return rows;
-  const hash = startDigest(ref);
-  hash.update(rows);
-  return hash.digest();
+/** Lets others go on. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function checkShape(ref: ContentRef): void {

@@ -105,7 +105,7 @@ export class Contents {
   async doubt(ref: ContentRef): Promise<boolean> {
     const { catalog, layout, lock, partials } = this.#parts;
     const key = toHex(ref.digest);
-    const rows = await readRows(ref);
+    const rows = await readRows(ref, this.#parts.addon);
     return await lock.run(key, async () => {
       if (partials.find(key) !== undefined) return false;
       const record = await catalog.find(ref.digest);
@@ -195,7 +195,7 @@ export class Contents {
   async recheck(ref: ContentRef): Promise<void> {
     const { catalog, counters, layout, lock, partials } = this.#parts;
     const key = toHex(ref.digest);
-    const rows = await readRows(ref);
+    const rows = await readRows(ref, this.#parts.addon);
     await lock.run(key, async () => {
       const content = partials.find(key);
       if (content !== undefined) {
@@ -237,7 +237,7 @@ export class Contents {
     if (record?.complete === true && stats !== undefined && isSealed(stats, ref.size)) {
       return 'complete';
     }
-    const rows = await readRows(ref);
+    const rows = await readRows(ref, this.#parts.addon);
     if (stats !== undefined && (await this.#judge(key, ref, rows))) return 'complete';
     if (this.#recovery.active && (await this.#adopt(ref, record, rows))) return 'complete';
     if (record !== undefined && !record.complete && !isSameShape(record, ref)) {

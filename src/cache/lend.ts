@@ -83,7 +83,7 @@ export class Lender {
       known.blockSize === ref.blockSize &&
       known.algorithm === ref.algorithm;
     if (known !== undefined && isSame) return known;
-    const shape = new PartialContent(ref, await readRows(ref));
+    const shape = new PartialContent(ref, await readRows(ref, this.#parts.addon));
     this.#shapes.set(key, shape);
     return shape;
   }
