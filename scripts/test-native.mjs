@@ -14,7 +14,7 @@ const FUZZ_SECONDS_DEFAULT = 10;
 // A fuzz target that needs more has found a way to make memory follow the input's claims.
 const FUZZ_MEMORY_MIB = 512;
 // Tests of one thread have nothing to show to the thread sanitizer.
-const THREADED = '^(chunk_file|driver|driver_lifetime|object_server|pack|session)_test$';
+const THREADED = '^(chunk_file|driver|driver_lifetime|object_server|pack|session|stall)_test$';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,8 +1,8 @@
 /**
- * A cache on a disk that is far too small, and on one that fails: every file of a tree is read through a mount
+ * A cache on a disk that is far too small, on one that fails, and on one that answers nobody for a while: every file of a tree is read through a mount
  * by four processes at a time and compared. Needs root, loop devices, g++ and mkfs.ext4.
  *
- * `--only small` or `--only failing` runs one of them. A wrong byte or a failed read ends it with an error, but for reads
+ * `--only small`, `--only failing` or `--only hanging` runs one of them. A wrong byte or a failed read ends it with an error, but for reads
  * that the kernel does by itself (passthrough), which are counted.
  */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { FaultyDisk } from '../../test/support/faulty-disk.ts';
 import { g8ufs, run, type SuiteOptions, withFolder, withHub } from '../harness.ts';
 import { type Compared, compareTree, makeTree, PARTS } from '../support/disk-world.ts';
+import { hangDisk } from '../support/hanging-disk.ts';
 
 const MIB = 1024 * 1024;
 const DISK_BYTES = 64 * MIB;
@@ -28,8 +29,10 @@ export async function runSuite({ quick, only }: SuiteOptions): Promise<Record<st
       bad.push(`${name}: ${lines.join('; ')}`);
     }
   };
-  if (only !== 'failing') await withFolder((dir) => small(dir, quick, note));
-  if (only !== 'small') await withFolder((dir) => failing(dir, quick, note));
+  const cases = { small, failing, hanging };
+  for (const [name, work] of Object.entries(cases)) {
+    if (only === undefined || only === name) await withFolder((dir) => work(dir, quick, note));
+  }
   if (bad.length > 0) throw new Error(bad.join('\n'));
   return result;
 }
@@ -76,11 +79,12 @@ async function withMount(
   flist: string,
   openMode: 'passthrough' | 'none',
   work: (mnt: string, status: () => Promise<Record<string, number>>) => Promise<void>,
+  more: readonly string[] = [],
 ): Promise<void> {
   const cache = join(disk.dir, 'cache');
   const mnt = join(dir, 'mnt');
   mkdirSync(mnt, { recursive: true });
-  await g8ufs('mount', flist, mnt, '--cache', cache, '--open-mode', openMode);
+  await g8ufs('mount', flist, mnt, '--cache', cache, '--open-mode', openMode, ...more);
   try {
     await work(mnt, () => g8ufs<Record<string, number>>('cache', 'status', '--cache', cache));
   } finally {
@@ -175,6 +179,47 @@ async function failing(dir: string, quick: boolean, note: Note): Promise<void> {
               'set aside': corruptFiles,
             });
           });
+        });
+      }
+    }
+  });
+}
+
+/** A read waits for so long, then it fails. */
+const HANG_DEADLINE = '8s';
+const HANGS = [
+  [12_000, 'data'],
+  [60_000, 'data'],
+  [12_000, 'everything'],
+] as const;
+
+async function hanging(dir: string, quick: boolean, note: Note): Promise<void> {
+  const sizes = Array.from({ length: 96 }, (_, i) => 20_000 + ((i * 7919) % 200_000));
+  await withImage(dir, sizes, async ({ source, flist, bytes }) => {
+    const names = sizes.map((_, i) => join(`part-${i % PARTS}`, `file-${i}`));
+    // In no order of theirs, so that nothing is read ahead.
+    const shuffled = names.map((_, i) => names[(i * 35) % names.length] as string);
+    const present = shuffled.slice(0, names.length / 2);
+    for (const openMode of ['none', 'passthrough'] as const) {
+      for (const [hangMs, forgets] of quick ? HANGS.slice(0, 1) : HANGS) {
+        await withDisk(dir, async (disk) => {
+          const work = async (mnt: string): Promise<void> => {
+            for (const name of present) await run('cmp', [join(source, name), join(mnt, name)]);
+            await run('sync', ['-f', disk.dir]);
+            const { row, after } = await hangDisk({
+              ...{ disk, source, mnt, hangMs, forgets, cache: join(disk.dir, 'cache') },
+              present,
+              missing: shuffled.slice(names.length / 2),
+            });
+            const what = `no answer for ${hangMs / 1000} s, ${forgets} not in memory`;
+            note(`${what}, open mode ${openMode}`, bytes, after, row);
+          };
+          await withMount(dir, disk, flist, openMode, work, [
+            '--deadline',
+            HANG_DEADLINE,
+            '--prefetch',
+            'none',
+          ]);
         });
       }
     }

@@ -283,6 +283,7 @@ void RegisterCodec(Napi::Env env, Napi::Object exports) {
   SetAsyncFunction<DigestFileWorker>(exports, "digestFile");
   SetAsyncFunction<EncodeWorker>(exports, "encodeChunk");
   SetAsyncFunction<DecodeWorker>(exports, "decodeChunk");
+  SetApartFunction<DecodeWorker>(exports, "decodeChunkApart");
   SetAsyncFunction<DecodeToFileWorker>(exports, "decodeToFile");
   SetAsyncFunction<PlaceFilesWorker>(exports, "placeFiles");
   SetAsyncFunction<VerifyFileWorker>(exports, "verifyFile");

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 #include <exception>
+#include <system_error>
+#include <thread>
 
 namespace g8ufs {
 
@@ -107,6 +109,36 @@ Napi::Promise PromiseWorker::Start(std::unique_ptr<PromiseWorker> worker) {
   }
   worker.release();  // OnComplete owns it now
   return {env, promise};
+}
+
+Napi::Promise PromiseWorker::StartApart(std::unique_ptr<PromiseWorker> worker) {
+  const Napi::Env env = worker->env_;
+  napi_value promise = nullptr;
+  napi_threadsafe_function done = nullptr;
+  const Napi::String name = Napi::String::New(env, "g8ufs");
+  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr,
+                                      OnApart, &done) != napi_ok ||
+      napi_create_promise(env, &worker->deferred_, &promise) != napi_ok) {
+    throw Napi::Error::New(env);
+  }
+  const auto run = [raw = worker.get(), done] {
+    OnExecute(nullptr, raw);
+    // Closing: the environment goes, and nobody is left to be told. The worker cannot be destroyed without it.
+    if (napi_call_threadsafe_function(done, raw, napi_tsfn_blocking) == napi_closing) return;
+    napi_release_threadsafe_function(done, napi_tsfn_release);
+  };
+  try {
+    std::thread(run).detach();
+  } catch (const std::system_error&) {  // no more threads
+    run();
+  }
+  worker.release();  // OnApart owns it now
+  return {env, promise};
+}
+
+void PromiseWorker::OnApart(napi_env env, napi_value /*callback*/, void* /*context*/, void* data) {
+  if (env == nullptr) return;
+  OnComplete(env, napi_ok, data);
 }
 
 void PromiseWorker::OnExecute(napi_env /*env*/, void* data) {

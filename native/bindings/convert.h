@@ -66,6 +66,9 @@ class PromiseWorker {
 
   // Queues the work; the worker is destroyed on the JS thread when it is done.
   static Napi::Promise Start(std::unique_ptr<PromiseWorker> worker);
+  // The same on a thread of its own, for what has to go on while all threads of libuv's pool wait for a disk
+  // that does not answer, and for what itself may wait for one.
+  static Napi::Promise StartApart(std::unique_ptr<PromiseWorker> worker);
 
  protected:
   explicit PromiseWorker(Napi::Env env);
@@ -82,6 +85,7 @@ class PromiseWorker {
  private:
   static void OnExecute(napi_env env, void* data);
   static void OnComplete(napi_env env, napi_status status, void* data);
+  static void OnApart(napi_env env, napi_value callback, void* context, void* data);
   void Settle(napi_status status);
 
   Napi::Env env_;
@@ -101,6 +105,17 @@ void SetAsyncFunction(Napi::Object exports, const char* name) {
                         exports.Env(),
                         [](const Napi::CallbackInfo& info) -> Napi::Value {
                           return PromiseWorker::Start(std::make_unique<Worker>(info));
+                        },
+                        name));
+}
+
+// The same for a worker that starts apart.
+template <typename Worker>
+void SetApartFunction(Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New(
+                        exports.Env(),
+                        [](const Napi::CallbackInfo& info) -> Napi::Value {
+                          return PromiseWorker::StartApart(std::make_unique<Worker>(info));
                         },
                         name));
 }

@@ -85,7 +85,7 @@ void JsSession::OnEnded(Napi::Env env) {
 }
 
 void JsSession::Finish(Napi::Env env) {
-  PromiseWorker::Start(std::make_unique<FinishWorker>(env, shared_from_this()));
+  PromiseWorker::StartApart(std::make_unique<FinishWorker>(env, shared_from_this()));
 }
 
 void JsSession::OnFinished() {

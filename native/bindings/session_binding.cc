@@ -247,7 +247,8 @@ Napi::Value CloseSession(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const uint32_t number = ToBlock(env, info[0], "session");
   const bool lazy = ToObject(env, info[1], "options").Get("lazy").ToBoolean();
-  return PromiseWorker::Start(std::make_unique<CloseWorker>(env, TableOf(info).Find(number), lazy));
+  return PromiseWorker::StartApart(
+      std::make_unique<CloseWorker>(env, TableOf(info).Find(number), lazy));
 }
 
 Napi::Value SessionStatsCall(const Napi::CallbackInfo& info) {
@@ -367,8 +368,13 @@ void TrustDisk(const Napi::CallbackInfo& info) {
   const std::string name = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
   if (name == "all") return Contents().TrustDisk(DiskTrust::kAll);
   if (name == "reading") return Contents().TrustDisk(DiskTrust::kReading);
+  if (name == "away") return Contents().TrustDisk(DiskTrust::kAway);
   if (name == "nothing") return Contents().TrustDisk(DiskTrust::kNothing);
-  throw Napi::TypeError::New(env, "trust must be all, reading or nothing");
+  throw Napi::TypeError::New(env, "trust must be all, reading, nothing or away");
+}
+
+Napi::Value IsDiskAway(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), Contents().trust() == DiskTrust::kAway);
 }
 
 Napi::Value ContentDrop(const Napi::CallbackInfo& info) {
@@ -400,6 +406,7 @@ void RegisterSession(Napi::Env env, Napi::Object exports) {
   exports.Set("contentFail", Napi::Function::New(env, ContentFail, "contentFail"));
   exports.Set("contentLend", Napi::Function::New(env, ContentLend, "contentLend"));
   exports.Set("trustDisk", Napi::Function::New(env, TrustDisk, "trustDisk"));
+  exports.Set("isDiskAway", Napi::Function::New(env, IsDiskAway, "isDiskAway"));
   exports.Set("contentDrop", Napi::Function::New(env, ContentDrop, "contentDrop"));
   exports.Set("contentTouched", Napi::Function::New(env, ContentTouched, "contentTouched"));
 }

@@ -89,6 +89,7 @@ void SessionCalls::OnNeed(napi_env env, napi_value callback, void* context, void
   object.Set("waitedMs", need->nid == 0 ? 0 : ToMilliseconds(std::chrono::steady_clock::now() - need->since));
   object.Set("image", need->image);
   object.Set("broken", need->broken);
+  object.Set("away", need->away);
   const napi_value argument = object;
   CallJs(env, callback, 1, &argument);
 }

@@ -1,13 +1,17 @@
 // SystemBinding: system calls that Node has no function for.
 #include "bindings/system_binding.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
+#include <string>
+#include <vector>
 
+#include "base/unique_fd.h"
 #include "bindings/convert.h"
 
 namespace g8ufs {
@@ -50,11 +54,36 @@ class TrimWorker final : public PromiseWorker {
   bool trimmed_ = false;
 };
 
+// Writes a small file onto the disk, and takes it away again.
+class ProbeWorker final : public PromiseWorker {
+ public:
+  explicit ProbeWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env()), path_(ToText(info.Env(), info[0], "path")) {}
+
+ private:
+  Status Execute() override {
+    static constexpr size_t kSize = 4096;
+    const std::vector<uint8_t> bytes(kSize, 1);
+    const UniqueFd file(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file.ok()) return Status::FromErrno("Disk does not take " + path_, errno);
+    Status status;
+    if (::write(file.get(), bytes.data(), kSize) != ssize_t{kSize} || ::fsync(file.get()) != 0) {
+      status = Status::FromErrno("Disk does not take " + path_, errno);
+    }
+    (void)::unlink(path_.c_str());
+    return status;
+  }
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
+
+  const std::string path_;
+};
+
 }  // namespace
 
 void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports.Set("peerUser", Napi::Function::New(env, PeerUser, "peerUser"));
   exports.Set("seekEnd", Napi::Function::New(env, SeekEnd, "seekEnd"));
+  SetApartFunction<ProbeWorker>(exports, "probeDisk");
   SetAsyncFunction<TrimWorker>(exports, "trimMemory");
 }
 

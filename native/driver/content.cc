@@ -35,8 +35,12 @@ uint32_t ContentShape::block_count() const {
   return size == 0 ? 0 : static_cast<uint32_t>(((size - 1) >> block_size_bits) + 1);
 }
 
-Content::Content(const Digest& digest, const ContentShape& shape)
-    : digest_(digest), shape_(shape), present_((size_t{shape.block_count()} + 63) / 64) {}
+Content::Content(const Digest& digest, const ContentShape& shape,
+                 const std::atomic<bool>& disk_is_away)
+    : digest_(digest),
+      shape_(shape),
+      disk_is_away_(disk_is_away),
+      present_((size_t{shape.block_count()} + 63) / 64) {}
 
 bool Content::HasBlocks(uint32_t block, uint32_t count) const {
   const uint64_t end = uint64_t{block} + count;
@@ -99,7 +103,9 @@ std::shared_ptr<Content> ContentRegistry::Acquire(const ContentRecord& record) {
   const ContentShape shape{record.size, record.block_size_bits};
   MutexLock lock(mutex_);
   std::shared_ptr<Content>& content = contents_[record.digest];
-  if (content == nullptr) content = std::make_shared<Content>(record.digest, shape);
+  if (content == nullptr) {
+    content = std::make_shared<Content>(record.digest, shape, disk_is_away_);
+  }
   if (content->shape() != shape) return nullptr;
   ++content->users_;
   return content;
@@ -147,23 +153,37 @@ void ContentRegistry::Break(Content& content) {
 }
 
 void ContentRegistry::TrustDisk(DiskTrust trust) {
-  trust_.store(trust, std::memory_order_relaxed);
-  if (trust != DiskTrust::kNothing) return;
-  std::vector<std::shared_ptr<Content>> contents;
+  const bool is_away = trust == DiskTrust::kAway;
+  bool was_away = false;
   {
-    MutexLock lock(mutex_);
-    for (auto entry = contents_.begin(); entry != contents_.end();) {
-      // What nobody uses is forgotten, or a later open would find it broken.
-      if (entry->second->users_ == 0) {
-        entry->second->dropped_.store(true, std::memory_order_release);
-        entry = contents_.erase(entry);
-        continue;
-      }
-      contents.push_back(entry->second);
-      ++entry;
-    }
+    MutexLock lock(trust_mutex_);
+    trust_.store(trust, std::memory_order_relaxed);
+    was_away = disk_is_away_.exchange(is_away, std::memory_order_acq_rel);
   }
-  for (const auto& content : contents) Break(*content);
+  if (trust == DiskTrust::kNothing) {
+    // Or a later open would find it broken.
+    ForgetUnused();
+    for (const auto& content : AllContents()) Break(*content);
+  } else if (is_away != was_away) {
+    // What was asked for would come into the file, or come as lent.
+    for (const auto& content : AllContents()) NotifyChanged(*content);
+  }
+}
+
+void ContentRegistry::ForgetUnused() {
+  MutexLock lock(mutex_);
+  std::erase_if(contents_, [](const auto& entry) {
+    if (entry.second->users_ > 0) return false;
+    entry.second->dropped_.store(true, std::memory_order_release);
+    return true;
+  });
+}
+
+std::vector<std::shared_ptr<Content>> ContentRegistry::AllContents() {
+  std::vector<std::shared_ptr<Content>> contents;
+  MutexLock lock(mutex_);
+  for (const auto& [digest, content] : contents_) contents.push_back(content);
+  return contents;
 }
 
 void ContentRegistry::Touch(const Digest& digest) {
@@ -194,7 +214,7 @@ Status ContentRegistry::Attach(const Digest& digest, const ContentShape& shape, 
         return Status(Code::ERR_IO, "Content is in use with another file");
       }
       if (entry != nullptr) entry->dropped_.store(true, std::memory_order_release);
-      entry = std::make_shared<Content>(digest, shape);
+      entry = std::make_shared<Content>(digest, shape, disk_is_away_);
     }
     content = entry;
     if (content->fd() < 0) {

@@ -7,7 +7,8 @@
 //
 // Where the disk does not take a block, or does not give it back, JS lends its bytes: they are held
 // in memory for whoever reads now, within a limit for all contents together. A content whose file
-// failed to be read is broken: it is served from lent blocks alone until its last user has gone.
+// failed to be read is broken: it is served from lent blocks alone until its last user has gone. So are
+// all contents while the disk does not answer.
 #ifndef G8UFS_NATIVE_DRIVER_CONTENT_H_
 #define G8UFS_NATIVE_DRIVER_CONTENT_H_
 
@@ -46,7 +47,8 @@ using LentBytes = std::shared_ptr<const std::vector<uint8_t>>;
 
 class Content {
  public:
-  Content(const Digest& digest, const ContentShape& shape);
+  // `disk_is_away` outlives the content.
+  Content(const Digest& digest, const ContentShape& shape, const std::atomic<bool>& disk_is_away);
 
   const Digest& digest() const { return digest_; }
   const ContentShape& shape() const { return shape_; }
@@ -65,8 +67,10 @@ class Content {
   bool HasBlocks(uint32_t block, uint32_t count) const;
   bool HasBlock(uint32_t block) const { return HasBlocks(block, 1); }
 
-  // Its file cannot be read.
-  bool broken() const { return broken_.load(std::memory_order_acquire); }
+  // Its file cannot be read, for good or for now.
+  bool broken() const {
+    return broken_.load(std::memory_order_acquire) || disk_is_away_.load(std::memory_order_acquire);
+  }
   // Every block is lent, or in a file that can be read. Lent ones may be gone a moment later.
   bool CanServe(uint32_t block, uint32_t count) const EXCLUDES_LOCK(lent_mutex_);
   // The bytes of a lent block, nullptr when it is not lent.
@@ -81,6 +85,7 @@ class Content {
 
   const Digest digest_;
   const ContentShape shape_;
+  const std::atomic<bool>& disk_is_away_;
   std::atomic<int> fd_{-1};
   std::atomic<int> complete_fd_{-1};
   std::atomic<bool> complete_{false};
@@ -103,6 +108,7 @@ class Content {
 
 // What files of the cache may be used for.
 enum class DiskTrust {
+  kAway,     // whoever touches it waits: nothing is wrong with what is on it
   kNothing,  // writes fail: what the kernel could not write may read as zeros, without an error
   kReading,  // reads fail now and then: by us, who can help the reader, and not by the kernel
   kAll,
@@ -145,6 +151,8 @@ class ContentRegistry {
   // Its file failed to be read: what comes next is served from lent blocks.
   void Break(Content& content) EXCLUDES_LOCK(listeners_mutex_);
   DiskTrust trust() const { return trust_.load(std::memory_order_relaxed); }
+  // Complete files may be opened and read.
+  bool CanRead() const { return trust() == DiskTrust::kReading || trust() == DiskTrust::kAll; }
   // Notes an opened digest for TakeTouched().
   void Touch(const Digest& digest) EXCLUDES_LOCK(mutex_);
 
@@ -160,8 +168,8 @@ class ContentRegistry {
   // Verified bytes of a block that is not on disk. False when the content has no such block or it
   // has another size. What is lent longest goes when there is too much.
   bool Lend(const Digest& digest, uint32_t block, ByteSpan bytes) EXCLUDES_LOCK(mutex_);
-  // With kNothing every content that is here is broken from then on.
-  void TrustDisk(DiskTrust trust) EXCLUDES_LOCK(mutex_);
+  // With kNothing every content that is here is broken from then on, with kAway for as long as that holds.
+  void TrustDisk(DiskTrust trust) EXCLUDES_LOCK(mutex_, trust_mutex_);
   bool Drop(const Digest& digest);
   std::string TakeTouched();
 
@@ -172,6 +180,9 @@ class ContentRegistry {
 
  private:
   void NotifyChanged(const Content& content) EXCLUDES_LOCK(listeners_mutex_);
+  std::vector<std::shared_ptr<Content>> AllContents() EXCLUDES_LOCK(mutex_);
+  // Forgets what nobody uses.
+  void ForgetUnused() EXCLUDES_LOCK(mutex_);
 
   Mutex listeners_mutex_;
   std::vector<ContentListener*> listeners_ GUARDED_BY(listeners_mutex_);
@@ -189,7 +200,9 @@ class ContentRegistry {
   std::deque<LentBlock> lent_ GUARDED_BY(mutex_);
   size_t lent_size_ GUARDED_BY(mutex_) = 0;
 
+  Mutex trust_mutex_;  // for both to change as one; no other is taken while it is held
   std::atomic<DiskTrust> trust_{DiskTrust::kAll};
+  std::atomic<bool> disk_is_away_{false};
 };
 
 }  // namespace g8ufs

@@ -71,18 +71,20 @@ ContentServer::ContentServer(const ContentFiles& files, ContentRegistry& registr
     : files_(files),
       registry_(registry),
       misses_(misses),
-      counters_(workers + 1),
-      resume_buffer_(std::make_unique_for_overwrite<uint8_t[]>(fuse::kMaxReadBytes)) {}
+      counters_(workers + 1) {}
 
 ContentServer::Call ContentServer::BeginCall(const fuse::Request& request, uint64_t nid,
                                              const fuse::Worker& worker) {
   Counters& counters = counters_[worker.index];
   if (request.header.opcode < fuse::kOpcodeCount) counters.requests[request.header.opcode].Add();
-  return {{&worker.device, request.header.unique}, nid, counters, worker.reply_buffer};
+  return {{worker.device, request.header.unique}, nid, counters, worker.reply_buffer};
 }
 
 ContentServer::Call ContentServer::ResumeCall(const Waiter& waiter) {
-  return {waiter.reply, waiter.nid, counters_.back(), {resume_buffer_.get(), fuse::kMaxReadBytes}};
+  // One that is stuck keeps its own.
+  static thread_local const auto buffer =
+      std::make_unique_for_overwrite<uint8_t[]>(fuse::kMaxReadBytes);
+  return {waiter.reply, waiter.nid, counters_.back(), {buffer.get(), fuse::kMaxReadBytes}};
 }
 
 void ContentServer::Answer(const Call& call, ByteSpan data, ByteSpan more) {
@@ -120,7 +122,7 @@ void ContentServer::Fail(Waiter waiter, int error) {
 
 int ContentServer::FindComplete(const Digest& digest, uint64_t size, uint32_t row, uint32_t image,
                                 UniqueFd* file, FileIdentity* identity) {
-  if (registry_.trust() == DiskTrust::kNothing) return 0;
+  if (!registry_.CanRead()) return 0;
   ContentFiles::Found found{};
   if (const int error = files_.Find(digest, size, &found, file, identity); error != 0) return error;
   if (found == ContentFiles::Found::kUnsealed) misses_.Ask({.content = row, .image = image});
@@ -231,7 +233,7 @@ void ContentServer::ParkRead(const Call& call, const Describer& image, const Ser
 void ContentServer::Park(const Call& call, Waiter waiter) {
   if (const int error = misses_.Park(waiter); error != 0) {
     registry_.Release(waiter.content);
-    AnswerError(call, error);
+    if (error != EALREADY) AnswerError(call, error);
   }
 }
 

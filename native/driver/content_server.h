@@ -105,8 +105,6 @@ class ContentServer : public fuse::Handler, public WaiterHandler {
                 uint32_t size);
 
   std::vector<Counters> counters_;
-  // The table thread's own.
-  std::unique_ptr<uint8_t[]> resume_buffer_;
 };
 
 }  // namespace g8ufs

@@ -13,6 +13,8 @@ namespace {
 
 // Not an errno: the content has to be made complete first.
 constexpr int kMustWait = -1;
+// Nor is this: the inode was open a moment ago.
+constexpr int kNotLooked = -2;
 
 }  // namespace
 
@@ -48,13 +50,23 @@ void ImageServer::Open(const Call& call, fuse::Cursor body) {
 
 int ImageServer::TryOpen(const Call& call, const ContentRecord& record, bool accept_partial) {
   OpenTable::Opened opened;
-  const int error = open_files_.Open(
-      call.nid,
-      [&](std::unique_ptr<ServedFile>* file) {
-        const int chosen = Choose(call.nid, record, accept_partial, file);
-        return chosen != 0 ? chosen : Note(call.nid, file->get());
-      },
-      &opened);
+  OnDisk disk;
+  int error = 0;
+  do {
+    // Before the inode's lock is taken, at which others would wait for the disk as well.
+    if (!disk.looked && !open_files_.IsOpen(call.nid)) {
+      error = LookOnDisk(call.nid, record, &disk);
+      if (error != 0) return error;
+    }
+    error = open_files_.Open(
+        call.nid,
+        [&](std::unique_ptr<ServedFile>* file) {
+          if (!disk.looked) return kNotLooked;
+          const int chosen = Choose(record, accept_partial, &disk, file);
+          return chosen != 0 ? chosen : Note(call.nid, file->get());
+        },
+        &opened);
+  } while (error == kNotLooked);
   if (error != 0) return error;
   fuse::OpenOut out{opened.handle, fuse::kFopenNoflush, 0};
   if (opened.file->backing.ok()) {
@@ -86,29 +98,32 @@ void ImageServer::CloseFile(uint64_t nid) {
   if (file != nullptr && file->backing.ok()) idle_files_.Keep(nid, std::move(file));
 }
 
-int ImageServer::Choose(uint64_t nid, const ContentRecord& record, bool accept_partial,
-                        std::unique_ptr<ServedFile>* file) {
+int ImageServer::LookOnDisk(uint64_t nid, const ContentRecord& record, OnDisk* disk) {
   registry_.Touch(record.digest);
-  std::unique_ptr<ServedFile> idle = idle_files_.Take(nid, record.digest);
-  if (idle != nullptr && registry_.trust() == DiskTrust::kAll && files_.IsCurrent(record.digest, record.size, idle->identity)) {
-    *file = std::move(idle);
+  disk->looked = true;
+  disk->idle = idle_files_.Take(nid, record.digest);
+  if (disk->idle != nullptr && registry_.trust() == DiskTrust::kAll) {
+    fuse::BeforeDisk();
+    if (files_.IsCurrent(record.digest, record.size, disk->idle->identity)) return 0;
+  }
+  disk->idle.reset();
+  return FindComplete(record.digest, record.size, record.row, 0, &disk->complete, &disk->identity);
+}
+
+int ImageServer::Choose(const ContentRecord& record, bool accept_partial, OnDisk* disk,
+                        std::unique_ptr<ServedFile>* file) {
+  if (disk->idle != nullptr) {
+    *file = std::move(disk->idle);
     return 0;
   }
-  idle.reset();
-  UniqueFd complete;
-  FileIdentity identity;
-  if (const int error =
-          FindComplete(record.digest, record.size, record.row, 0, &complete, &identity);
-      error != 0) {
-    return error;
-  }
+  UniqueFd& complete = disk->complete;
   std::shared_ptr<Content> content = registry_.Acquire(record);
   if (content == nullptr) return EIO;
   auto served = std::make_unique<ServedFile>(registry_, std::move(content), record);
   if (complete.ok()) {
     if (const int error = Register(&complete, &served->backing); error != 0) return error;
     served->file = std::move(complete);
-    served->identity = identity;
+    served->identity = disk->identity;
     *file = std::move(served);
     return 0;
   }
@@ -195,7 +210,9 @@ std::shared_ptr<const ServedFile> ImageServer::FileByInode(uint64_t nid, int* er
   *error = FindContent(nid, &record);
   if (*error != 0 || !record) return nullptr;
   std::unique_ptr<ServedFile> file;
-  *error = Choose(nid, *record, true, &file);
+  OnDisk disk;
+  *error = LookOnDisk(nid, *record, &disk);
+  if (*error == 0) *error = Choose(*record, true, &disk, &file);
   if (*error != 0) return nullptr;
   std::shared_ptr<const ServedFile> served = std::move(file);
   open_log_.Note(nid, served->is_complete());

@@ -89,7 +89,15 @@ class ImageServer : public ContentServer {
   // Answers an OPEN, or returns what keeps it from being answered: an errno, or kMustWait.
   int TryOpen(const Call& call, const ContentRecord& record, bool accept_partial);
   void CloseFile(uint64_t nid);
-  int Choose(uint64_t nid, const ContentRecord& record, bool accept_partial,
+  // What there is for an inode that is not open. Waits for the disk, so that no lock is held.
+  struct OnDisk {
+    bool looked = false;
+    std::unique_ptr<ServedFile> idle;
+    UniqueFd complete;
+    FileIdentity identity;
+  };
+  int LookOnDisk(uint64_t nid, const ContentRecord& record, OnDisk* disk);
+  int Choose(const ContentRecord& record, bool accept_partial, OnDisk* disk,
              std::unique_ptr<ServedFile>* file);
   int Register(UniqueFd* file, fuse::BackingId* backing);
   // Notes a file for a successor. 0 or an errno.

@@ -18,34 +18,41 @@ constexpr auto kNeedsRetryPeriod = std::chrono::milliseconds(10);
 // From the last block to the file in its final place: a rename and the state's write. An open that
 // does not wait for it loses passthrough, not correctness.
 constexpr auto kCompleteGrace = std::chrono::milliseconds(250);
+// Threads of a table over its life. Each that is stuck costs one, and by the first the disk is known.
+constexpr size_t kThreadsMax = 16;
 
 }  // namespace
 
 MissTable::MissTable(ContentRegistry& registry, Options options)
-    : registry_(registry), options_(std::move(options)) {}
+    : registry_(registry), options_(std::move(options)), stall_limits_(options_.deadline) {}
 
 MissTable::~MissTable() { Stop(); }
 
 Status MissTable::Start(WaiterHandler& handler) {
   handler_ = &handler;
   try {
-    thread_ = std::thread([this] { Run(); });
+    MutexLock lock(mutex_);
+    threads_.emplace_back([this] { Run(0); });
   } catch (const std::system_error& error) {
     return Status::FromErrno(Code::ERR_INTERNAL, "Thread for waiting requests cannot be started",
                              error.code().value());
   }
   registry_.Subscribe(this);
+  fuse::StallWatch::Instance().Add(*this);
   return {};
 }
 
 void MissTable::Stop() {
   registry_.Unsubscribe(this);
+  fuse::StallWatch::Instance().Remove(*this);
+  std::vector<std::thread> threads;
   {
     MutexLock lock(mutex_);
     stopping_ = true;
+    threads.swap(threads_);
     changed_.NotifyAll();
   }
-  if (thread_.joinable()) thread_.join();
+  for (std::thread& thread : threads) thread.join();
   std::vector<std::shared_ptr<Content>> contents;
   {
     MutexLock lock(mutex_);
@@ -66,7 +73,8 @@ int MissTable::Park(Waiter& waiter) {
   {
     MutexLock lock(mutex_);
     const uint64_t unique = waiter.reply.unique;
-    if (stopping_ || waiters_.size() >= kWaitersMax || waiters_.contains(unique)) return EIO;
+    if (stopping_ || waiters_.size() >= kWaitersMax) return EIO;
+    if (waiters_.contains(unique)) return EALREADY;
     if (waiter.deadline == Clock::time_point{}) {
       waiter.since = Clock::now();
       waits_.fetch_add(1, std::memory_order_relaxed);
@@ -169,33 +177,68 @@ void MissTable::OnContentUnwanted(const Digest& digest) {
   if (on_unwanted) on_unwanted(digest);
 }
 
-void MissTable::Run() {
+void MissTable::Run(size_t number) {
   pthread_setname_np(pthread_self(), "g8ufs-wait");
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
   Batch batch;
-  while (NextBatch(&batch)) {
-    for (Waiter& waiter : batch.ready) handler_->Resume(std::move(waiter));
+  while (NextBatch(number, &batch)) {
+    // What waits for no disk goes first.
     for (auto& [waiter, error] : batch.failed) handler_->Fail(std::move(waiter), error);
     if (batch.send_needs) SendNeeds();
+    if (batch.ready) handler_->Resume(std::move(*batch.ready));
     batch = Batch{};
   }
 }
 
-bool MissTable::NextBatch(Batch* batch) {
+void MissTable::Look() {
+  uint64_t unique = 0;
+  {
+    MutexLock lock(mutex_);
+    if (resuming_) unique = resuming_->reply.unique;
+  }
+  if (stall_.Look(unique) == stall_limits_.stuck) Replace(unique);
+}
+
+void MissTable::Replace(uint64_t unique) {
+  if (options_.on_stall) options_.on_stall();
   MutexLock lock(mutex_);
-  while (!stopping_) {
+  if (stopping_ || !resuming_ || resuming_->reply.unique != unique) return;
+  if (threads_.size() >= kThreadsMax) return;
+  try {
+    threads_.emplace_back([this, number = threads_.size()] { Run(number); });
+  } catch (const std::system_error&) {
+    return;
+  }
+  // The stuck one keeps its user and gives it back; what it answers comes second, or is right.
+  Waiter again = *std::exchange(resuming_, std::nullopt);
+  if (waiters_.contains(unique) || !registry_.AddUser(*again.content)) return;
+  Waiter& parked = waiters_.emplace(unique, std::move(again)).first->second;
+  Waits& waits = by_content_[parked.content.get()];
+  waits.waiters.insert(unique);
+  SetTimer(parked, parked.deadline);
+  QueueNeeds(parked, waits);
+  changed_.NotifyAll();
+}
+
+bool MissTable::NextBatch(size_t number, Batch* batch) {
+  MutexLock lock(mutex_);
+  // Nothing is resumed any more: it is back, unless another one has its place.
+  if (number + 1 == threads_.size()) resuming_.reset();
+  while (!stopping_ && number + 1 == threads_.size()) {
     const Clock::time_point now = Clock::now();
     Expire(now, batch);
-    batch->ready.insert(batch->ready.end(), std::make_move_iterator(ready_.begin()),
-                        std::make_move_iterator(ready_.end()));
     batch->failed.insert(batch->failed.end(), std::make_move_iterator(failed_.begin()),
                          std::make_move_iterator(failed_.end()));
-    ready_.clear();
     failed_.clear();
+    if (!ready_.empty()) {
+      batch->ready = std::move(ready_.front());
+      ready_.pop_front();
+      resuming_ = batch->ready;
+    }
     batch->send_needs = !needs_.empty() && now >= needs_not_before_;
-    if (!batch->ready.empty() || !batch->failed.empty() || batch->send_needs) return true;
+    if (batch->ready || !batch->failed.empty() || batch->send_needs) return true;
     Clock::time_point next = timers_.empty() ? Clock::time_point::max() : timers_.begin()->first;
     if (!needs_.empty()) next = std::min(next, needs_not_before_);
     if (next == Clock::time_point::max()) {
@@ -213,7 +256,7 @@ void MissTable::Expire(Clock::time_point now, Batch* batch) {
     Waiter& waiter = waiters_.at(unique);
     if (now < waiter.deadline) {
       waiter.accept_partial = true;
-      batch->ready.push_back(Remove(unique));
+      ready_.push_back(Remove(unique));
       continue;
     }
     // Asked for again by the next reader: what was asked so long ago may be lost.
@@ -255,7 +298,8 @@ void MissTable::QueueNeeds(const Waiter& waiter, Waits& waits) {
     while (block < end && !content.CanServe(block, 1) && waits.asked.insert(block).second) ++block;
     if (block > first) {
       needs_.push_back({waiter.content_row, first, block - first, nid, waiter.offset,
-                        waiter.size, waiter.since, waiter.image, content.broken()});
+                        waiter.size, waiter.since, waiter.image, content.broken(),
+                        registry_.trust() == DiskTrust::kAway});
     }
     if (block < end) ++block;  // present, or asked for already
   }

@@ -6,6 +6,9 @@
 // because nobody else keeps one: the kernel does not tell when a reader of the page cache was
 // killed, and its own request timeout aborts the whole mount.
 //
+// Answering a request reads a file, which may be a disk's that does not answer. The thread is watched like
+// the workers of a connection (fuse/session.h): another one takes its place, and the request begins anew.
+//
 // Thread rule: all public methods may be called by any thread. No lock is held while a request is
 // answered or JS is called.
 #ifndef G8UFS_NATIVE_DRIVER_MISS_TABLE_H_
@@ -17,6 +20,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <thread>
 #include <unordered_map>
@@ -27,6 +31,7 @@
 #include "base/mutex.h"
 #include "driver/content.h"
 #include "fuse/device.h"
+#include "fuse/stall_watch.h"
 
 namespace g8ufs {
 
@@ -43,6 +48,7 @@ struct Need {
   std::chrono::steady_clock::time_point since{};
   uint32_t image = 0;  // whose content table; only where a session has several
   bool broken = false;  // the content's file cannot be read
+  bool away = false;    // because the disk does not answer
 };
 
 // A request that waits. Holds one user of its content.
@@ -88,7 +94,7 @@ struct MissStats {
   uint64_t deadlines_missed = 0;
 };
 
-class MissTable : public ContentListener {
+class MissTable : public ContentListener, private fuse::StallWatch::Watched {
  public:
   // Hands a need to JS without waiting; false when its queue is full.
   using SendNeed = std::function<bool(const Need&)>;
@@ -96,6 +102,8 @@ class MissTable : public ContentListener {
   struct Options {
     std::chrono::milliseconds deadline{};
     SendNeed send_need;
+    // The thread is stuck. On the watch's thread; must return soon.
+    std::function<void()> on_stall;
   };
 
   MissTable(ContentRegistry& registry, Options options);
@@ -108,7 +116,8 @@ class MissTable : public ContentListener {
 
   // Adds a request. The user of its content has been taken already and is released with it. Sets
   // `since` and `deadline` when they are not set. Returns 0, or EIO when too many wait or the table
-  // has stopped: then the caller answers and releases.
+  // has stopped: then the caller answers and releases. EALREADY when the same request is parked already, by
+  // a worker that took over from a stuck one: the caller only releases.
   int Park(Waiter& waiter) EXCLUDES_LOCK(mutex_);
   // Sends one need that no request waits for. The table's thread does it: the caller may hold
   // locks.
@@ -137,13 +146,16 @@ class MissTable : public ContentListener {
   };
   // What the thread does next, outside the lock.
   struct Batch {
-    std::vector<Waiter> ready;
+    std::optional<Waiter> ready;
     std::vector<std::pair<Waiter, int>> failed;
     bool send_needs = false;
   };
 
-  void Run();
-  bool NextBatch(Batch* batch) EXCLUDES_LOCK(mutex_);
+  // The first thread is number 0, each that takes the place of another has the next one.
+  void Run(size_t number);
+  bool NextBatch(size_t number, Batch* batch) EXCLUDES_LOCK(mutex_);
+  void Look() override EXCLUDES_LOCK(mutex_);
+  void Replace(uint64_t unique) EXCLUDES_LOCK(mutex_);
   void SendNeeds() EXCLUDES_LOCK(mutex_);
   // Queues needs for the absent blocks of a waiter that nobody has asked for yet.
   void QueueNeeds(const Waiter& waiter, Waits& waits) REQUIRES_LOCK(mutex_);
@@ -157,17 +169,22 @@ class MissTable : public ContentListener {
   ContentRegistry& registry_;
   const Options options_;
   WaiterHandler* handler_ = nullptr;
-  std::thread thread_;
+  const fuse::StallLimits stall_limits_;
+  fuse::StallCount stall_;  // the watch's
   std::atomic<uint64_t> deadlines_missed_{0};
   std::atomic<uint64_t> waits_{0};
 
   Mutex mutex_;
   CondVar changed_;
   bool stopping_ GUARDED_BY(mutex_) = false;
+  // The last one serves; the others are stuck, or have left.
+  std::vector<std::thread> threads_ GUARDED_BY(mutex_);
+  // What it answers now, without a user of its content.
+  std::optional<Waiter> resuming_ GUARDED_BY(mutex_);
   std::unordered_map<uint64_t, Waiter> waiters_ GUARDED_BY(mutex_);  // by unique
   std::unordered_map<const Content*, Waits> by_content_ GUARDED_BY(mutex_);
   std::set<std::pair<Clock::time_point, uint64_t>> timers_ GUARDED_BY(mutex_);
-  std::vector<Waiter> ready_ GUARDED_BY(mutex_);
+  std::deque<Waiter> ready_ GUARDED_BY(mutex_);
   std::vector<std::pair<Waiter, int>> failed_ GUARDED_BY(mutex_);
   // In the order they came up; bounded by the waiters that they belong to.
   std::deque<Need> needs_ GUARDED_BY(mutex_);

@@ -226,12 +226,17 @@ Status MountSession::Start(const SessionOptions& options, ContentRegistry& regis
     if (!status.ok()) return status;
     devices.push_back(std::move(clone));
   }
+  // The disk is the one thing that threads of a session wait for. Whoever owns the cache finds out what is
+  // the matter.
+  const auto on_stall = [&registry] {
+    if (registry.CanRead()) registry.TrustDisk(DiskTrust::kAway);
+  };
   misses_ = std::make_unique<MissTable>(
-      registry, MissTable::Options{options.deadline, std::move(callbacks.send_need)});
+      registry, MissTable::Options{options.deadline, std::move(callbacks.send_need), on_stall});
   if (index_ != nullptr) {
     ImageServer::Options server;
     server.open_mode = info_.open_mode;
-    server.workers = devices.size();
+    server.workers = devices.size() + fuse::kSparesMax;
     server.whole_blocks_max = options.whole_blocks_max;
     server.touches = options.touches;
     server.magic_xattrs = options.magic_xattrs;
@@ -240,13 +245,17 @@ Status MountSession::Start(const SessionOptions& options, ContentRegistry& regis
     image_ = image.get();
     server_ = std::move(image);
   } else {
-    auto server = std::make_unique<ObjectServer>(files_, registry, *misses_, devices.size());
+    auto server = std::make_unique<ObjectServer>(files_, registry, *misses_,
+                                                 devices.size() + fuse::kSparesMax);
     objects_ = server.get();
     server_ = std::move(server);
   }
   misses_->on_unwanted = [this](const Digest& digest) { server_->ForgetContent(digest); };
-  connection_ =
-      std::make_unique<fuse::Session>(std::move(devices), *server_, std::move(callbacks.on_end));
+  fuse::StallOptions stalls;
+  stalls.deadline = options.deadline;
+  stalls.on_stall = on_stall;
+  connection_ = std::make_unique<fuse::Session>(std::move(devices), *server_,
+                                                std::move(callbacks.on_end), std::move(stalls));
   server_->SetDevice(connection_->device());
   if (is_adopted_ && image_ != nullptr) image_->RestoreOpens();
   status = misses_->Start(*server_);

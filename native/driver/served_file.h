@@ -48,7 +48,8 @@ class OpenTable {
   // The handle of a file without content. Kernels send it for every file when OPEN is not served.
   static constexpr uint64_t kNoHandle = 0;
 
-  // Makes the ServedFile of the first open. Returns 0 with a file, or a value that Open returns.
+  // Makes the ServedFile of the first open, without a disk: others wait meanwhile. Returns 0 with a file, or
+  // a value that Open returns.
   using Choose = std::function<int(std::unique_ptr<ServedFile>* file)>;
 
   struct Opened {
@@ -61,6 +62,8 @@ class OpenTable {
   // Counts an open of `nid`; calls `choose` under the inode's lock when it is the first. ENFILE
   // when too many inodes are open.
   int Open(uint64_t nid, const Choose& choose, Opened* opened);
+  // Whether it is open at the moment.
+  bool IsOpen(uint64_t nid) { return FindOpen(nid) != nullptr; }
   // Enters an inode that the kernel holds since before our time, with as many opens. False when it is
   // there already or there is no room.
   bool Restore(uint64_t nid, uint64_t opens, std::unique_ptr<ServedFile> file);

@@ -75,8 +75,11 @@ bool TakesLong(const Request& request) {
   return body.Take(&in) && in.size >= kLongReadBytes;
 }
 
-// The session whose listener this thread is.
-thread_local Session* listens_for = nullptr;
+// For bytes, and the same however often it is handled: what another worker may do as well.
+bool CanBeHandledAgain(const Request& request) {
+  const Opcode opcode = request.opcode();
+  return opcode == Opcode::READ || opcode == Opcode::OPEN || opcode == Opcode::LSEEK;
+}
 
 InitOut AnswerInit(const InitIn& init, const HandshakeOptions& options, Negotiated* negotiated) {
   uint64_t offered = init.flags;
@@ -146,101 +149,190 @@ Status Handshake(const Device& device, const HandshakeOptions& options, Negotiat
   return Status(Code::ERR_MOUNT, "FUSE handshake did not come to an end");
 }
 
-Session::Session(std::vector<Device> devices, Handler& handler, std::function<void()> on_end)
-    : handler_(handler), on_end_(std::move(on_end)) {
-  for (Device& device : devices) {
-    auto worker = std::make_unique<Worker>();
-    worker->device = std::move(device);
-    worker->index = workers_.size();
-    workers_.push_back(std::move(worker));
+// What this thread is of its session.
+struct Session::Here {
+  Session* session = nullptr;
+  Serving* serving = nullptr;
+  bool listens = false;
+  // The request it is at, if another worker may handle it as well and does not know it yet.
+  ByteSpan request;
+};
+thread_local Session::Here Session::here;
+
+Session::Session(std::vector<Device> devices, Handler& handler, std::function<void()> on_end,
+                 StallOptions stalls)
+    : handler_(handler),
+      on_end_(std::move(on_end)),
+      stalls_(std::move(stalls)),
+      stall_limits_(stalls_.deadline),
+      devices_(std::move(devices)) {
+  for (size_t i = 0; i < devices_.size() + kSparesMax; ++i) {
+    auto serving = std::make_unique<Serving>();
+    if (i < devices_.size()) serving->worker.device = &devices_[i];
+    serving->worker.index = i;
+    workers_.push_back(std::move(serving));
   }
 }
 
 Session::~Session() {
   Stop();
+  StallWatch::Instance().Remove(*this);
   JoinThreads();
 }
 
 Status Session::Start() {
   InstallStopHandler();
-  for (auto& worker : workers_) {
-    void* memory =
-        ::mmap(nullptr, kMaxReadBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    // Without its buffer the worker answers with EIO what needs one.
-    if (memory == MAP_FAILED) continue;
-    auto* bytes = static_cast<uint8_t*>(memory);
-    buffers_.emplace_back(bytes, UnmapBuffer);
-    worker->reply_buffer = {bytes, kMaxReadBytes};
-  }
-  MutexLock lock(mutex_);
-  for (auto& worker : workers_) {
-    try {
-      threads_.emplace_back([this, &worker] { Run(*worker); });
-      ++running_;
-    } catch (const std::system_error& error) {  // no more threads: serve with fewer
-      if (running_ == 0) {
-        return Status::FromErrno(Code::ERR_INTERNAL, "FUSE worker cannot be started",
-                                 error.code().value());
-      }
-      break;
+  {
+    MutexLock lock(mutex_);
+    for (size_t i = 0; i < devices_.size(); ++i) {
+      if (StartThread(*workers_[i], {})) continue;
+      if (running_ == 0) return Status(Code::ERR_INTERNAL, "FUSE worker cannot be started");
+      break;  // no more threads: serve with fewer
     }
   }
+  StallWatch::Instance().Add(*this);
   return {};
 }
 
-void Session::Run(Worker& worker) {
+bool Session::StartThread(Serving& serving, std::vector<uint8_t> first) {
+  if (serving.worker.reply_buffer.empty()) {
+    void* memory =
+        ::mmap(nullptr, kMaxReadBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    // Without its buffer the worker answers with EIO what needs one.
+    if (memory != MAP_FAILED) {
+      auto* bytes = static_cast<uint8_t*>(memory);
+      buffers_.emplace_back(bytes, UnmapBuffer);
+      serving.worker.reply_buffer = {bytes, kMaxReadBytes};
+    }
+  }
+  // One that has left has nothing more to do.
+  if (serving.thread.joinable()) serving.thread.join();
+  serving.replaced.store(false, std::memory_order_relaxed);
+  try {
+    serving.thread = std::thread(
+        [this, &serving, request = std::move(first)] { Run(serving, request); });
+  } catch (const std::system_error&) {
+    return false;
+  }
+  serving.running = true;
+  ++running_;
+  return true;
+}
+
+void Session::Run(Serving& serving, const std::vector<uint8_t>& first) {
+  const Worker& worker = serving.worker;
   const std::string name = "g8ufs-fuse-" + std::to_string(worker.index);
   pthread_setname_np(pthread_self(), name.c_str());
   BlockOtherSignals();
   AskForShortSlices();
+  here = {this, &serving, false, {}};
+  if (!first.empty()) Serve(serving, first);
   Buffer buffer;
   buffer.Resize(kRequestBufferSize);
   int ready_in_a_row = 0;
-  while (!stopping_.load(std::memory_order_acquire)) {
-    if (listens_for == nullptr && !worker.device.WaitReadable(0) && !TakeTurn()) break;
-    const bool was_ready = listens_for != nullptr && idle_.Look(worker.device);
+  while (!stopping_.load(std::memory_order_acquire) &&
+         !serving.replaced.load(std::memory_order_acquire)) {
+    if (!here.listens && !worker.device->WaitReadable(0) && !TakeTurn(serving)) break;
+    const bool was_ready = here.listens && idle_.Look(*worker.device);
     size_t size = 0;
-    const Device::Outcome outcome = worker.device.Read(buffer.span(), &size);
+    const Device::Outcome outcome = worker.device->Read(buffer.span(), &size);
     if (outcome == Device::Outcome::kInterrupted) continue;
     if (outcome == Device::Outcome::kEnd) break;
-    if (listens_for != nullptr) idle_.OnRequest();
+    if (here.listens) idle_.OnRequest();
     ready_in_a_row = was_ready ? ready_in_a_row + 1 : 0;
-    // The kernel sends whole messages; anything else cannot even be answered.
-    if (const auto request = DecodeRequest(buffer.span().first(size))) {
-      if (ready_in_a_row >= kBacklogRequests || TakesLong(*request)) BeforeWait();
-      handler_.Handle(*request, worker);
-    }
+    if (ready_in_a_row >= kBacklogRequests) GiveTurn(serving);
+    Serve(serving, buffer.span().first(size));
   }
-  BeforeWait();
-  Leave();
+  GiveTurn(serving);
+  Leave(serving);
+}
+
+void Session::Serve(Serving& serving, ByteSpan message) {
+  // The kernel sends whole messages; anything else cannot even be answered.
+  const auto request = DecodeRequest(message);
+  if (!request) return;
+  if (TakesLong(*request)) GiveTurn(serving);
+  if (CanBeHandledAgain(*request)) here.request = message;
+  serving.unique.store(request->header.unique, std::memory_order_relaxed);
+  handler_.Handle(*request, serving.worker);
+  serving.unique.store(0, std::memory_order_relaxed);
+  here.request = {};
 }
 
 void BeforeWait() {
-  if (listens_for != nullptr) listens_for->GiveTurn();
+  BeforeDisk();
+  if (Session::here.session != nullptr) Session::here.session->GiveTurn(*Session::here.serving);
 }
 
-bool Session::TakeTurn() {
+void BeforeDisk() {
+  Session::Here& here = Session::here;
+  if (here.request.empty()) return;
+  Session::Serving& serving = *here.serving;
+  MutexLock lock(serving.mutex);
+  serving.request.assign(here.request.begin(), here.request.end());
+  serving.request_unique = serving.unique.load(std::memory_order_relaxed);
+  here.request = {};
+}
+
+bool Session::TakeTurn(Serving& serving) {
   MutexLock lock(mutex_);
-  while (listening_ && !stopping_.load(std::memory_order_acquire)) turn_changed_.Wait(mutex_);
+  while (listener_ != nullptr && !stopping_.load(std::memory_order_acquire)) {
+    turn_changed_.Wait(mutex_);
+  }
   if (stopping_.load(std::memory_order_acquire)) return false;
-  listening_ = true;
-  listens_for = this;
+  listener_ = &serving;
+  here.listens = true;
   return true;
 }
 
-void Session::GiveTurn() {
+void Session::GiveTurn(const Serving& serving) {
+  if (!here.listens) return;
+  here.listens = false;
   MutexLock lock(mutex_);
-  listening_ = false;
-  listens_for = nullptr;
+  // Taken away from one that was stuck.
+  if (listener_ != &serving) return;
+  listener_ = nullptr;
   turn_changed_.NotifyOne();
 }
 
-void Session::Leave() {
-  bool last = false;
+void Session::Look() {
+  for (const auto& serving : workers_) {
+    const uint64_t unique = serving->unique.load(std::memory_order_relaxed);
+    const int looks = serving->stall.Look(unique);
+    if (looks == stall_limits_.stuck) Replace(*serving, unique);
+    // In vain when it has been answered meanwhile, or wants no answer.
+    if (looks == stall_limits_.given_up) (void)serving->worker.device->ReplyError(unique, EIO);
+  }
+}
+
+void Session::Replace(Serving& stuck, uint64_t unique) {
+  if (stalls_.on_stall) stalls_.on_stall();
+  std::vector<uint8_t> request;
+  {
+    MutexLock lock(stuck.mutex);
+    if (stuck.request_unique == unique) request = stuck.request;
+  }
+  MutexLock lock(mutex_);
+  if (stopping_.load(std::memory_order_acquire) || ended_ || running_ == 0) return;
+  if (listener_ == &stuck) {
+    listener_ = nullptr;
+    turn_changed_.NotifyOne();
+  }
+  for (const auto& spare : workers_) {
+    if (spare->running) continue;
+    // Answers have to go where the request came from.
+    spare->worker.device = stuck.worker.device;
+    if (!StartThread(*spare, std::move(request))) return;
+    stuck.replaced.store(true, std::memory_order_release);
+    return;
+  }
+}
+
+void Session::Leave(Serving& serving) {
   {
     MutexLock lock(mutex_);
-    last = --running_ == 0;
-    if (!last) return;
+    serving.running = false;
+    if (--running_ > 0) return;
   }
   // Before the waiters are told: whoever has joined may destroy what `on_end` uses.
   if (on_end_) on_end_();
@@ -251,19 +343,21 @@ void Session::Leave() {
 
 void Session::Stop() {
   stopping_.store(true, std::memory_order_release);
-  {
-    MutexLock lock(mutex_);
-    turn_changed_.NotifyAll();
-  }
   while (true) {
-    for (std::thread& thread : threads_) pthread_kill(thread.native_handle(), StopSignal());
+    {
+      MutexLock lock(mutex_);
+      turn_changed_.NotifyAll();
+      for (const auto& serving : workers_) {
+        if (serving->running) pthread_kill(serving->thread.native_handle(), StopSignal());
+      }
+    }
     if (JoinUntil(std::chrono::steady_clock::now() + kStopSignalPeriod)) return;
   }
 }
 
 bool Session::JoinUntil(std::chrono::steady_clock::time_point deadline) {
   MutexLock lock(mutex_);
-  while (!ended_ && !threads_.empty()) {
+  while (!ended_ && HasBegun()) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
     left_changed_.WaitUntil(mutex_, deadline);
   }
@@ -272,12 +366,15 @@ bool Session::JoinUntil(std::chrono::steady_clock::time_point deadline) {
 
 void Session::Join() {
   MutexLock lock(mutex_);
-  while (!ended_ && !threads_.empty()) left_changed_.Wait(mutex_);
+  while (!ended_ && HasBegun()) left_changed_.Wait(mutex_);
 }
 
 void Session::JoinThreads() {
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  for (const auto& serving : workers_) {
+    if (serving->thread.joinable()) serving->thread.join();
+  }
 }
+
+bool Session::HasBegun() const { return workers_.front()->thread.joinable(); }
 
 }  // namespace g8ufs::fuse

@@ -6,6 +6,11 @@
 // listener gives its turn away before anything that takes long (BeforeWait, a large READ) or when
 // requests pile up; it then takes what is there and goes into reserve when nothing is.
 //
+// A worker that is at one request for too long waits for a disk that does not answer (StallWatch). Another
+// one takes its place, and handles the request once more if it is one for bytes: by then the handler has
+// been told, and goes another way. Whoever answers first is heard; the kernel drops what comes later. What
+// nobody can answer fails at the deadline. The stuck worker leaves when it is let go.
+//
 // Teardown rules:
 //  * The kernel ends a connection when its last mount goes away, or when it is aborted. Every
 //  worker
@@ -22,6 +27,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -29,6 +35,7 @@
 #include "fuse/device.h"
 #include "fuse/idle_wait.h"
 #include "fuse/protocol.h"
+#include "fuse/stall_watch.h"
 
 namespace g8ufs::fuse {
 
@@ -57,7 +64,8 @@ Status Handshake(const Device& device, const HandshakeOptions& options, Negotiat
 
 // One thread's belongings.
 struct Worker {
-  Device device;
+  // Where answers go to what it has read. Outlives the worker.
+  const Device* device = nullptr;
   size_t index = 0;
   // Scratch of kMaxReadBytes for the reply; untouched pages cost nothing.
   MutableByteSpan reply_buffer;
@@ -66,6 +74,19 @@ struct Worker {
 // To be called by a handler before it waits for a disk: another worker listens meanwhile. Does
 // nothing on threads that do not listen.
 void BeforeWait();
+// The same for what hardly ever waits: nobody else listens, but the request can be handled by another
+// worker if it does.
+void BeforeDisk();
+
+// Workers that may take the place of stuck ones at the same time.
+inline constexpr size_t kSparesMax = 8;
+
+struct StallOptions {
+  // A request that a worker is stuck at is answered with EIO by then.
+  std::chrono::milliseconds deadline{30'000};
+  // A worker is stuck. On the watch's thread; must return soon.
+  std::function<void()> on_stall;
+};
 
 // Serves requests. Called by all workers at the same time; must answer each request that wants a
 // reply exactly once, now or later.
@@ -75,11 +96,13 @@ class Handler {
   virtual void Handle(const Request& request, const Worker& worker) = 0;
 };
 
-class Session {
+class Session : private StallWatch::Watched {
  public:
-  // `devices` has one entry per worker, all of one connection. `handler` outlives the session.
-  Session(std::vector<Device> devices, Handler& handler, std::function<void()> on_end);
-  ~Session();
+  // `devices` has one entry per worker, all of one connection. `handler` outlives the session, and knows
+  // workers up to index devices.size() + kSparesMax.
+  Session(std::vector<Device> devices, Handler& handler, std::function<void()> on_end,
+          StallOptions stalls = {});
+  ~Session() override;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -93,29 +116,61 @@ class Session {
   bool JoinUntil(std::chrono::steady_clock::time_point deadline);
 
   // Any device of the connection, for ioctls.
-  const Device& device() const { return workers_.front()->device; }
+  const Device& device() const { return devices_.front(); }
 
  private:
   friend void BeforeWait();
+  friend void BeforeDisk();
 
-  void Run(Worker& worker);
+  struct Here;
+  static thread_local Here here;
+
+  // A worker, its thread, and what others have to know of it.
+  struct Serving {
+    Worker worker;
+    // Of the request it is at; 0: of none.
+    std::atomic<uint64_t> unique{0};
+    // Another one has its place: it leaves.
+    std::atomic<bool> replaced{false};
+    StallCount stall;  // the watch's
+
+    Mutex mutex;
+    // The request it is at, once it has said that it goes to the disk.
+    std::vector<uint8_t> request GUARDED_BY(mutex);
+    uint64_t request_unique GUARDED_BY(mutex) = 0;
+
+    // These are guarded by the session's mutex.
+    bool running = false;
+    std::thread thread;
+  };
+
+  // Starts its thread, at once with a request of a stuck one if there is one.
+  bool StartThread(Serving& serving, std::vector<uint8_t> first) REQUIRES_LOCK(mutex_);
+  void Run(Serving& serving, const std::vector<uint8_t>& first);
+  void Serve(Serving& serving, ByteSpan message);
+  void Look() override;
+  void Replace(Serving& stuck, uint64_t unique) EXCLUDES_LOCK(mutex_);
   // Waits until nobody listens; false when it is time to leave.
-  bool TakeTurn() EXCLUDES_LOCK(mutex_);
-  void GiveTurn() EXCLUDES_LOCK(mutex_);
-  void Leave();
+  bool TakeTurn(Serving& serving) EXCLUDES_LOCK(mutex_);
+  void GiveTurn(const Serving& serving) EXCLUDES_LOCK(mutex_);
+  void Leave(Serving& serving);
   void JoinThreads();
+  bool HasBegun() const REQUIRES_LOCK(mutex_);
 
   Handler& handler_;
   std::function<void()> on_end_;
   std::atomic<bool> stopping_{false};
-  std::vector<std::unique_ptr<Worker>> workers_;
+  const StallOptions stalls_;
+  const StallLimits stall_limits_;
+  const std::vector<Device> devices_;
+  // One per device, and the spare ones.
+  std::vector<std::unique_ptr<Serving>> workers_;
   std::vector<std::unique_ptr<uint8_t, void (*)(uint8_t*)>> buffers_;
-  std::vector<std::thread> threads_;
 
   Mutex mutex_;
   CondVar left_changed_;
   CondVar turn_changed_;
-  bool listening_ GUARDED_BY(mutex_) = false;
+  const Serving* listener_ GUARDED_BY(mutex_) = nullptr;
   IdleWait idle_;  // the listener's
   size_t running_ GUARDED_BY(mutex_) = 0;
   bool ended_ GUARDED_BY(mutex_) = false;

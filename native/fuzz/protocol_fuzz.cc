@@ -31,12 +31,13 @@ struct Server {
     }
     int fds[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds) != 0) std::abort();
-    worker.device = fuse::Device(UniqueFd(fds[0]));
+    device = fuse::Device(UniqueFd(fds[0]));
+    worker.device = &device;
     kernel.Reset(fds[1]);
     reply.resize(fuse::kMaxReadBytes);
     worker.reply_buffer = reply;
     server = std::make_unique<ImageServer>(*index, files, registry, misses, ImageServer::Options{});
-    server->SetDevice(worker.device);
+    server->SetDevice(device);
     if (!misses.Start(*server).ok()) std::abort();
   }
 
@@ -46,7 +47,8 @@ struct Server {
   std::unique_ptr<MountIndex> index;
   ContentFiles files;
   ContentRegistry registry;
-  MissTable misses{registry, {std::chrono::milliseconds(1), [](const Need&) { return true; }}};
+  MissTable misses{registry, {std::chrono::milliseconds(1), [](const Need&) { return true; }, nullptr}};
+  fuse::Device device;
   fuse::Worker worker;
   UniqueFd kernel;
   std::vector<uint8_t> reply;

@@ -175,7 +175,7 @@ struct Notes : WaiterHandler {
 void OpensWaitForTheCompleteFile() {
   ContentRegistry registry;
   Notes notes(registry);
-  MissTable table(registry, {std::chrono::seconds(10), [](const Need&) { return true; }});
+  MissTable table(registry, {std::chrono::seconds(10), [](const Need&) { return true; }, nullptr});
   CHECK(table.Start(notes).ok());
   ContentRecord record;
   record.digest.fill(5);

@@ -155,10 +155,33 @@ void ADiskThatIsNotTrustedIsNotRead() {
   CHECK(fixture.session->Stats().read_failures == 0);
 }
 
+// What is open is read past a disk that does not answer, and from it again when it does.
+void ADiskThatIsAwayIsNotTouched() {
+  DriverFixture fixture(OneFile());
+  const uint64_t nid = fixture.Nid("file");
+  fixture.WriteComplete(1, Blocks(0, kBlocks));
+  const uint64_t fh = fixture.kernel.Open(nid).fh;
+  fixture.registry.TrustDisk(DiskTrust::kAway);
+  uint64_t read = fixture.kernel.SendRead(nid, fh, 0, kBlock);
+  const Need need = fixture.WaitNeeds(1)[0];
+  CHECK(need.broken && need.away);
+  CHECK(Lend(fixture, 0));
+  CHECK(fixture.kernel.Wait(read)->data == Blocks(0, 1));
+  // A read that waits for a block when the disk answers again has it from there.
+  read = fixture.kernel.SendRead(nid, fh, kBlock, kBlock);
+  (void)fixture.WaitNeeds(2);
+  fixture.registry.TrustDisk(DiskTrust::kAll);
+  read = fixture.kernel.SendRead(nid, fh, 2 * kBlock, kBlock);
+  CHECK(fixture.kernel.Wait(read)->data == Blocks(2, 1));
+  CHECK(fixture.kernel.Call(fuse::Opcode::RELEASE, nid).error == 0);
+  CHECK(fixture.session->Stats().read_failures == 0);
+}
+
 }  // namespace
 }  // namespace g8ufs
 
 int main() {
+  g8ufs::ADiskThatIsAwayIsNotTouched();
   g8ufs::ServesLentBlocks();
   g8ufs::ServesOpensThatWait();
   g8ufs::AFileThatEndsEarlyIsBroken();

@@ -33,7 +33,7 @@ class HoldingHandler : public Handler {
       is_here_ = true;
       came_.notify_all();
     }
-    worker.device.ReplyError(request.header.unique, ENOSYS);
+    worker.device->ReplyError(request.header.unique, ENOSYS);
   }
 
  private:
@@ -107,7 +107,7 @@ class SchedulingHandler : public Handler {
   void Handle(const Request& request, const Worker& worker) override {
     seen = MyScheduling();
     nice = ::getpriority(PRIO_PROCESS, 0);
-    worker.device.ReplyError(request.header.unique, ENOSYS);
+    worker.device->ReplyError(request.header.unique, ENOSYS);
   }
   SchedulingAttributes seen;
   int nice = -1;

@@ -19,7 +19,7 @@ import { dropCorrupt } from './corrupt.ts';
 import { Evictor } from './evict.ts';
 import { ChunkFetcher } from './fetch.ts';
 import { Filler, type FillOptions } from './fill.ts';
-import { DiskHealth, type HealthEvent, probeFolder, type Trouble } from './health.ts';
+import { DiskHealth, type HealthEvent, probeFolder, probePath, type Trouble } from './health.ts';
 import { Lander } from './land.ts';
 import type { CacheLayout } from './layout.ts';
 import { Lender } from './lend.ts';
@@ -30,7 +30,7 @@ import type { Quota } from './quota.ts';
 import type { Recovery } from './recover.ts';
 import type { Residency } from './residency.ts';
 import { Scrubber } from './scrub.ts';
-import { type CacheStatus, statusOf } from './status.ts';
+import { type CacheStatus, LastFacts, statusOf } from './status.ts';
 import { type Survey, type SurveyedContent, surveyContents } from './survey.ts';
 import { discardUnsynced } from './unsynced.ts';
 import { Upkeep } from './upkeep.ts';
@@ -52,6 +52,8 @@ export interface CacheOptions {
   readonly scrubBytesPerSecond?: number | undefined;
   /** Told when the disk stops to take or give bytes, and when it does again. */
   readonly onHealth?: ((event: HealthEvent) => void) | undefined;
+  /** Writes a small file and removes it, without a thread that others need; default: by those of the pool. */
+  readonly probeDisk?: ((path: string) => Promise<void>) | undefined;
   /** Identity of this boot; default: what the kernel says. */
   readonly bootId?: string | undefined;
   /** Milliseconds since 1970; default: the system clock. */
@@ -75,6 +77,7 @@ export class ContentCache {
   readonly #background: Promise<void>;
   readonly #upkeep: Upkeep;
   readonly #scrubber: Scrubber;
+  readonly #facts = new LastFacts();
   #closed: Promise<void> | undefined;
 
   private constructor(options: CacheOptions, opened: OpenedCache) {
@@ -104,9 +107,15 @@ export class ContentCache {
     this.#health = new DiskHealth({
       now: options.now ?? Date.now,
       probe: () => this.#probe(),
+      awaitAnswer: async () =>
+        options.probeDisk === undefined
+          ? await probeFolder(parts.layout.tmp)
+          : await options.probeDisk(probePath(parts.layout.tmp)),
       restore: () => discardUnsynced(parts),
       onEvent: (event) => {
         parts.residency.trust(this.#health.trust);
+        // Or whatever waits for the disk keeps the store's calls.
+        if (event.type === 'degraded' && event.reason === 'hanging') this.#fetcher.letGo();
         if (event.type === 'suspect') this.#scrubber.onReadError();
         options.onHealth?.(event);
       },
@@ -221,6 +230,17 @@ export class ContentCache {
     await this.#loader.rescue(ref, first, count, options);
   }
 
+  /**
+   * The driver waits for the disk for too long: from now on it hangs until it gives a sign of life. The blocks are
+   * served from memory.
+   *
+   * @throws as {@link fill}, but for failures of the disk
+   */
+  async passBy(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
+    this.#requireOpen();
+    await this.#loader.passBy(ref, first, count, options);
+  }
+
   /** Evicts so that this much more fits; bytes freed. For files of other layers below the cache's folder. */
   async makeRoom(bytes: number): Promise<number> {
     this.#requireOpen();
@@ -296,6 +316,12 @@ export class ContentCache {
     else void this.#health.probe().then(() => this.#checkpoint.run().catch(() => {}));
   }
 
+  /** Somebody waits for the disk: `doubt` asks it for a sign of life, `hangs` needs no more proof. */
+  noteSilence(silence: 'doubt' | 'hangs'): void {
+    if (silence === 'doubt') this.#health.doubt();
+    else this.#health.hang();
+  }
+
   /** What is wrong with the disk; undefined when nothing is. */
   get trouble(): Trouble | undefined {
     return this.#health.trouble;
@@ -303,6 +329,7 @@ export class ContentCache {
 
   async status(): Promise<CacheStatus> {
     return await statusOf({
+      facts: this.#facts,
       parts: this.#parts,
       evictor: this.#evictor,
       health: this.#health,

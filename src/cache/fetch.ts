@@ -92,6 +92,8 @@ export class ChunkFetcher {
   readonly #counters: Counters;
   readonly #queue = new FetchQueue<Load>((...call) => this.#call(...call));
   readonly #loads = new Map<ChunkId, Load>();
+  /** End the waits of calls for what is done with their chunks. */
+  readonly #using = new Set<() => void>();
 
   constructor(counters: Counters) {
     this.#counters = counters;
@@ -131,6 +133,11 @@ export class ChunkFetcher {
   raise(id: ChunkId, priority: number): void {
     const load = this.#loads.get(id);
     if (load !== undefined) this.#queue.raise(load, priority);
+  }
+
+  /** What came and is in use is not waited for any more: it may be in the hands of a disk that does not answer. */
+  letGo(): void {
+    for (const end of [...this.#using]) end();
   }
 
   /** One chunk again, past all sharing: the copy that everybody got was corrupt. */
@@ -276,7 +283,18 @@ export class ChunkFetcher {
     }
     progress.received();
     for (const id of [...call.loads.keys()]) this.#rejectId(call, id, unanswered(id, store));
-    await Promise.all(uses);
+    await this.#used(uses);
+  }
+
+  async #used(uses: readonly Promise<void>[]): Promise<void> {
+    if (uses.length === 0) return;
+    let end = (): void => {};
+    const letGo = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#using.add(end);
+    await Promise.race([Promise.all(uses), letGo]);
+    this.#using.delete(end);
   }
 
   #rejectId(call: Call, id: ChunkId, error: unknown): void {

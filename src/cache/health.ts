@@ -18,11 +18,17 @@ const DOUBT_INTERVAL_MS = 1_000;
 const SUSPECT_MS = 600_000;
 const PROBE_BYTES = 4096;
 
+/** A disk that gives no sign of life within this hangs. One that spins up, or has a long queue, takes less. */
+const ANSWER_MS = 2_000;
+/** A disk that hung is left alone for so long at least: it may answer here and not there. */
+const HANG_MS_MIN = 5_000;
+
 /**
  * - `full`: no room, and nothing that could be evicted
  * - `broken`: writes fail for another reason; nothing is written until a probe succeeds
+ * - `hanging`: it does not answer at all; nothing on it is touched until a probe comes back
  */
-export type DegradedReason = 'full' | 'broken';
+export type DegradedReason = 'full' | 'broken' | 'hanging';
 
 export interface Trouble {
   readonly reason: DegradedReason;
@@ -41,6 +47,8 @@ export type HealthEvent =
 export interface DiskHealthOptions {
   /** Writes something and takes it away again; throws what the disk says. */
   readonly probe: () => Promise<void>;
+  /** As little of that as shows that the disk answers, and on nobody's thread who is needed elsewhere. */
+  readonly awaitAnswer: () => Promise<void>;
   /** Called when a broken disk takes writes again, before anything on it is used. */
   readonly restore: () => Promise<void>;
   /** Milliseconds since 1970, only to be shown. */
@@ -54,6 +62,10 @@ export class DiskHealth {
   #probing: Promise<void> | undefined;
   #probedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
+  #answer: Promise<void> | undefined;
+  #hungAt = Number.NEGATIVE_INFINITY;
+  #brokeBefore = false;
+  readonly #onHang = new Set<() => void>();
   #suspectUntil = Number.NEGATIVE_INFINITY;
   #isSuspect = false;
   #closed = false;
@@ -71,15 +83,62 @@ export class DiskHealth {
     return this.#isSuspect;
   }
 
+  /** Whoever touches the disk may wait for as long as it likes. */
+  get hangs(): boolean {
+    return this.#trouble?.reason === 'hanging';
+  }
+
   /** What the driver may use files for. */
   get trust(): DiskTrust {
+    if (this.hangs) return 'away';
     if (this.refusesWrites) return 'nothing';
     return this.#isSuspect ? 'reading' : 'all';
   }
 
   /** Writing would fail, or worse, wait. */
   get refusesWrites(): boolean {
-    return this.#trouble?.reason === 'broken';
+    return this.#trouble?.reason === 'broken' || this.hangs;
+  }
+
+  /** Also while it is being closed. Somebody has waited for the disk for too long: it hangs until it gives a sign of life. */
+  hang(): void {
+    this.#hungAt = performance.now();
+    this.#ask();
+    if (this.hangs) return;
+    this.#brokeBefore = this.refusesWrites;
+    const message = 'The disk does not answer';
+    this.#trouble = { reason: 'hanging', message, sinceMs: this.#options.now() };
+    this.#options.onEvent({ type: 'degraded', ...this.#trouble });
+    for (const tell of [...this.#onHang]) tell();
+  }
+
+  /** Somebody waits, perhaps for the disk: without a sign of life it hangs. */
+  doubt(): void {
+    if (this.#answer !== undefined) return;
+    const timer = setTimeout(() => this.hang(), ANSWER_MS);
+    timer.unref();
+    void this.#ask().finally(() => clearTimeout(timer));
+  }
+
+  /**
+   * Waits for something that may be in the disk's hands, as long as the disk does not hang. What it comes to
+   * afterwards is nobody's.
+   *
+   * @returns `undefined` when the disk hangs
+   */
+  async whileAnswering<T>(work: Promise<T>): Promise<T | undefined> {
+    let leave = (): void => {};
+    const hang = new Promise<undefined>((resolve) => {
+      leave = () => resolve(undefined);
+      this.#onHang.add(leave);
+    });
+    // Once it is left alone.
+    work.catch(() => {});
+    try {
+      return await Promise.race([work, hang]);
+    } finally {
+      this.#onHang.delete(leave);
+    }
   }
 
   /** A write failed. What was not for want of room may be the store's fault: a probe says. */
@@ -109,7 +168,8 @@ export class DiskHealth {
 
   /** Tries the disk now. Never throws. */
   async probe(): Promise<void> {
-    if (this.#closed) return;
+    // The probe would only be one more who waits.
+    if (this.#closed || this.hangs) return;
     this.#probing ??= this.#probe().finally(() => {
       this.#probing = undefined;
       this.#probedAt = performance.now();
@@ -122,11 +182,42 @@ export class DiskHealth {
     clearTimeout(this.#timer);
   }
 
+  /** Never rejects: an error is an answer, and for the next write to find. */
+  #ask(): Promise<void> {
+    this.#answer ??= this.#options
+      .awaitAnswer()
+      .catch(() => {})
+      .then(() => {
+        this.#answer = undefined;
+        this.#endHang();
+      });
+    return this.#answer;
+  }
+
+  #endHang(): void {
+    if (!this.hangs) return;
+    const rest = this.#hungAt + HANG_MS_MIN - performance.now();
+    if (rest > 0) {
+      // And then it has to answer once more.
+      setTimeout(() => {
+        if (this.hangs) void this.#ask();
+      }, rest).unref();
+      return;
+    }
+    this.#trouble = undefined;
+    if (this.#brokeBefore) {
+      this.#degrade('broken', 'Writes failed before the disk hung');
+      void this.probe();
+      return;
+    }
+    this.#options.onEvent({ type: 'recovered', reason: 'hanging' });
+  }
+
   async #probe(): Promise<void> {
     try {
       await this.#options.probe();
-      if (this.refusesWrites) await this.#options.restore();
-      this.#recover();
+      if (this.#trouble?.reason === 'broken') await this.#options.restore();
+      if (!this.hangs) this.#recover();
     } catch (error) {
       const failure = toG8Error(error, 'ERR_IO', 'The cache cannot be written');
       this.#degrade(isG8Error(failure, 'ERR_CACHE_FULL') ? 'full' : 'broken', failure.message);
@@ -162,9 +253,14 @@ export function isDiskFailure(error: unknown): boolean {
   return typeof (error as { errno?: unknown } | null)?.errno === 'number';
 }
 
+/** A name of a file that is not there. */
+export function probePath(dir: string): string {
+  return join(dir, `probe-${randomBytes(8).toString('hex')}`);
+}
+
 /** Writes, syncs and removes a small file. @throws what the disk says */
 export async function probeFolder(dir: string): Promise<void> {
-  const path = join(dir, `probe-${randomBytes(8).toString('hex')}`);
+  const path = probePath(dir);
   try {
     await using file = await open(path, 'wx', 0o600);
     await file.writeFile(randomBytes(PROBE_BYTES));

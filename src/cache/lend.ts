@@ -26,7 +26,7 @@ import type { CacheParts } from './parts.ts';
 /** Contents whose plain digests are remembered, and the memory they may take. */
 const SHAPES_MAX = 1024;
 const SHAPES_BYTES_MAX = 16 * 1024 * 1024;
-/** Decodes at the same time by priority: the threads of the pool. */
+/** Decodes at the same time by priority, each on a thread of its own: the pool may be waiting for the disk. */
 const WORK_SHARES = [4, 3, 2];
 const WORK_QUEUE_COUNT_MAX = 65_536;
 /** Plain bytes of one request to a store. */
@@ -182,7 +182,7 @@ export class Lender {
     const decode = (bytes: Uint8Array): Promise<Uint8Array> =>
       this.#work.run(
         () =>
-          this.#parts.addon.decodeChunk({
+          this.#parts.addon.decodeChunkApart({
             stored: bytes,
             codec: chunk.codec,
             id: chunk.id,

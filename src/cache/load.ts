@@ -48,13 +48,22 @@ export class Loader {
 
   /** See `ContentCache.load`. */
   async load(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
-    const { evictor, health, lender } = this.#options;
+    const { health, lender } = this.#options;
     const lends = options.priority === 'demand';
     if (!lends) this.#requireWrites();
-    if (health.refusesWrites) {
-      if (count > 0) await lender.lend(ref, first, count, { ...options, isLocalFirst: true });
-      return;
+    if (!health.refusesWrites) {
+      const load = this.#load(ref, first, count, options).then(() => true);
+      if ((await health.whileAnswering(load)) === true) return;
+      if (!lends) this.#requireWrites();
     }
+    // Without blocks nobody waits yet.
+    if (count === 0) return;
+    await lender.lend(ref, first, count, { ...options, isLocalFirst: !health.hangs });
+  }
+
+  async #load(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
+    const { evictor, health, lender } = this.#options;
+    const lends = options.priority === 'demand';
     let failure = await this.#tryDisk(ref, first, count, options);
     if (failure === undefined) return;
     if (isOverQuota(failure)) {
@@ -139,8 +148,19 @@ export class Loader {
     }
     if (count === 0) return;
     // A disk that only takes no writes has most of it still, and what it gives is verified.
-    const isLocalFirst = health.refusesWrites;
+    const isLocalFirst = health.refusesWrites && !health.hangs;
     await lender.lend(ref, first, count, { ...options, isLocalFirst });
+  }
+
+  /**
+   * The driver waits for the disk for too long: lends the blocks.
+   *
+   * @throws as {@link load}
+   */
+  async passBy(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
+    const { health, lender } = this.#options;
+    health.hang();
+    if (count > 0) await lender.lend(ref, first, count, options);
   }
 
   #recheck(ref: ContentRef): void {

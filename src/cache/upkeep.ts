@@ -65,6 +65,8 @@ export class Upkeep {
   async #run(): Promise<void> {
     const { contents, evictor, health } = this.#options;
     health.review();
+    // Each step would only take a thread of the pool with it.
+    if (health.hangs) return;
     await this.collectTouched();
     await contents.forgetIdle(PARTIAL_COUNT_MAX);
     evictor.check();

@@ -4,6 +4,7 @@
  */
 import type { Server } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { G8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import type { MetricsServer } from '../base/metrics-server.ts';
@@ -19,12 +20,14 @@ import { controlSocket } from './client.ts';
 import { serveControl } from './control.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { Demand } from './demand.ts';
+import { DiskSilence } from './disk-silence.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { Explainer } from './explain.ts';
 import { OpenedContents } from './foresight/opened-contents.ts';
 import { ImageStore } from './images.ts';
 import { objectsDir } from './kernel/overlay.ts';
 import { KernelTier } from './kernel/tier.ts';
-import { KernelLog } from './kernel-log.ts';
+import { devicesOf, KernelLog } from './kernel-log.ts';
 import { withinKernelTimeout } from './kernel-timeout.ts';
 import { type ListedMount, listMounts } from './listed-mount.ts';
 import type { Logger } from './log.ts';
@@ -52,6 +55,10 @@ import { MountKeeper } from './takeover/keeper.ts';
 import { Quarantine } from './takeover/quarantine.ts';
 import { keptPlaces, type ParsedEntry, parseEntries, restoreAll } from './takeover/restore.ts';
 import { detachLeftovers } from './unmount.ts';
+import { whileDiskAnswers } from './while-disk-answers.ts';
+
+/** For the keeper to be told that no successor is wanted. */
+const GOODBYE_MS = 2_000;
 
 /** What was verified, and how many bad contents are whole again. */
 export interface VerifyReport extends VerifyProgress {
@@ -73,6 +80,7 @@ export class Daemon {
   readonly #quarantine: Quarantine;
   readonly #demand: Demand;
   readonly #options: DaemonOptions;
+  readonly #diskWatch: DiskWatch;
   #metricsServer: MetricsServer | undefined;
   readonly #abort = new AbortController();
   #control: Server | undefined;
@@ -120,6 +128,8 @@ export class Daemon {
     const watched = { slowReads, abandoned, opened };
     const demand = new Demand({ cache, contents: addon(), log, pacer, ...watched });
     this.#demand = demand;
+    const silence = new DiskSilence(devicesOf(cacheDir));
+    this.#diskWatch = new DiskWatch({ driver: addon(), cache, slowReads, silence });
     this.#kernel = new KernelTier({
       cacheDir,
       filesDir: cache.layout.files,
@@ -400,12 +410,21 @@ export class Daemon {
   }
 
   async #close(): Promise<void> {
+    if (await whileDiskAnswers(this.#cache, this.#closeAll())) return;
+    // Threads of this process wait for the disk, and would keep it from ending in good order for as long.
+    this.#log.error({}, 'stopped without the disk of the cache, which does not answer');
+    await Promise.race([this.#keeper?.close(), delay(GOODBYE_MS)]);
+    process.kill(process.pid, 'SIGKILL');
+  }
+
+  async #closeAll(): Promise<void> {
     this.#abort.abort(new G8Error('ERR_ABORTED', 'The mount daemon is going away'));
     this.#control?.close();
     await this.#metricsServer?.close();
     await this.#unregister?.();
     await this.mounts.close();
     this.#kernelLog.close();
+    this.#diskWatch.close();
     await this.#kernel.close();
     await this.#images.collect(new Set());
     await this.#keeper?.close();

@@ -206,16 +206,16 @@ export class Demand {
   /** The driver cannot read the content's file. */
   async #rescue(source: DemandSource, ref: ContentRef, need: Need, miss?: Miss): Promise<void> {
     const { store, deadlineMs, mountPoint } = source;
-    this.#failures.write(
-      'error',
-      { mountPoint, content: toHex(ref.digest) },
-      'a file of the cache cannot be read and is set aside',
-    );
+    if (need.away !== true) {
+      const fields = { mountPoint, content: toHex(ref.digest) };
+      this.#failures.write('error', fields, 'a file of the cache cannot be read and is set aside');
+    }
     const deadline = startDeadline({ timeoutMs: deadlineMs, what: `Read at ${mountPoint}` });
     const watcher = source.misses.watcher('demand', miss);
     const options = { store, priority: 'demand', signal: deadline.signal, watcher } as const;
     try {
-      await this.#cache.rescue(ref, need.block, need.count, options);
+      if (need.away === true) await this.#cache.passBy(ref, need.block, need.count, options);
+      else await this.#cache.rescue(ref, need.block, need.count, options);
     } finally {
       deadline.clear();
     }

@@ -6,10 +6,13 @@ export function logHealth(log: Logger, cacheDir: string, event: HealthEvent): vo
   switch (event.type) {
     case 'degraded': {
       const { reason, message } = event;
+      // A line written to that disk would stop the daemon.
+      if (reason === 'hanging') log.hold?.(true);
       log.error({ cacheDir, reason, message }, 'degraded: reads are served from memory');
       break;
     }
     case 'recovered':
+      if (event.reason === 'hanging') log.hold?.(false);
       log.warn({ cacheDir, reason: event.reason }, 'the disk of the cache is well again');
       break;
     case 'suspect':

@@ -195,7 +195,7 @@ function writeCache(text: MetricsText, cache: CacheStatus): void {
     ['what="block"', cache.rejectedBlocks],
   ]);
   text.family('gauge', 'g8ufs_cache_degraded', 'Reads are served from memory, by reason', () =>
-    (['full', 'broken'] as const).map((reason) => [
+    (['full', 'broken', 'hanging'] as const).map((reason) => [
       `reason="${reason}"`,
       cache.degraded === reason ? 1 : 0,
     ]),

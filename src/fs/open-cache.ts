@@ -26,6 +26,7 @@ export async function openCache(
     ...(sizeMaxBytes === undefined ? {} : { sizeMaxBytes }),
     ...(freeFloorBytes === undefined ? {} : { freeFloorBytes }),
     scrubBytesPerSecond,
+    probeDisk: (path) => addon.probeDisk(path),
     residency: {
       attach: (digest, file) => addon.contentAttach(digest, file),
       drop: (digest) => addon.contentDrop(digest),

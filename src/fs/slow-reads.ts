@@ -48,6 +48,17 @@ export class SlowReads {
     this.#write(misses, miss.report(), 'slow read has ended');
   }
 
+  /** Whether a read waits at least so long by now, and at the moment for what may be in the disk's hands. */
+  waitsForDisk(leastMs: number): boolean {
+    const now = performance.now();
+    for (const miss of this.#waiting.keys()) {
+      if (miss.elapsedMs(now) < leastMs) continue;
+      const { reason } = miss.report(now);
+      if (reason === 'disk' || reason === 'decode') return true;
+    }
+    return false;
+  }
+
   #look(): void {
     const now = performance.now();
     for (const [miss, misses] of this.#waiting) {

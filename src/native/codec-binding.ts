@@ -76,6 +76,8 @@ export interface CodecBinding {
    * @throws ERR_CHUNK_CORRUPT with details `id`, `stage` ('id' | 'decode' | 'digest')
    */
   decodeChunk(request: DecodeRequest): Promise<Uint8Array>;
+  /** The same on a thread of its own: it goes on while those of the pool wait for a disk. */
+  decodeChunkApart(request: DecodeRequest): Promise<Uint8Array>;
   /**
    * As {@link decodeChunk}, then writes the plain bytes at `offset`; zero pages below the end of the
    * file become or stay holes. Nothing is written when the chunk is corrupt.

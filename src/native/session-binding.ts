@@ -102,9 +102,12 @@ export interface SessionBinding {
   contentLend(digest: Uint8Array, block: number, bytes: Uint8Array): void;
   /**
    * What files of the cache are used for: `all` (the default); `reading`: by the driver and not by the kernel, where
-   * a read that fails fails for the reader; `nothing`: all has to be lent.
+   * a read that fails fails for the reader; `nothing`: all has to be lent, also of what is open now, until it is
+   * closed; `away`: all has to be lent until something else is said.
    */
   trustDisk(trust: DiskTrust): void;
+  /** The driver has found by itself that the disk does not answer, or was told so: it uses files like `away`. */
+  isDiskAway(): boolean;
   /** Forgets a content unless it is open or waited for; false when it is in use. */
   contentDrop(digest: Uint8Array): boolean;
   /** Digests (32 bytes each, concatenated) opened since the last call, for the cache's LRU. */

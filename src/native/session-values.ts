@@ -1,7 +1,7 @@
 /** What goes in and out of the calls of `SessionBinding`. */
 
 /** What files of the cache may be used for; see {@link SessionBinding.trustDisk}. */
-export type DiskTrust = 'all' | 'reading' | 'nothing';
+export type DiskTrust = 'all' | 'reading' | 'nothing' | 'away';
 
 /** What a mount needs from JS: blocks of a content that are not in its partial file yet. */
 export interface Need {
@@ -23,6 +23,8 @@ export interface Need {
   readonly image?: number;
   /** The content's file could not be read: its blocks have to be lent ({@link SessionBinding.contentLend}). */
   readonly broken?: boolean;
+  /** Only because the disk does not answer. */
+  readonly away?: boolean;
 }
 
 /** A file that was opened while somebody watches. */

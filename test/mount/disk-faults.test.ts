@@ -1,9 +1,10 @@
 /** What readers see when the disk of the cache is full, takes nothing, or gives nothing back: right bytes. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { flipBit } from '../support/chunk-files.ts';
 import { FaultyDisk } from '../support/faulty-disk.ts';
 import { MountWorld, run } from '../support/mount-world.ts';
@@ -78,6 +79,51 @@ test('a disk that takes nothing, then gives nothing back: every read is right', 
 });
 
 const OK = { code: 0, stdout: '', stderr: '' };
+
+test('a disk that answers nobody for a while: reads go past it, commands answer, nothing is left of it', async (context) => {
+  const { world, disk } = await worldOnDisk(context, 64 * MIB);
+  const source = world.folder('source');
+  for (let i = 0; i < 8; i++) writeFileSync(join(source, `file-${i}`), randomBytes(300_000 + i));
+  await world.startHub();
+  const flist = await world.create(source);
+  const mnt = await world.mount(flist, '--open-mode', 'none', '--deadline', '20s');
+  const compare = (name: string) => run('cmp', join(source, name), join(mnt, name));
+  for (const name of ['file-2', 'file-0', 'file-4']) assert.deepEqual(await compare(name), OK);
+  await run('sync', '-f', disk.dir);
+  const threads = () => readdirSync(`/proc/${world.daemonPid()}/task`).length;
+  const before = threads();
+  // What the cache has is on the disk alone: not in memory, neither for it nor for the mount.
+  for (const dir of [join(world.cache, 'files'), mnt]) {
+    await run('find', dir, '-type', 'f', '-exec', ...FORGET, '{}', ';');
+  }
+  await disk.hang(true);
+  try {
+    // More than there are workers, at the same time.
+    const reads = ['file-0', 'file-2', 'file-4', 'file-1', 'file-3'].map(compare);
+    assert.deepEqual(
+      await Promise.all(reads),
+      Array.from(reads, () => OK),
+    );
+    const [mount] = await world.json<{ degraded: string }[]>('ps');
+    assert.equal(mount?.degraded, 'hanging');
+    const { stdout } = await world.cli('metrics', '--cache', world.cache);
+    assert.match(stdout, /g8ufs_cache_degraded\{reason="hanging"\} 1/);
+    assert.deepEqual(await compare('file-5'), OK);
+  } finally {
+    await disk.hang(false);
+  }
+  const end = performance.now() + 60_000;
+  const degraded = async () => (await world.json<{ degraded: string }[]>('ps'))[0]?.degraded;
+  while ((await degraded()) !== null && performance.now() < end) await delay(200);
+  assert.equal(await degraded(), null);
+  assert.deepEqual(await run('diff', '-r', source, mnt), OK);
+  while (threads() > before && performance.now() < end) await delay(200);
+  assert.ok(threads() <= before, 'the threads that waited are gone');
+  await world.unmount(mnt, '--lazy');
+});
+
+/** Takes a file out of the page cache. */
+const FORGET = ['sh', '-c', 'dd if="$0" iflag=nocache count=0 status=none'];
 
 test('cache verify --repair sets aside what went bad and fetches it again', async (context) => {
   const world = new MountWorld(context);

@@ -20,10 +20,11 @@ const tree = () => directory({ a: fileOf(bytesOf(9 * BLOCK_SIZE, 31)) });
 const isMounted = (image: MountedImage) =>
   readFileSync('/proc/self/mountinfo', 'latin1').includes(` ${image.mountPoint} `);
 const fdCount = () => readdirSync('/proc/self/fd').length;
+/** Of sessions: the watch is one for the process, and stays. */
 const threadNames = () =>
   readdirSync('/proc/self/task')
     .map((task) => readFileSync(`/proc/self/task/${task}/comm`, 'latin1').trim())
-    .filter((name) => name.startsWith('g8ufs'))
+    .filter((name) => name.startsWith('g8ufs') && name !== 'g8ufs-watch')
     .sort();
 
 /** Holds the file open and waits. */

@@ -15,6 +15,7 @@ export function fakeAddon(
     digestFile: () => codec.digestFile(),
     encodeChunk: (request) => codec.encodeChunk(request),
     decodeChunk: (request) => codec.decodeChunk(request),
+    decodeChunkApart: (request) => codec.decodeChunk(request),
     decodeToFile: (request) => codec.decodeToFile(request),
     verifyFile: (request) => codec.verifyFile(request),
     placeFiles: (requests) => codec.placeFiles(requests),

@@ -41,6 +41,10 @@ export class FakeCodec implements CodecBinding, StreamBinding {
     return stored;
   }
 
+  decodeChunkApart(request: DecodeRequest): Promise<Uint8Array> {
+    return this.decodeChunk(request);
+  }
+
   async decodeToFile(request: DecodeToFileRequest): Promise<void> {
     const plain = await this.decodeChunk(request);
     await this.beforeWrite(request);

@@ -12,6 +12,7 @@
 // flushes, failed reads and failed writes:
 //   read N, write N   every N-th request of the kind fails with EIO; 0: none does
 //   bad FROM TO       reads in this range of bytes fail; `bad 0 0`: none does
+//   hang N            with 1 nothing is answered any more, with 0 what was asked is, and goes on
 //   count             nothing but the answer
 // It ends when stdin does, and takes its mount away.
 #include <fcntl.h>
@@ -44,6 +45,7 @@ struct Faults {
   uint64_t every_write = 0;
   uint64_t bad_from = 0;
   uint64_t bad_to = 0;
+  bool hangs = false;
 } faults;
 struct Counts {
   uint64_t reads = 0;
@@ -189,6 +191,7 @@ void Command(char* line) {
   unsigned long long b = 0;
   if (std::sscanf(line, "read %llu", &a) == 1) faults.every_read = a;
   if (std::sscanf(line, "write %llu", &a) == 1) faults.every_write = a;
+  if (std::sscanf(line, "hang %llu", &a) == 1) faults.hangs = a != 0;
   if (std::sscanf(line, "bad %llu %llu", &a, &b) == 2) {
     faults.bad_from = a;
     faults.bad_to = b;
@@ -221,6 +224,8 @@ int main(int argc, char** argv) {
   std::string input;
   pollfd sources[2] = {{device, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
   while (true) {
+    // Requests stay with the kernel while it hangs.
+    sources[0] = {faults.hangs ? -1 : device, POLLIN, 0};
     if (::poll(sources, 2, -1) < 0 && errno != EINTR) Die("poll");
     if (sources[0].revents != 0) {
       const ssize_t size = ::read(device, buffer.data(), buffer.size());

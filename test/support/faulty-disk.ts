@@ -141,6 +141,11 @@ export class FaultyDisk {
     return await this.#command(`write ${everyNth}`);
   }
 
+  /** Nothing is answered any more, without an error; false: what was asked is, and all goes on. */
+  async hang(hangs: boolean): Promise<DiskCounts> {
+    return await this.#command(`hang ${hangs ? 1 : 0}`);
+  }
+
   /** What it has been asked. The log has everything until now. */
   async counts(): Promise<DiskCounts> {
     return await this.#command('count');
@@ -155,6 +160,7 @@ export class FaultyDisk {
   /** Heals it and takes it away. */
   async close(): Promise<void> {
     try {
+      await this.hang(false);
       await this.failReads(0);
       await this.failWrites(0);
     } catch {
