@@ -410,11 +410,20 @@ export class Daemon {
   }
 
   async #close(): Promise<void> {
-    if (await whileDiskAnswers(this.#cache, this.#closeAll())) return;
+    const hangs = this.#cache.trouble?.reason === 'hanging';
+    // The control socket is removed by this very thread, from a folder on that disk.
+    const work = hangs ? this.#closeMounts() : this.#closeAll();
+    if ((await whileDiskAnswers(this.#cache, work)) && !hangs) return;
     // Threads of this process wait for the disk, and would keep it from ending in good order for as long.
     this.#log.error({}, 'stopped without the disk of the cache, which does not answer');
     await Promise.race([this.#keeper?.close(), delay(GOODBYE_MS)]);
     process.kill(process.pid, 'SIGKILL');
+  }
+
+  async #closeMounts(): Promise<void> {
+    this.#abort.abort(new G8Error('ERR_ABORTED', 'The mount daemon is going away'));
+    await this.#unregister?.();
+    await this.mounts.close();
   }
 
   async #closeAll(): Promise<void> {
