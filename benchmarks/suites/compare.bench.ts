@@ -94,9 +94,9 @@ async function attempt<T>(
   }
 }
 
-/** `--only` takes a part of a peer's name; g8ufs is always measured, for the ratio. */
+/** `--only` takes parts of peers' names, with commas between; g8ufs is always measured, for the ratio. */
 function isWanted({ name }: Peer, only: string | undefined): boolean {
-  return only === undefined || name === 'g8ufs' || name.includes(only);
+  return name === 'g8ufs' || (only?.split(',').some((part) => name.includes(part)) ?? true);
 }
 
 function isInstalled({ name, needs }: Peer): boolean {

@@ -24,6 +24,10 @@ const NEAR_MS = 4;
 const SILENT_MS = 1_000;
 /** How fast a short answer is forgotten when longer ones follow: a busy moment is not a longer way. */
 const ANSWER_GROWTH = 1.05;
+/** The same where it says how far a store is, which changes hardly ever. */
+const DISTANCE_GROWTH = 1.01;
+/** Answers that say how far it is: the first ones wait for connections and for code to be loaded. */
+const DISTANCE_COUNT_MIN = 2;
 /**
  * Chunks and plain bytes of one call for each priority: what a busy slot may hold in memory, and how long a reader
  * waits who wants the last of them after all.
@@ -49,6 +53,9 @@ interface StoreLoad {
   running: number;
   /** Shortest time to an answer lately, in milliseconds. */
   answerMs: number;
+  /** The same, remembered for longer, and the answers that it is of. */
+  distanceMs: number;
+  answers: number;
 }
 
 /** How far a call is. */
@@ -92,10 +99,10 @@ export class FetchQueue<T extends QueuedChunk> {
     this.#startSoon();
   }
 
-  /** Shortest time to the first chunk of a call lately, in milliseconds; `undefined` before the first one. */
+  /** Shortest time to the first chunk of a call, in milliseconds; `undefined` until a few have come. */
   answerMs(store: ChunkStore): number | undefined {
-    const answerMs = this.#loads.get(store)?.answerMs;
-    return answerMs === Number.POSITIVE_INFINITY ? undefined : answerMs;
+    const load = this.#loads.get(store);
+    return load === undefined || load.answers < DISTANCE_COUNT_MIN ? undefined : load.distanceMs;
   }
 
   /** Takes a chunk out if it still waits. */
@@ -196,7 +203,10 @@ export class FetchQueue<T extends QueuedChunk> {
   }
 
   async #run(store: ChunkStore, chunks: readonly T[]): Promise<void> {
-    const load = this.#loads.get(store) ?? { running: 0, answerMs: Number.POSITIVE_INFINITY };
+    const load = this.#loads.get(store) ?? {
+      ...{ running: 0, answers: 0 },
+      ...{ answerMs: Number.POSITIVE_INFINITY, distanceMs: Number.POSITIVE_INFINITY },
+    };
     this.#loads.set(store, load);
     const startedAt = performance.now();
     this.#running++;
@@ -223,7 +233,10 @@ export class FetchQueue<T extends QueuedChunk> {
         // A call that was given up may still hear something.
         if (isOver) return;
         if (!isAnswered) {
-          load.answerMs = Math.min(load.answerMs * ANSWER_GROWTH, performance.now() - startedAt);
+          const tookMs = performance.now() - startedAt;
+          load.answerMs = Math.min(load.answerMs * ANSWER_GROWTH, tookMs);
+          load.distanceMs = Math.min(load.distanceMs * DISTANCE_GROWTH, tookMs);
+          load.answers++;
         }
         isAnswered = true;
         heard();

@@ -27,6 +27,8 @@ import { foretoldShare } from './share.ts';
 
 /** Stored bytes of linked files before readers have fetched anything: a program's first libraries. */
 const LINKED_BYTES_START = 4 * 1024 * 1024;
+/** Files that wait until it is known how far the store is. */
+const EARLY_MAX = 8;
 /** Foretold contents that nobody has opened yet, as far as they are counted. */
 const UNUSED_MAX = 16_384;
 
@@ -64,6 +66,8 @@ export class Foresight {
   /** Bytes of foretold contents by key. */
   readonly #unused = new Map<string, number>();
   readonly #rows = new Set<number>();
+  /** What came before it is known how far the store is. */
+  readonly #early: Need[] = [];
   #firstInodes: Uint32Array | undefined;
   #unlisten: (() => void) | undefined;
   #isOn = false;
@@ -123,8 +127,15 @@ export class Foresight {
 
   /** The first block of a file came for a reader. Never throws. */
   landed(need: Need): void {
+    const { cache, store } = this.#options;
+    if (!this.#isOn) return;
+    if (this.#early.length < EARLY_MAX) this.#early.push(need);
+    if (cache.answerMs(store) === undefined) return;
+    const due = this.#early.splice(0);
     if (this.#share() === 0) return;
-    this.#followLinks(need).catch((error: unknown) => this.#failed(error));
+    for (const each of due) {
+      this.#followLinks(each).catch((error: unknown) => this.#failed(error));
+    }
   }
 
   #share(): number {

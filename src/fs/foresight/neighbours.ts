@@ -15,8 +15,10 @@ const MISSES_MIN = 2;
 /** Unless all of its small files together are no more than this in the store: they cost less than the next miss. */
 const SMALL_FOLDER_BYTES = 64 * 1024;
 /** Files of one pick and their stored bytes: what is on the line before the next miss gets its turn. */
-const PICK_COUNT_MAX = 48;
+const PICK_COUNT_MAX = 16;
 const PICK_BYTES_MAX = 256 * 1024;
+/** What a file costs at least, however small it is: it has to be looked up, verified and made. */
+const COST_BYTES_MIN = 8 * 1024;
 /** Entries of a folder that are looked at; nobody reads all of a larger one. */
 const ENTRIES_MAX = 1024;
 /** Folders that are remembered. */
@@ -26,7 +28,7 @@ const FOLDERS_MAX = 1024;
 export interface Neighbour {
   readonly row: number;
   readonly ref: ContentRef;
-  /** Bytes in the store; plain ones where that is not known. */
+  /** Bytes in the store, at least what a file costs; plain ones where that is not known. */
   readonly storedBytes: number;
 }
 
@@ -95,6 +97,9 @@ export class Neighbours {
       if (ref.chunkCount !== 1) continue;
       files.push({ row, ref, storedBytes: ref.chunk(0).storedSize || ref.size });
     }
-    return files.sort((a, b) => b.storedBytes - a.storedBytes);
+    files.sort((a, b) => b.storedBytes - a.storedBytes);
+    return files.map((each) => {
+      return { ...each, storedBytes: Math.max(COST_BYTES_MIN, each.storedBytes) };
+    });
   }
 }

@@ -6,9 +6,9 @@
  */
 
 /** A store that answers within this is on this machine or its network: a wrong guess costs more than a right one saves. */
-const NEAR_MS = 4;
+const NEAR_MS = 5;
 /** From here on a round trip is worth the full share. */
-const FAR_MS = 10;
+const FAR_MS = 12;
 /** Of the bytes that readers have fetched: 40 % more bytes for half of the requests (docs/performance.md). */
 const SHARE_MAX = 0.5;
 

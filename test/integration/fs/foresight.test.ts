@@ -18,6 +18,9 @@ import { MemoryStore } from '../../../src/store/memory.ts';
 import { temporaryDir } from '../../support/cache-fixture.ts';
 import { directory, file } from '../../support/index-trees.ts';
 
+/** What a small file counts at least. */
+const COST = 8 * 1024;
+
 /** A folder of 20 files of 7 stored bytes each, a store that answers after so long, and a mount's foresight. */
 async function world(t: TestContext, { answerMs = 20, takesBatches = true } = {}) {
   const dir = await temporaryDir(t);
@@ -73,10 +76,11 @@ test('what rides is within the share of what readers have fetched', async (t) =>
   w.foresight.start();
   assert.equal(w.miss('f0'), undefined, 'the index is not read yet');
   await w.settle();
-  w.demand(7 * 8);
+  w.demand(COST * 8);
+  assert.equal(w.miss('f9'), undefined, 'the first miss in its folder');
   assert.equal(w.miss('f1')?.refs.length, 4);
   assert.equal(w.miss('f2'), undefined, 'they are on their way and count');
-  w.demand(7 * 4);
+  w.demand(COST * 4);
   assert.equal(w.miss('f3')?.refs.length, 2);
 });
 
@@ -85,19 +89,20 @@ test('what did not come costs nothing, and what is opened was used', async (t) =
   w.foresight.start();
   w.miss('f0');
   await w.settle();
-  w.demand(7 * 8);
+  w.demand(COST * 8);
+  w.miss('f9');
   const riders = w.miss('f1');
   assert.equal(riders?.refs.length, 4);
   const [first, second] = riders?.refs ?? [];
-  for (let i = 0; i < 2; i++) riders?.watcher?.onChunk(7);
+  for (let i = 0; i < 2; i++) riders?.watcher?.onChunk(COST);
   riders?.onEnd([true, true, false, false]);
-  assert.deepEqual(w.misses.totals.foretold, { calls: 0, chunks: 2, bytes: 14 });
+  assert.deepEqual(w.misses.totals.foretold, { calls: 0, chunks: 2, bytes: 2 * COST });
   assert.equal(w.miss('f2')?.refs.length, 2);
   const digests = [first, second, first].map((ref) => ref?.digest as Uint8Array);
   w.opened.opened(Buffer.concat(digests.slice(0, 1)));
-  assert.equal(w.misses.totals.foretoldUsed.bytes, 7);
+  assert.equal(w.misses.totals.foretoldUsed.bytes, COST);
   w.opened.opened(Buffer.concat(digests));
-  assert.equal(w.misses.totals.foretoldUsed.bytes, 14);
+  assert.equal(w.misses.totals.foretoldUsed.bytes, 2 * COST);
   const rows = [...w.contents.all()].filter(({ index }) => w.foresight.has(index));
   const keys = rows.map(({ index }) => toHex(contentRef(w.contents, index).digest)).sort();
   assert.deepEqual(keys, [first, second].map((ref) => toHex(ref?.digest as Uint8Array)).sort());
