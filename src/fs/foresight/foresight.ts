@@ -1,7 +1,7 @@
 /**
  * Foretells reads of one mount that has no start profile, where a round trip is long: small files beside those that
  * were missed go along in the request of the next miss, and what ELF files name is asked for at once. How much, says
- * `share.ts`. Decision: docs/decisions/0026-foretold-reads.md.
+ * `share.ts`. Decision: docs/decisions/0027-foretold-reads.md.
  *
  * Nothing of it is waited for by anybody, and nothing is evicted for it.
  *
