@@ -109,7 +109,7 @@ export class Foresight {
     const room = share * read - this.#neighbours.all;
     const picked = this.#pick(need, room);
     if (picked.length === 0) return undefined;
-    const planned = picked.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
+    const planned = picked.reduce((sum, { costBytes }) => sum + costBytes, 0);
     this.#neighbours.planned += planned;
     return {
       refs: picked.map(({ ref }) => ref),

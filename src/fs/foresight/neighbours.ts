@@ -28,8 +28,10 @@ const FOLDERS_MAX = 1024;
 export interface Neighbour {
   readonly row: number;
   readonly ref: ContentRef;
-  /** Bytes in the store, at least what a file costs; plain ones where that is not known. */
+  /** Bytes in the store; plain ones where that is not known. */
   readonly storedBytes: number;
+  /** The same, at least what any file costs. */
+  readonly costBytes: number;
 }
 
 interface Folder {
@@ -65,7 +67,7 @@ export class Neighbours {
     if (bytesMax <= 0) return [];
     known.files ??= this.#filesOf(folder);
     const isSmall = (): boolean =>
-      (known.files ?? []).reduce((sum, file) => sum + file.storedBytes, 0) <= SMALL_FOLDER_BYTES;
+      (known.files ?? []).reduce((sum, file) => sum + file.costBytes, 0) <= SMALL_FOLDER_BYTES;
     if (known.misses < MISSES_MIN && !isSmall()) return [];
     return this.#pick(known.files, Math.min(bytesMax, PICK_BYTES_MAX));
   }
@@ -74,13 +76,13 @@ export class Neighbours {
     const picked: Neighbour[] = [];
     let bytes = 0;
     for (let next = files.at(-1); next !== undefined; next = files.at(-1)) {
-      if (picked.length === PICK_COUNT_MAX || bytes + next.storedBytes > bytesMax) break;
+      if (picked.length === PICK_COUNT_MAX || bytes + next.costBytes > bytesMax) break;
       files.pop();
       // Missed since, or in another folder as well.
       if (this.#named.has(next.row)) continue;
       this.#named.add(next.row);
       picked.push(next);
-      bytes += next.storedBytes;
+      bytes += next.costBytes;
     }
     return picked;
   }
@@ -95,11 +97,9 @@ export class Neighbours {
       if (row === undefined || this.#named.has(row)) continue;
       const ref = contentRef(this.#contents, row);
       if (ref.chunkCount !== 1) continue;
-      files.push({ row, ref, storedBytes: ref.chunk(0).storedSize || ref.size });
+      const storedBytes = ref.chunk(0).storedSize || ref.size;
+      files.push({ row, ref, storedBytes, costBytes: Math.max(COST_BYTES_MIN, storedBytes) });
     }
-    files.sort((a, b) => b.storedBytes - a.storedBytes);
-    return files.map((each) => {
-      return { ...each, storedBytes: Math.max(COST_BYTES_MIN, each.storedBytes) };
-    });
+    return files.sort((a, b) => b.storedBytes - a.storedBytes);
   }
 }
