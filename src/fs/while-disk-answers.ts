@@ -4,6 +4,8 @@ import type { ContentCache } from '../cache/cache.ts';
 
 /** Between two looks. */
 const INTERVAL_MS = 500;
+/** An end that takes longer makes the disk be asked for a sign of life. */
+const PATIENCE_MS = 2_000;
 /** What needs no disk (unmounting, the last words to others) has time for that. */
 const GRACE_MS = 5_000;
 
@@ -19,7 +21,7 @@ export async function whileDiskAnswers(
 ): Promise<boolean> {
   const ended = work.then(() => true);
   let silentMs = 0;
-  for (;;) {
+  for (let passedMs = INTERVAL_MS; ; passedMs += INTERVAL_MS) {
     const wait = new AbortController();
     const turn = delay(INTERVAL_MS, false, { signal: wait.signal });
     turn.catch(() => {});
@@ -29,7 +31,7 @@ export async function whileDiskAnswers(
       wait.abort();
     }
     if (cache.trouble?.reason === 'hanging') silentMs += INTERVAL_MS;
-    else cache.noteSilence('doubt');
+    else if (passedMs >= PATIENCE_MS) cache.noteSilence('doubt');
     if (silentMs >= graceMs) return false;
   }
 }

@@ -252,7 +252,8 @@ export class MountWorld {
     for (const { mountPoint } of readMountinfo().reverse()) {
       if (mountPoint.startsWith(`${this.dir}/`)) await execute('umount', ['-l', mountPoint]);
     }
-    rmSync(this.dir, { recursive: true, force: true });
+    // A daemon that ends by itself has no lock any more when it closes its state.
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 
   /** The daemon, if its lock file still names a process that is one of ours. */
