@@ -14,5 +14,5 @@ void program.main(argv).then((code) => {
   program.dropExpected();
   const isSaid = process.stdout.writableLength === 0 && process.stderr.writableLength === 0;
   // Nothing of it goes on when it has ended, and to tidy up takes Node longer than to exit.
-  if (isQuick && isSaid) process.exit();
+  if (isQuick && isSaid && !program.isDaemonStarting()) process.exit();
 });

@@ -103,7 +103,7 @@ export class DiskHealth {
   /** Also while it is being closed. Somebody has waited for the disk for too long: it hangs until it gives a sign of life. */
   hang(): void {
     this.#hungAt = performance.now();
-    this.#ask();
+    void this.#ask();
     if (this.hangs) return;
     this.#brokeBefore = this.refusesWrites;
     const message = 'The disk does not answer';

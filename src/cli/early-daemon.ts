@@ -10,7 +10,7 @@ import { programBeside } from '../base/program-beside.ts';
 import { controlSocket, type DaemonCommand, expectDaemon, expectMount } from '../fs/client.ts';
 import type { Context } from './context.ts';
 
-export { dropExpected } from '../fs/client.ts';
+export { dropExpected, isDaemonStarting } from '../fs/client.ts';
 
 /** Flags whose meaning only the command knows, or that need no daemon in the background. */
 const UNPLAIN =

@@ -1,7 +1,7 @@
 /** What bin/g8ufs.js runs. The daemon is asked, or started, before the code of the command is looked at. */
 import { beginEarly } from './early-daemon.ts';
 
-export { dropExpected } from './early-daemon.ts';
+export { dropExpected, isDaemonStarting } from './early-daemon.ts';
 
 /** @returns the exit code */
 export async function main(argv: readonly string[]): Promise<number> {

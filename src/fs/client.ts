@@ -107,6 +107,13 @@ interface StartingDaemon {
 }
 
 let expected: StartingDaemon | undefined;
+/** How many have been started and have not said yet whether they work. */
+let startingCount = 0;
+
+/** Whether a daemon that was started here may still fail: another command's was quicker, and it has to end. */
+export function isDaemonStarting(): boolean {
+  return startingCount > 0;
+}
 
 /** Starts a daemon that {@link connectOrStartDaemon} will probably want. Failures show only there. */
 export function expectDaemon(command: DaemonCommand): void {
@@ -162,7 +169,9 @@ function startDaemon({ cacheDir, program, args }: DaemonCommand): StartingDaemon
     env: { ...process.env, ...compileCache() },
   });
   closeSync(log);
-  return { cacheDir, child, started: waitForStart(child) };
+  startingCount++;
+  const started = waitForStart(child).finally(() => startingCount--);
+  return { cacheDir, child, started };
 }
 
 /** Where this process keeps compiled code (Node 22 and later), so that the daemon uses it as well. */
