@@ -8,18 +8,18 @@
  * Concurrency: all methods may be called at the same time; one process owns a cache directory.
  */
 import { rm } from 'node:fs/promises';
-import { toHex } from '../base/bytes.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
-import type { CodecBinding } from '../native/addon.ts';
 import type { ChunkStore } from '../store/store.ts';
+import type { CacheOptions } from './cache-options.ts';
 import { Checkpoint } from './checkpoint.ts';
 import type { ContentRef } from './content.ts';
 import { Contents } from './contents.ts';
 import { dropCorrupt } from './corrupt.ts';
 import { Evictor } from './evict.ts';
 import { ChunkFetcher } from './fetch.ts';
-import { Filler, type FillOptions } from './fill.ts';
-import { DiskHealth, type HealthEvent, probeFolder, probePath, type Trouble } from './health.ts';
+import { Filler } from './fill.ts';
+import type { FillOptions } from './fill-options.ts';
+import { DiskHealth, probeFolder, probePath, type Trouble } from './health.ts';
 import { Lander } from './land.ts';
 import type { CacheLayout } from './layout.ts';
 import { Lender } from './lend.ts';
@@ -28,7 +28,6 @@ import { type OpenedCache, openCache } from './open-cache.ts';
 import type { CacheParts } from './parts.ts';
 import type { Quota } from './quota.ts';
 import type { Recovery } from './recover.ts';
-import type { Residency } from './residency.ts';
 import { Scrubber } from './scrub.ts';
 import { type CacheStatus, LastFacts, statusOf } from './status.ts';
 import { type Survey, type SurveyedContent, surveyContents } from './survey.ts';
@@ -38,27 +37,6 @@ import { Verifier, type VerifyOptions, type VerifyProgress } from './verify.ts';
 
 /** Room that a cache without room has to find to count as well again: a block of the usual size. */
 const PROBE_BYTES = 512 * 1024;
-
-export interface CacheOptions {
-  readonly dir: string;
-  readonly addon: CodecBinding;
-  /** Default: a tenth of the file system, 20 GiB at most. */
-  readonly sizeMaxBytes?: number | undefined;
-  /** Default: a twentieth of the file system, 1 GiB at most. */
-  readonly freeFloorBytes?: number | undefined;
-  /** Default: {@link NO_RESIDENCY}. */
-  readonly residency?: Residency | undefined;
-  /** Verify everything in the background at this rate; default 0, only after a read error. */
-  readonly scrubBytesPerSecond?: number | undefined;
-  /** Told when the disk stops to take or give bytes, and when it does again. */
-  readonly onHealth?: ((event: HealthEvent) => void) | undefined;
-  /** Writes a small file and removes it, without a thread that others need; default: by those of the pool. */
-  readonly probeDisk?: ((path: string) => Promise<void>) | undefined;
-  /** Identity of this boot; default: what the kernel says. */
-  readonly bootId?: string | undefined;
-  /** Milliseconds since 1970; default: the system clock. */
-  readonly now?: (() => number) | undefined;
-}
 
 export class ContentCache {
   readonly layout: CacheLayout;
@@ -254,10 +232,7 @@ export class ContentCache {
    */
   async prefetch(refs: readonly ContentRef[], options: FillOptions): Promise<void> {
     this.#requireOpen();
-    const records = await this.#parts.catalog.findMany(refs.map(({ digest }) => digest));
-    const absent = refs.filter((_, index) => records[index]?.complete !== true);
-    const spans = absent.map((ref) => ({ ref, first: 0, count: ref.chunkCount }));
-    await this.fillMany(spans, options);
+    await this.#loader.prefetch(refs, options);
   }
 
   /**
@@ -273,12 +248,14 @@ export class ContentCache {
 
   /** Keeps a content from eviction. @throws ERR_NO_INPUT when the cache does not know it */
   async pin(digest: Uint8Array): Promise<void> {
-    await this.#setPinned(digest, true);
+    this.#requireOpen();
+    await this.#contents.setPinned(digest, true);
   }
 
   /** @throws ERR_NO_INPUT when the cache does not know the content */
   async unpin(digest: Uint8Array): Promise<void> {
-    await this.#setPinned(digest, false);
+    this.#requireOpen();
+    await this.#contents.setPinned(digest, false);
   }
 
   /**
@@ -404,13 +381,6 @@ export class ContentCache {
 
   #requireOpen(): void {
     if (this.#closed !== undefined) throw new G8Error('ERR_ABORTED', 'The cache is closed');
-  }
-
-  async #setPinned(digest: Uint8Array, pinned: boolean): Promise<void> {
-    this.#requireOpen();
-    const record = await this.#parts.catalog.update(digest, (now) => now && { ...now, pinned });
-    if (record !== undefined) return;
-    throw new G8Error('ERR_NO_INPUT', `Content ${toHex(digest)} is not in the cache`);
   }
 
   /** What the next write would meet. */

@@ -6,12 +6,12 @@
  * content in memory is used without the lock by retaining it in the same turn that found it.
  */
 import { rm, unlink } from 'node:fs/promises';
-import { equalBytes, toHex } from '../base/bytes.ts';
+import { toHex } from '../base/bytes.ts';
 import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
-import { createBitmap, hasBit } from './bitmap.ts';
 import { type ContentRef, PartialContent, readRows } from './content.ts';
 import { setCorruptAside } from './corrupt.ts';
 import type { CacheParts } from './parts.ts';
+import { putPresence, putRows, restorePresence } from './presence.ts';
 import type { ContentRecord } from './records.ts';
 import { moveIntoPlace, type Recovery, verifyAndSeal } from './recover.ts';
 import { findStats, isSealed, seal } from './seal.ts';
@@ -21,6 +21,7 @@ import { allocated, isSameShape, requireShape, shapeError } from './shape.ts';
 const TOUCH_RESOLUTION_MS = 60_000;
 /** Times an attach meets a content that just became complete or was evicted. */
 const ATTACH_TURNS_MAX = 4;
+
 export interface ContentsOptions {
   readonly parts: CacheParts;
   readonly recovery: Recovery;
@@ -37,7 +38,7 @@ export class Contents {
     this.#parts = parts;
     this.#recovery = recovery;
     this.#onComplete = onComplete;
-    parts.state.onFlush.push(() => this.#putPresence());
+    parts.state.onFlush.push(() => putPresence(parts));
   }
 
   /** See `ContentCache.attach`. */
@@ -141,6 +142,13 @@ export class Contents {
       await catalog.remove(digest);
       return bytes;
     });
+  }
+
+  /** See `ContentCache.pin`. */
+  async setPinned(digest: Uint8Array, pinned: boolean): Promise<void> {
+    const record = await this.#parts.catalog.update(digest, (now) => now && { ...now, pinned });
+    if (record !== undefined) return;
+    throw new G8Error('ERR_NO_INPUT', `Content ${toHex(digest)} is not in the cache`);
   }
 
   /** Forgets contents in memory that nobody uses, beyond this many; their files stay. */
@@ -256,7 +264,7 @@ export class Contents {
     try {
       await partials.open(content);
       const existed = partials.existed(content);
-      if (existed) await this.#restore(content);
+      if (existed) await restorePresence(this.#parts, content);
       const record = await catalog.update(ref.digest, (current) => ({
         complete: false,
         durable: false,
@@ -278,23 +286,6 @@ export class Contents {
     return content;
   }
 
-  async #restore(content: PartialContent): Promise<void> {
-    const { catalog, lifeId } = this.#parts;
-    const record = await catalog.find(content.digest);
-    const presence = await catalog.findPresence(content.digest, lifeId.length);
-    if (record?.complete === true) {
-      // The process before this one died between the last block and the rename.
-      content.claim(createBitmap(content.chunkCount).fill(0xff));
-    } else if (presence !== undefined && equalBytes(presence.lifeId, lifeId)) {
-      content.claim(undefined);
-      for (let block = 0; block < content.chunkCount; block++) {
-        if (hasBit(presence.bitmap, block)) content.markPresent(block);
-      }
-    } else {
-      content.claim(presence?.bitmap);
-    }
-  }
-
   // Under the content's lock.
   async #complete(content: PartialContent): Promise<void> {
     const { catalog, dirty, layout, now, partials, residency, state } = this.#parts;
@@ -304,7 +295,7 @@ export class Contents {
     const stats = await file.stat({ bigint: true });
     const bytes = allocated(stats);
     await catalog.settleRemoval(digest);
-    if (!content.isOwnDigest) this.#putRows(content);
+    putRows(this.#parts, content);
     const { algorithm, blockSize, size } = content;
     const shape = { algorithm, blockSize, size, bytes, durable: false };
     await catalog.update(digest, (record) => ({
@@ -362,7 +353,7 @@ export class Contents {
     const bytes = allocated(await findStats(layout.filePath(toHex(ref.digest))));
     const content = new PartialContent(ref, rows);
     for (let block = 0; block < content.chunkCount; block++) content.markPresent(block);
-    if (!content.isOwnDigest) this.#putRows(content);
+    putRows(this.#parts, content);
     const { algorithm, blockSize, size } = ref;
     await catalog.update(ref.digest, (record) => ({
       complete: true,
@@ -385,22 +376,6 @@ export class Contents {
       if (!isG8Error(failure, 'ERR_NO_INPUT')) throw failure;
     });
     await catalog.remove(digest);
-  }
-
-  #putRows(content: PartialContent): void {
-    for (const segment of content.takeRowSegments()) {
-      this.#parts.catalog.putRows(content.digest, segment, content.rows);
-    }
-  }
-
-  #putPresence(): void {
-    const { catalog, dirty, lifeId } = this.#parts;
-    for (const content of dirty) {
-      if (content.gone) continue;
-      if (!content.isOwnDigest) this.#putRows(content);
-      catalog.putPresence(content.digest, lifeId, content.claims());
-    }
-    dirty.clear();
   }
 }
 

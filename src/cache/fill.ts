@@ -12,20 +12,14 @@ import { isG8Error } from '../base/errors.ts';
 import { Limiter } from '../base/limit.ts';
 import { type Flight, SingleFlight } from '../base/singleflight.ts';
 import type { Chunk } from '../format/content.ts';
-import type { ChunkId, ChunkStore } from '../store/store.ts';
+import type { ChunkId } from '../store/store.ts';
 import { chunkProblem } from './chunk-problem.ts';
 import type { ContentRef, PartialContent } from './content.ts';
 import { LocalCopier, verifyBlocks } from './copy.ts';
 import { type Evictor, isBeyondLimit } from './evict.ts';
-import {
-  type ChunkFetcher,
-  type FetchOptions,
-  type FillPriority,
-  type LoadWatcher,
-  PRIORITY,
-} from './fetch.ts';
+import { type ChunkFetcher, type FetchOptions, type FillPriority, PRIORITY } from './fetch.ts';
+import type { FillOptions } from './fill-options.ts';
 import type { CacheParts } from './parts.ts';
-import type { Quota } from './quota.ts';
 import { writeBlock } from './write-block.ts';
 
 /** Blocks and plain bytes of one batch: one store call, and what a busy slot may hold in memory. */
@@ -39,25 +33,6 @@ const WORK_SHARES = [8, 6, 4];
 const WORK_QUEUE_COUNT_MAX = 65_536;
 /** Loads of other callers that a call waits for in turn before it gives up on a block. */
 const FOLLOW_COUNT_MAX = 8;
-
-export interface FillOptions {
-  readonly store: ChunkStore;
-  readonly priority: FillPriority;
-  readonly signal?: AbortSignal | undefined;
-  readonly watcher?: LoadWatcher | undefined;
-  /** What the image that it is for may take of the cache; absent: no bound of its own. */
-  readonly quota?: Quota | undefined;
-  /** Asked when a whole small content has to be fetched for a reader: what goes along in that call. */
-  readonly riders?: (() => Riders | undefined) | undefined;
-}
-
-/** Small contents that nobody waits for; see `land.ts`. */
-export interface Riders {
-  readonly refs: readonly ContentRef[];
-  readonly watcher?: LoadWatcher | undefined;
-  /** Called once, when all have ended. @param landed for each whether it was fetched now */
-  readonly onEnd: (landed: readonly boolean[]) => void;
-}
 
 type BatchOptions = FetchOptions & Pick<FillOptions, 'quota'>;
 

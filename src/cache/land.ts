@@ -19,7 +19,7 @@ import { Boarding, type Departure } from './boarding.ts';
 import { type ContentRef, isZero } from './content.ts';
 import type { Evictor } from './evict.ts';
 import { type ChunkFetcher, PRIORITY } from './fetch.ts';
-import type { FillOptions } from './fill.ts';
+import type { FillOptions } from './fill-options.ts';
 import type { CacheParts } from './parts.ts';
 import { completeRecord, estimate, type Landing, Placer } from './place.ts';
 import { DIGEST_SIZE } from './records.ts';

@@ -20,7 +20,7 @@ import type { ChunkId } from '../store/store.ts';
 import { chunkProblem } from './chunk-problem.ts';
 import { type ContentRef, PartialContent, readRows } from './content.ts';
 import { type ChunkFetcher, type FetchOptions, PRIORITY } from './fetch.ts';
-import type { FillOptions } from './fill.ts';
+import type { FillOptions } from './fill-options.ts';
 import type { CacheParts } from './parts.ts';
 
 /** Contents whose plain digests are remembered, and the memory they may take. */

@@ -10,7 +10,8 @@ import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
 import type { ContentRef } from './content.ts';
 import type { Contents } from './contents.ts';
 import type { Evictor } from './evict.ts';
-import type { Filler, FillOptions } from './fill.ts';
+import type { Filler } from './fill.ts';
+import type { FillOptions } from './fill-options.ts';
 import { type DiskHealth, isDiskFailure } from './health.ts';
 import type { Lander } from './land.ts';
 import type { Lender } from './lend.ts';
@@ -97,6 +98,14 @@ export class Loader {
     } finally {
       parts.partials.release(content);
     }
+  }
+
+  /** See `ContentCache.prefetch`. */
+  async prefetch(refs: readonly ContentRef[], options: FillOptions): Promise<void> {
+    const records = await this.#options.parts.catalog.findMany(refs.map(({ digest }) => digest));
+    const absent = refs.filter((_, index) => records[index]?.complete !== true);
+    const spans = absent.map((ref) => ({ ref, first: 0, count: ref.chunkCount }));
+    await this.fillMany(spans, options);
   }
 
   /** See `ContentCache.fillMany`. */

@@ -8,7 +8,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createAbortController } from '../base/abort.ts';
 import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
 import { KeyedLock } from '../base/keyed-lock.ts';
-import type { CacheOptions } from './cache.ts';
+import type { CacheOptions } from './cache-options.ts';
 import { Catalog } from './catalog.ts';
 import { startClock } from './clock.ts';
 import { fileSystemOf, requireLocal } from './file-system.ts';

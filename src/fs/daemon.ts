@@ -9,8 +9,6 @@ import { G8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import type { MetricsServer } from '../base/metrics-server.ts';
 import type { ContentCache } from '../cache/cache.ts';
-import type { CacheStatus } from '../cache/status.ts';
-import type { VerifyProgress } from '../cache/verify.ts';
 import type { Profile } from '../format/profile.ts';
 import { addon } from '../native/load.ts';
 import { HealthTable } from '../store/health.ts';
@@ -18,6 +16,7 @@ import { shownSource } from '../store/http-url.ts';
 import { AbandonedReads } from './abandoned-reads.ts';
 import { controlSocket } from './client.ts';
 import { serveControl } from './control.ts';
+import { ControlRequests } from './control-requests.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { Demand } from './demand.ts';
 import { DiskSilence } from './disk-silence.ts';
@@ -28,8 +27,6 @@ import { ImageStore } from './images.ts';
 import { objectsDir } from './kernel/overlay.ts';
 import { KernelTier } from './kernel/tier.ts';
 import { devicesOf, KernelLog } from './kernel-log.ts';
-import { withinKernelTimeout } from './kernel-timeout.ts';
-import { type ListedMount, listMounts } from './listed-mount.ts';
 import type { Logger } from './log.ts';
 import { MountMetrics } from './metrics.ts';
 import { quotaOf } from './mount-record.ts';
@@ -40,16 +37,7 @@ import { openDriver } from './open-driver.ts';
 import { Pacer } from './pacer.ts';
 import { mayCommand } from './peer.ts';
 import { Prefetch } from './prefetch.ts';
-import { type QuotaStatus, quotasOf } from './quotas.ts';
 import { register } from './registry.ts';
-import {
-  parseMountPoint,
-  parseMountRequest,
-  parseSource,
-  parseTraceRequest,
-  parseUnmountRequest,
-  parseVerifyRequest,
-} from './requests.ts';
 import { SLOW_READ_MS, SlowReads } from './slow-reads.ts';
 import { MountKeeper } from './takeover/keeper.ts';
 import { Quarantine } from './takeover/quarantine.ts';
@@ -60,11 +48,6 @@ import { whileDiskAnswers } from './while-disk-answers.ts';
 /** For the keeper to be told that no successor is wanted. */
 const GOODBYE_MS = 2_000;
 
-/** What was verified, and how many bad contents are whole again. */
-export interface VerifyReport extends VerifyProgress {
-  readonly repaired: number;
-}
-
 export class Daemon {
   readonly mounts: MountTable;
   readonly #cache: ContentCache;
@@ -72,10 +55,9 @@ export class Daemon {
   readonly #kernel: KernelTier;
   readonly #log: Logger;
   readonly #kernelLog: KernelLog;
-  readonly #explainer: Explainer;
+  readonly #requests: ControlRequests;
   readonly #metrics = new MountMetrics();
   readonly #health = new HealthTable();
-  readonly #version: string;
   readonly #keeper: MountKeeper | undefined;
   readonly #quarantine: Quarantine;
   readonly #demand: Demand;
@@ -99,7 +81,6 @@ export class Daemon {
     this.#quarantine = new Quarantine(keeper, log);
     this.#cache = cache;
     this.#log = log;
-    this.#version = options.version;
     this.#images = new ImageStore({
       dir: join(cacheDir, 'flists'),
       tmp: join(cacheDir, 'tmp'),
@@ -177,7 +158,17 @@ export class Daemon {
       },
     });
     this.#kernelLog = new KernelLog(cacheDir, addon(), (error) => cache.noteDiskError(error));
-    this.#explainer = new Explainer(this.mounts, cache, slowReadMs);
+    this.#requests = new ControlRequests({
+      ...{ cache, keeper, log, mounts: this.mounts, images: this.#images },
+      quarantine: this.#quarantine,
+      explainer: new Explainer(this.mounts, cache, slowReadMs),
+      metrics: this.#metrics,
+      stores: this.#health,
+      version: options.version,
+      flags: options.flags ?? [],
+      signal: this.#abort.signal,
+      handOver: () => this.#handOver(),
+    });
   }
 
   /** There is no mount, not even one that nobody serves and that is still somebody's to take away. */
@@ -266,92 +257,9 @@ export class Daemon {
     });
   }
 
-  /**
-   * Answers one control request; `params` is unchecked input.
-   *
-   * @throws ERR_PROTOCOL for an unknown method or wrong fields, and whatever the operation throws
-   */
-  async handle(method: string, params: unknown): Promise<unknown> {
-    switch (method) {
-      case 'mount':
-        return this.mounts.mount(
-          withinKernelTimeout(parseMountRequest(params), this.#log),
-          this.#abort.signal,
-        );
-      case 'expect':
-        return this.#images.expect(parseSource(params), this.#abort.signal);
-      case 'unmount': {
-        const { mountPoint, lazy } = parseUnmountRequest(params);
-        if (!(await this.#quarantine.drop(mountPoint))) {
-          return this.mounts.unmount(mountPoint, lazy);
-        }
-        this.mounts.checkEmpty();
-        return undefined;
-      }
-      case 'about':
-        return this.#about();
-      case 'hand-over':
-        return this.#handOver();
-      case 'prefetch':
-        return this.mounts.prefetchStatus(parseMountPoint(params));
-      case 'list':
-        return this.#list();
-      case 'figures':
-        return this.#explainer.figures();
-      case 'stats':
-        return this.#explainer.stats(parseMountPoint(params));
-      case 'trace': {
-        const { mountPoint, after } = parseTraceRequest(params);
-        return this.#explainer.trace(mountPoint, after);
-      }
-      case 'metrics':
-        return this.#metricsText();
-      case 'cache.status':
-        return this.#cacheStatus();
-      case 'cache.gc':
-        await this.#images.collect(this.mounts.images());
-        return this.#cache.gc({});
-      case 'cache.verify':
-        return this.#verify(parseVerifyRequest(params).repair);
-      default:
-        throw new G8Error('ERR_PROTOCOL', `The mount daemon does not know the request ${method}`);
-    }
-  }
-
-  #about(): Record<string, unknown> {
-    const standby = this.#keeper?.standby ?? null;
-    const flags = this.#options.flags ?? [];
-    return { pid: process.pid, version: this.#version, flags, standby };
-  }
-
-  async #verify(repairs: boolean): Promise<VerifyReport> {
-    const { signal } = this.#abort;
-    const progress = await this.#cache.verify({ signal });
-    const { corrupt } = progress;
-    if (!repairs) return { ...progress, repaired: 0 };
-    const { refetch } = await import('./repair.ts');
-    const repaired = await refetch(this.#cache, this.mounts.served(), corrupt, signal);
-    return { ...progress, repaired };
-  }
-
-  #list(): ListedMount[] {
-    return listMounts([...this.mounts.list(), ...this.#quarantine.list()], {
-      quotas: this.#quotas(),
-      trouble: this.#cache.trouble,
-      hasStandby: this.#hasStandby,
-    });
-  }
-
-  get #hasStandby(): boolean {
-    return this.#keeper?.standby !== undefined;
-  }
-
-  #quotas(): QuotaStatus[] {
-    return quotasOf(this.mounts.served(), this.#cache);
-  }
-
-  async #cacheStatus(): Promise<CacheStatus & { readonly quotas: readonly QuotaStatus[] }> {
-    return { ...(await this.#cache.status()), quotas: this.#quotas() };
+  /** Answers one control request; see {@link ControlRequests.handle}. */
+  handle(method: string, params: unknown): Promise<unknown> {
+    return this.#requests.handle(method, params);
   }
 
   /**
@@ -385,21 +293,10 @@ export class Daemon {
     return await new Promise<never>(() => {});
   }
 
-  async #metricsText(): Promise<string> {
-    const status = await this.#cache.status();
-    return this.#metrics.text({
-      version: this.#version,
-      mounts: this.mounts.served(),
-      cache: status,
-      stores: this.#health.reports(),
-      hasStandby: this.#hasStandby,
-    });
-  }
-
   async #serveMetrics(address: DaemonOptions['metrics']): Promise<void> {
     if (address === undefined) return;
     const { serveMetrics } = await import('../base/metrics-server.ts');
-    this.#metricsServer = await serveMetrics(address, () => this.#metricsText());
+    this.#metricsServer = await serveMetrics(address, () => this.#requests.metricsText());
     this.#log.info({ url: this.#metricsServer.url }, 'serving metrics');
   }
 

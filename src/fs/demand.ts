@@ -9,7 +9,7 @@ import { startDeadline } from '../base/deadline.ts';
 import { type G8Error, toG8Error } from '../base/errors.ts';
 import type { ContentCache } from '../cache/cache.ts';
 import type { ContentRef } from '../cache/content.ts';
-import type { FillOptions } from '../cache/fill.ts';
+import type { FillOptions } from '../cache/fill-options.ts';
 import type { Quota } from '../cache/quota.ts';
 import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { Need, SessionBinding } from '../native/addon.ts';

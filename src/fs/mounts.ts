@@ -4,23 +4,20 @@
  *
  * Calls may overlap; two requests for one mount point are kept apart by a reservation.
  */
-import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { createAbortController } from '../base/abort.ts';
 import { G8Error } from '../base/errors.ts';
 import type { QuotaRule } from '../config/cache-quotas.ts';
 import { shownSource } from '../store/http-url.ts';
 import type { ChunkStore } from '../store/store.ts';
 import { admitImage, type Policy } from './admission.ts';
 import type { ExplainedSession } from './driver.ts';
+import { awaitEnd, closeUsed, recordTouches } from './end-mount.ts';
 import type { Image, ImageStore } from './images.ts';
 import { adoptMount, type MadeMount, type MountMakers, makeMount } from './make-mount.ts';
 import { prepareMountPoint } from './mount-point.ts';
 import { type MountRecord, type MountRequest, recordOf, type ServedMount } from './mount-record.ts';
 import { End, isMounted, lifeOf, type Mounted } from './mounted.ts';
 import { findMount, readMountinfo } from './mountinfo.ts';
-import { removeWorkDir } from './overlay.ts';
 import type { Prefetch, PrefetchRequest, PrefetchStatus } from './prefetch.ts';
 import { withQuota } from './quotas.ts';
 import type { StackedMount } from './stack/stack-on-mount.ts';
@@ -58,8 +55,6 @@ export type StartPrefetch = (
 
 /** How often mounts are looked for whose end nobody tells us. */
 const SWEEP_INTERVAL_MS = 5_000;
-/** Far longer than the kernel takes to let go of a mount that nobody holds. */
-const END_WAIT_MS = 2_000;
 
 export class MountTable {
   readonly #options: MountTableOptions;
@@ -290,22 +285,8 @@ export class MountTable {
     }
     await this.#close(mounted, lazy || mounted.lower !== undefined);
     // Detached lazily, it may be in use for as long as its users like.
-    if (!lazy) await this.#awaitEnd(mounted);
+    if (!lazy) await awaitEnd(mounted, this.#options.log);
     await mounted.recorded;
-  }
-
-  /**
-   * A mount that was not busy ends at once, unless a mount namespace of others holds a copy of it. Its users
-   * go on with that; whoever unmounts here does not wait for them.
-   */
-  async #awaitEnd({ request, finished }: Mounted): Promise<void> {
-    const given = createAbortController();
-    const bound = delay(END_WAIT_MS, 'held', { signal: given.signal }).catch(() => 'over');
-    const outcome = await Promise.race([Promise.resolve(finished).then(() => 'over'), bound]);
-    given.abort();
-    if (outcome === 'over') return;
-    const { mountPoint } = request;
-    this.#options.log.info({ mountPoint }, 'another mount namespace holds a copy of the mount');
   }
 
   /** Unmounts everything, busy or not, and refuses new mounts: the daemon is going away. */
@@ -366,7 +347,7 @@ export class MountTable {
   #letGo(mounted: Mounted): void {
     const { mountPoint } = mounted.request;
     this.#releasing++;
-    mounted.recorded = this.#record(mounted);
+    mounted.recorded = recordTouches(mounted, this.#options.log);
     // Whoever unmounts is told; nobody may be there to be told.
     mounted.recorded.catch((error: unknown) =>
       this.#options.log.error({ err: error, mountPoint }, 'the start profile is lost'),
@@ -376,26 +357,9 @@ export class MountTable {
     );
   }
 
-  /** Writes the profile of what was touched until now: a mount that is detached may live on for long. */
-  async #record({ request, image, session }: Mounted): Promise<void> {
-    const { mountPoint, record } = request;
-    if (record === undefined || session.touches === undefined) return;
-    const { writeRecording } = await import('./recording.ts');
-    const { entries, cut } = await writeRecording(record, image, session.touches());
-    this.#options.log.info({ mountPoint, record, entries: entries.length, cut }, 'recorded');
-  }
-
   async #finish(mounted: Mounted): Promise<void> {
-    const { upper, work } = mounted.request;
     try {
-      await mounted.ended;
-      await mounted.held?.drop();
-      await mounted.prefetch?.close();
-      await mounted.recorded?.catch(() => {});
-      await mounted.store.close();
-      if (mounted.lower !== undefined) await rm(mounted.lower, { recursive: true, force: true });
-      // A folder that the user has named is the user's.
-      if (upper !== undefined && work === undefined) await removeWorkDir(upper);
+      await closeUsed(mounted);
     } finally {
       this.#releasing--;
       this.checkEmpty();

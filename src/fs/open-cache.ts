@@ -1,7 +1,8 @@
 /** Opens the cache of a daemon, which one before it may just be leaving. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isG8Error } from '../base/errors.ts';
-import { type CacheOptions, ContentCache } from '../cache/cache.ts';
+import { ContentCache } from '../cache/cache.ts';
+import type { CacheOptions } from '../cache/cache-options.ts';
 import type { Addon } from '../native/addon.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { logHealth } from './health-log.ts';

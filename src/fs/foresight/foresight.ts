@@ -11,7 +11,7 @@ import { toHex } from '../../base/bytes.ts';
 import { startDeadline } from '../../base/deadline.ts';
 import type { ContentCache } from '../../cache/cache.ts';
 import type { LoadWatcher } from '../../cache/fetch.ts';
-import type { Riders } from '../../cache/fill.ts';
+import type { Riders } from '../../cache/fill-options.ts';
 import type { FillSpan } from '../../cache/load.ts';
 import type { Quota } from '../../cache/quota.ts';
 import type { ContentsReader } from '../../format/index/contents-reader.ts';

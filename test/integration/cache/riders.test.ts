@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Riders } from '../../../src/cache/fill.ts';
+import type { Riders } from '../../../src/cache/fill-options.ts';
 import { BLOCK, content, openCache, RecordingStore } from '../../support/cache-fixture.ts';
 
 const DEMAND = { priority: 'demand' } as const;

@@ -5,7 +5,7 @@ import { toHex } from '../../../src/base/bytes.ts';
 import { G8Error } from '../../../src/base/errors.ts';
 import type { ContentCache } from '../../../src/cache/cache.ts';
 import type { ContentRef } from '../../../src/cache/content.ts';
-import type { FillOptions } from '../../../src/cache/fill.ts';
+import type { FillOptions } from '../../../src/cache/fill-options.ts';
 import { ContentsReader } from '../../../src/format/index/contents-reader.ts';
 import { bufferSource } from '../../../src/format/index/source.ts';
 import { buildMountIndex } from '../../../src/format/index/writer.ts';

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { formatSize } from '../../../base/bytes.ts';
 import { plural } from '../../../base/plural.ts';
-import type { VerifyReport } from '../../../fs/daemon.ts';
+import type { VerifyReport } from '../../../fs/control-requests.ts';
 import type { Context } from '../../context.ts';
 import { addHelpSections } from '../../help.ts';
 

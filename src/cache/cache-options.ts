@@ -1,0 +1,24 @@
+import type { CodecBinding } from '../native/addon.ts';
+import type { HealthEvent } from './health.ts';
+import type { Residency } from './residency.ts';
+
+export interface CacheOptions {
+  readonly dir: string;
+  readonly addon: CodecBinding;
+  /** Default: a tenth of the file system, 20 GiB at most. */
+  readonly sizeMaxBytes?: number | undefined;
+  /** Default: a twentieth of the file system, 1 GiB at most. */
+  readonly freeFloorBytes?: number | undefined;
+  /** Default: {@link NO_RESIDENCY}. */
+  readonly residency?: Residency | undefined;
+  /** Verify everything in the background at this rate; default 0, only after a read error. */
+  readonly scrubBytesPerSecond?: number | undefined;
+  /** Told when the disk stops to take or give bytes, and when it does again. */
+  readonly onHealth?: ((event: HealthEvent) => void) | undefined;
+  /** Writes a small file and removes it, without a thread that others need; default: by those of the pool. */
+  readonly probeDisk?: ((path: string) => Promise<void>) | undefined;
+  /** Identity of this boot; default: what the kernel says. */
+  readonly bootId?: string | undefined;
+  /** Milliseconds since 1970; default: the system clock. */
+  readonly now?: (() => number) | undefined;
+}

@@ -1,0 +1,155 @@
+/** What the daemon answers over its control socket. */
+import { G8Error } from '../base/errors.ts';
+import type { ContentCache } from '../cache/cache.ts';
+import type { CacheStatus } from '../cache/status.ts';
+import type { VerifyProgress } from '../cache/verify.ts';
+import type { HealthTable } from '../store/health.ts';
+import type { Explainer } from './explain.ts';
+import type { ImageStore } from './images.ts';
+import { withinKernelTimeout } from './kernel-timeout.ts';
+import { type ListedMount, listMounts } from './listed-mount.ts';
+import type { Logger } from './log.ts';
+import type { MountMetrics } from './metrics.ts';
+import type { MountTable } from './mounts.ts';
+import { type QuotaStatus, quotasOf } from './quotas.ts';
+import {
+  parseMountPoint,
+  parseMountRequest,
+  parseSource,
+  parseTraceRequest,
+  parseUnmountRequest,
+  parseVerifyRequest,
+} from './requests.ts';
+import type { MountKeeper } from './takeover/keeper.ts';
+import type { Quarantine } from './takeover/quarantine.ts';
+
+/** What was verified, and how many bad contents are whole again. */
+export interface VerifyReport extends VerifyProgress {
+  readonly repaired: number;
+}
+
+export interface ControlRequestsOptions {
+  readonly mounts: MountTable;
+  readonly images: ImageStore;
+  readonly cache: ContentCache;
+  readonly quarantine: Quarantine;
+  readonly keeper: MountKeeper | undefined;
+  readonly explainer: Explainer;
+  readonly metrics: MountMetrics;
+  readonly stores: HealthTable;
+  readonly log: Logger;
+  readonly version: string;
+  /** Of the daemon's command line, for whoever starts its successor. */
+  readonly flags: readonly string[];
+  /** Aborted when the daemon goes away. */
+  readonly signal: AbortSignal;
+  /** Ends the process in favour of another one. */
+  readonly handOver: () => Promise<never>;
+}
+
+export class ControlRequests {
+  readonly #options: ControlRequestsOptions;
+
+  constructor(options: ControlRequestsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Answers one request; `params` is unchecked input.
+   *
+   * @throws ERR_PROTOCOL for an unknown method or wrong fields, and whatever the operation throws
+   */
+  async handle(method: string, params: unknown): Promise<unknown> {
+    const { mounts, images, cache, explainer, log, signal } = this.#options;
+    switch (method) {
+      case 'mount':
+        return mounts.mount(withinKernelTimeout(parseMountRequest(params), log), signal);
+      case 'expect':
+        return images.expect(parseSource(params), signal);
+      case 'unmount':
+        return this.#unmount(params);
+      case 'about':
+        return this.#about();
+      case 'hand-over':
+        return this.#options.handOver();
+      case 'prefetch':
+        return mounts.prefetchStatus(parseMountPoint(params));
+      case 'list':
+        return this.#list();
+      case 'figures':
+        return explainer.figures();
+      case 'stats':
+        return explainer.stats(parseMountPoint(params));
+      case 'trace': {
+        const { mountPoint, after } = parseTraceRequest(params);
+        return explainer.trace(mountPoint, after);
+      }
+      case 'metrics':
+        return this.metricsText();
+      case 'cache.status':
+        return this.#cacheStatus();
+      case 'cache.gc':
+        await images.collect(mounts.images());
+        return cache.gc({});
+      case 'cache.verify':
+        return this.#verify(parseVerifyRequest(params).repair);
+      default:
+        throw new G8Error('ERR_PROTOCOL', `The mount daemon does not know the request ${method}`);
+    }
+  }
+
+  /** In the text format of Prometheus. */
+  async metricsText(): Promise<string> {
+    const { mounts, cache, metrics, stores, version } = this.#options;
+    return metrics.text({
+      version,
+      mounts: mounts.served(),
+      cache: await cache.status(),
+      stores: stores.reports(),
+      hasStandby: this.#hasStandby,
+    });
+  }
+
+  async #unmount(params: unknown): Promise<void> {
+    const { mounts, quarantine } = this.#options;
+    const { mountPoint, lazy } = parseUnmountRequest(params);
+    if (!(await quarantine.drop(mountPoint))) return await mounts.unmount(mountPoint, lazy);
+    mounts.checkEmpty();
+  }
+
+  #about(): Record<string, unknown> {
+    const { keeper, version, flags } = this.#options;
+    return { pid: process.pid, version, flags, standby: keeper?.standby ?? null };
+  }
+
+  #list(): ListedMount[] {
+    const { mounts, quarantine, cache } = this.#options;
+    return listMounts([...mounts.list(), ...quarantine.list()], {
+      quotas: this.#quotas(),
+      trouble: cache.trouble,
+      hasStandby: this.#hasStandby,
+    });
+  }
+
+  get #hasStandby(): boolean {
+    return this.#options.keeper?.standby !== undefined;
+  }
+
+  #quotas(): QuotaStatus[] {
+    const { mounts, cache } = this.#options;
+    return quotasOf(mounts.served(), cache);
+  }
+
+  async #cacheStatus(): Promise<CacheStatus & { readonly quotas: readonly QuotaStatus[] }> {
+    return { ...(await this.#options.cache.status()), quotas: this.#quotas() };
+  }
+
+  async #verify(repairs: boolean): Promise<VerifyReport> {
+    const { mounts, cache, signal } = this.#options;
+    const progress = await cache.verify({ signal });
+    if (!repairs) return { ...progress, repaired: 0 };
+    const { refetch } = await import('./repair.ts');
+    const repaired = await refetch(cache, mounts.served(), progress.corrupt, signal);
+    return { ...progress, repaired };
+  }
+}
