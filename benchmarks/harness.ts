@@ -20,6 +20,8 @@ export interface SuiteOptions {
   readonly upgrades?: number | undefined;
   /** Seconds that a daemon works at most before that. */
   readonly uptime?: number | undefined;
+  /** How often everything is measured, where a suite takes medians. */
+  readonly rounds?: number | undefined;
 }
 
 /** Runs a program; its stdout. Rejects with its stderr when it fails. */

@@ -1,5 +1,5 @@
 // Runs one benchmark suite: node benchmarks/run.mjs SUITE [--quick] [--only ROW] [--minutes N] [--kills N]
-// [--upgrades N] [--uptime SECONDS] [--json FILE]
+// [--upgrades N] [--uptime SECONDS] [--rounds N] [--json FILE]
 import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
     kills: { type: 'string' },
     upgrades: { type: 'string' },
     uptime: { type: 'string' },
+    rounds: { type: 'string' },
     json: { type: 'string' },
   },
 });
@@ -24,7 +25,7 @@ const suites = readdirSync(join(import.meta.dirname, 'suites'))
 const [suite] = positionals;
 if (suite === undefined || !suites.includes(suite)) {
   console.log(
-    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--only ROW] [--minutes N] [--kills N] [--upgrades N] [--uptime SECONDS] [--json FILE]`,
+    `Suites: ${suites.join(', ')}\nUsage: npm run bench -- SUITE [--quick] [--only ROW] [--minutes N] [--kills N] [--upgrades N] [--uptime SECONDS] [--rounds N] [--json FILE]`,
   );
   process.exit(suite === undefined ? 0 : 64);
 }
@@ -35,11 +36,12 @@ if (minutes !== undefined && !(minutes > 0)) {
   process.exit(64);
 }
 
-const [kills, upgrades, uptime] = [values.kills, values.upgrades, values.uptime].map((text) =>
+const numbers = [values.kills, values.upgrades, values.uptime, values.rounds];
+const [kills, upgrades, uptime, rounds] = numbers.map((text) =>
   text === undefined ? undefined : Number(text),
 );
-if ([kills, upgrades, uptime].some((count) => count !== undefined && !(count >= 0))) {
-  console.error('bench: --kills, --upgrades and --uptime are numbers');
+if ([kills, upgrades, uptime, rounds].some((count) => count !== undefined && !(count >= 0))) {
+  console.error('bench: --kills, --upgrades, --uptime and --rounds are numbers');
   process.exit(64);
 }
 
@@ -57,6 +59,7 @@ const { text, ...result } = await runSuite({
   kills,
   upgrades,
   uptime,
+  rounds,
 });
 const report = { suite, node: process.version, date: new Date().toISOString(), ...result };
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);

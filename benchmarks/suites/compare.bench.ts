@@ -48,7 +48,8 @@ interface Line {
   readonly requests: number;
 }
 
-export async function runSuite({ quick, only }: SuiteOptions): Promise<Record<string, unknown>> {
+export async function runSuite(options: SuiteOptions): Promise<Record<string, unknown>> {
+  const { quick, only, rounds = quick ? 1 : ROUNDS } = options;
   const peers = PEERS.filter((peer) => isWanted(peer, only) && isInstalled(peer));
   const tree = await debianRoot();
   mkdirSync(PLACE, { recursive: true });
@@ -59,7 +60,7 @@ export async function runSuite({ quick, only }: SuiteOptions): Promise<Record<st
     for (const link of LINKS) {
       for (const workload of quick ? (['start'] as const) : (['start', 'sweep'] as const)) {
         const samples = new Map<string, Sample[]>();
-        for (let round = 0; round < (quick ? 1 : ROUNDS); round++) {
+        for (let round = 0; round < rounds; round++) {
           for (const peer of peers) {
             if (failed.has(peer.name)) continue;
             if (peer.server === undefined && link !== LINKS[0]) continue;
