@@ -1,6 +1,7 @@
 /** `g8ufs stats`: how a mount does, and what its slowest reads waited for. */
 import { Command } from 'commander';
 import { formatSize } from '../../base/bytes.ts';
+import { plural } from '../../base/plural.ts';
 import type { MountStats, NamedMiss } from '../../fs/explain.ts';
 import type { Context } from '../context.ts';
 import { addHelpSections } from '../help.ts';
@@ -75,7 +76,7 @@ async function summaryOf(stats: MountStats): Promise<string[][]> {
     const used = formatShare(foretoldUsed.bytes, foretold.bytes);
     rows.push([
       'foretold',
-      `${formatSize(foretold.bytes)}, ${foretold.chunks} chunks; ${used} in files that were opened since`,
+      `${formatSize(foretold.bytes)}, ${plural(foretold.chunks, 'chunk')}; ${used} in files that were opened since`,
     ]);
   }
   if (waits.count > 0) {
@@ -99,7 +100,8 @@ function fetched({
   chunks: number;
   bytes: number;
 }): string {
-  return calls === 0 ? 'nothing' : `${formatSize(bytes)}, ${chunks} chunks in ${calls} calls`;
+  if (calls === 0) return 'nothing';
+  return `${formatSize(bytes)}, ${plural(chunks, 'chunk')} in ${plural(calls, 'call')}`;
 }
 
 /** What should be nothing. */
