@@ -23,9 +23,18 @@ const fdCount = () => readdirSync('/proc/self/fd').length;
 /** Of sessions: the watch is one for the process, and stays. */
 const threadNames = () =>
   readdirSync('/proc/self/task')
-    .map((task) => readFileSync(`/proc/self/task/${task}/comm`, 'latin1').trim())
+    .map(threadName)
     .filter((name) => name.startsWith('g8ufs') && name !== 'g8ufs-watch')
     .sort();
+
+/** The thread that has unmounted may go at any time. */
+function threadName(task: string): string {
+  try {
+    return readFileSync(`/proc/self/task/${task}/comm`, 'latin1').trim();
+  } catch {
+    return '';
+  }
+}
 
 /** Holds the file open and waits. */
 async function holder(image: MountedImage): Promise<ChildProcess> {
