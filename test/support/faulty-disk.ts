@@ -66,7 +66,13 @@ function makeSparse(path: string, bytes: number): void {
 
 function run(program: string, args: readonly string[]): string {
   const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-  return execFileSync(program, [...args], { encoding: 'utf8', env, timeout: WAIT_MS });
+  // What it complains of is in the error, for whoever minds.
+  return execFileSync(program, [...args], {
+    encoding: 'utf8',
+    env,
+    timeout: WAIT_MS,
+    stdio: 'pipe',
+  });
 }
 
 function build(): void {
