@@ -100,16 +100,19 @@ export function isG8Error(error: unknown, code?: ErrorCode): error is G8Error {
 
 /**
  * Turns whatever was thrown into a {@link G8Error}: a system error becomes the code that fits its
- * errno, an abort `ERR_ABORTED`, anything else keeps being itself as the cause of `fallback`.
+ * errno, an abort its reason or `ERR_ABORTED`, anything else keeps being itself as the cause of `fallback`.
  *
  * @param context sentence without a final period that says what was being done
  */
 export function toG8Error(error: unknown, fallback: ErrorCode, context: string): G8Error {
   if (isG8Error(error)) return error;
-  const { code, name } = (typeof error === 'object' && error !== null ? error : {}) as {
+  const { code, name, cause } = (typeof error === 'object' && error !== null ? error : {}) as {
     code?: string;
     name?: string;
+    cause?: unknown;
   };
+  // Node says that something was aborted, whoever has done it knows why.
+  if (name === 'AbortError' && isG8Error(cause)) return cause;
   const reason = error instanceof Error ? reasonOf(error) : String(error);
   const mapped = name === 'AbortError' ? 'ERR_ABORTED' : codeOfErrno(code);
   return new G8Error(mapped ?? fallback, `${context}: ${reason}`, { cause: error });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { G8Error, toG8Error } from '../../../src/base/errors.ts';
 
@@ -31,4 +32,14 @@ test('toG8Error() keeps other reasons and errors of ours as they are', () => {
   assert.equal(toG8Error(other, 'ERR_IO', 'GET failed').message, `GET failed: ${other.message}`);
   const own = new G8Error('ERR_CONFIG', 'Own');
   assert.equal(toG8Error(own, 'ERR_IO', 'context'), own);
+});
+
+test('toG8Error() gives the reason of whoever has aborted a call of Node', async () => {
+  const ending = new AbortController();
+  const reading = readFile('/proc/self/status', { signal: ending.signal });
+  const reason = new G8Error('ERR_ABORTED', 'Interrupted');
+  ending.abort(reason);
+  const error = await reading.catch((thrown: unknown) => thrown);
+  assert.equal((error as Error).name, 'AbortError');
+  assert.equal(toG8Error(error, 'ERR_IO', 'status cannot be read'), reason);
 });
