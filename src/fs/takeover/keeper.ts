@@ -109,6 +109,7 @@ export class MountKeeper {
 
   /** Starts the keeper beside other work; whatever fails shows when a mount is to be held. */
   warmUp(): void {
+    if (this.#closed) return;
     this.#ensure().catch(() => {});
   }
 
