@@ -204,8 +204,10 @@ export class FetchQueue<T extends QueuedChunk> {
 
   async #run(store: ChunkStore, chunks: readonly T[]): Promise<void> {
     const load = this.#loads.get(store) ?? {
-      ...{ running: 0, answers: 0 },
-      ...{ answerMs: Number.POSITIVE_INFINITY, distanceMs: Number.POSITIVE_INFINITY },
+      running: 0,
+      answers: 0,
+      answerMs: Number.POSITIVE_INFINITY,
+      distanceMs: Number.POSITIVE_INFINITY,
     };
     this.#loads.set(store, load);
     const startedAt = performance.now();

@@ -293,8 +293,11 @@ export class ChunkFetcher {
       end = resolve;
     });
     this.#using.add(end);
-    await Promise.race([Promise.all(uses), letGo]);
-    this.#using.delete(end);
+    try {
+      await Promise.race([Promise.all(uses), letGo]);
+    } finally {
+      this.#using.delete(end);
+    }
   }
 
   #rejectId(call: Call, id: ChunkId, error: unknown): void {
