@@ -1,39 +1,17 @@
 #include "driver/content_server.h"
 
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "driver/read_fully.h"
 
 namespace g8ufs {
 namespace {
 
 constexpr uint32_t kSeekData = 3;
 constexpr uint32_t kSeekHole = 4;
-
-// Fills `out`, 0 or an errno. EIO for a file that ends early: it has been tampered with, and zeros in
-// place of its bytes would be a lie.
-int ReadFully(int fd, uint64_t offset, MutableByteSpan out) {
-  size_t done = 0;
-  while (done < out.size()) {
-    const iovec rest{out.data() + done, out.size() - done};
-    const auto place = static_cast<off_t>(offset + done);
-    // What is in memory needs no waiting; not all file systems can tell.
-    ssize_t count = ::preadv2(fd, &rest, 1, place, RWF_NOWAIT);
-    if (count < 0 && (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS)) {
-      fuse::BeforeWait();
-      count = ::pread(fd, rest.iov_base, rest.iov_len, place);
-    }
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && errno != EAGAIN) return errno;
-    if (count <= 0) return EIO;
-    done += static_cast<size_t>(count);
-  }
-  return 0;
-}
 
 // Answers that are part of the protocol or the user's doing are no failures.
 bool IsFailure(int error) {

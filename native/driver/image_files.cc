@@ -102,12 +102,24 @@ int ImageServer::LookOnDisk(uint64_t nid, const ContentRecord& record, OnDisk* d
   registry_.Touch(record.digest);
   disk->looked = true;
   disk->idle = idle_files_.Take(nid, record.digest);
-  if (disk->idle != nullptr && registry_.trust() == DiskTrust::kAll) {
+  const bool trusted = registry_.trust() == DiskTrust::kAll;
+  const bool looks = trusted && passthrough_.load(std::memory_order_relaxed) && disk_look_.is_due();
+  if (disk->idle != nullptr && trusted && !looks) {
     fuse::BeforeDisk();
     if (files_.IsCurrent(record.digest, record.size, disk->idle->identity)) return 0;
   }
+  const int error =
+      FindComplete(record.digest, record.size, record.row, 0, &disk->complete, &disk->identity);
+  if (error == 0 && looks && disk->complete.ok()) {
+    disk->is_readable = disk_look_.Passes(disk->complete.get());
+    // The kernel has it already.
+    if (disk->is_readable && disk->idle != nullptr && disk->idle->identity == disk->identity) {
+      disk->complete.Reset();
+      return 0;
+    }
+  }
   disk->idle.reset();
-  return FindComplete(record.digest, record.size, record.row, 0, &disk->complete, &disk->identity);
+  return error;
 }
 
 int ImageServer::Choose(const ContentRecord& record, bool accept_partial, OnDisk* disk,
@@ -121,7 +133,9 @@ int ImageServer::Choose(const ContentRecord& record, bool accept_partial, OnDisk
   if (content == nullptr) return EIO;
   auto served = std::make_unique<ServedFile>(registry_, std::move(content), record);
   if (complete.ok()) {
-    if (const int error = Register(&complete, &served->backing); error != 0) return error;
+    if (disk->is_readable) {
+      if (const int error = Register(&complete, &served->backing); error != 0) return error;
+    }
     served->file = std::move(complete);
     served->identity = disk->identity;
     *file = std::move(served);

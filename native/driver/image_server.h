@@ -14,6 +14,7 @@
 #include "driver/content.h"
 #include "driver/content_files.h"
 #include "driver/content_server.h"
+#include "driver/disk_look.h"
 #include "driver/file_cache.h"
 #include "driver/first_touches.h"
 #include "driver/held_files.h"
@@ -95,6 +96,8 @@ class ImageServer : public ContentServer {
     std::unique_ptr<ServedFile> idle;
     UniqueFd complete;
     FileIdentity identity;
+    // As far as is known. What is not is read for the kernel: whoever reads is helped then.
+    bool is_readable = true;
   };
   int LookOnDisk(uint64_t nid, const ContentRecord& record, OnDisk* disk);
   int Choose(const ContentRecord& record, bool accept_partial, OnDisk* disk,
@@ -113,6 +116,7 @@ class ImageServer : public ContentServer {
   const Options options_;
   const fuse::Device* device_ = nullptr;
   std::atomic<bool> passthrough_;
+  DiskLook disk_look_;
   OpenTable open_files_;
   // Inodes whose records of a predecessor do not agree with the index. Nobody knows which file the kernel
   // would read: they are not opened any more.

@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { MountFigures } from '../../src/fs/explain.ts';
 import { flipBit } from '../support/chunk-files.ts';
 import { FaultyDisk } from '../support/faulty-disk.ts';
 import { MountWorld, run } from '../support/mount-world.ts';
@@ -80,20 +81,50 @@ test('a disk that takes nothing, then gives nothing back: every read is right', 
 
 const OK = { code: 0, stdout: '', stderr: '' };
 
-test('a disk that answers nobody for a while: reads go past it, commands answer, nothing is left of it', async (context) => {
+test('a disk that gives nothing back: what the kernel reads by itself is asked of others when it is opened', async (context) => {
+  const { world, disk } = await worldOnDisk(context, 64 * MIB);
+  const source = world.folder('source');
+  for (let i = 0; i < 12; i++) writeFileSync(join(source, `file-${i}`), randomBytes(300_000 + i));
+  await world.startHub();
+  const mnt = await world.mount(await world.create(source), '--open-mode', 'passthrough');
+  // Once to have them, once more so that the kernel has been given them.
+  for (let round = 0; round < 2; round++) {
+    assert.deepEqual(await run('diff', '-r', source, mnt), OK);
+  }
+  await run('sync', '-f', disk.dir);
+  const { counters } = await world.json<MountFigures>('stats', mnt);
+  assert.ok((counters['passthroughOpens'] ?? 0) >= 12, 'the kernel reads them');
+  const failed = (await disk.failReads(1)).failedReads;
+  writeFileSync('/proc/sys/vm/drop_caches', '1');
+  const compared = await Promise.all(
+    Array.from({ length: 12 }, (_, i) =>
+      run('cmp', join(source, `file-${i}`), join(mnt, `file-${i}`)),
+    ),
+  );
+  for (const result of compared) assert.deepEqual(result, OK);
+  assert.ok((await disk.counts()).failedReads > failed, 'the disk was asked');
+  await world.unmount(mnt, '--lazy');
+});
+
+for (const openMode of ['none', 'passthrough']) {
+  test(`a disk that answers nobody for a while, open mode ${openMode}: reads go past it, commands answer, nothing is left of it`, (context) =>
+    hangs(context, openMode));
+}
+
+async function hangs(context: TestContext, openMode: string): Promise<void> {
   const { world, disk } = await worldOnDisk(context, 64 * MIB);
   const source = world.folder('source');
   for (let i = 0; i < 8; i++) writeFileSync(join(source, `file-${i}`), randomBytes(300_000 + i));
   await world.startHub();
   const flist = await world.create(source);
-  const mnt = await world.mount(flist, '--open-mode', 'none', '--deadline', '20s');
+  const mnt = await world.mount(flist, '--open-mode', openMode, '--deadline', '20s');
   const compare = (name: string) => run('cmp', join(source, name), join(mnt, name));
   for (const name of ['file-2', 'file-0', 'file-4']) assert.deepEqual(await compare(name), OK);
   await run('sync', '-f', disk.dir);
   const threads = () => readdirSync(`/proc/${world.daemonPid()}/task`).length;
   const before = threads();
-  // What the cache has is on the disk alone: not in memory, neither for it nor for the mount.
-  for (const dir of [join(world.cache, 'files'), mnt]) {
+  // What the cache has is on the disk alone: not in memory, neither for the mount nor, behind it, for the cache.
+  for (const dir of [mnt, join(world.cache, 'files')]) {
     await run('find', dir, '-type', 'f', '-exec', ...FORGET, '{}', ';');
   }
   await disk.hang(true);
@@ -120,7 +151,7 @@ test('a disk that answers nobody for a while: reads go past it, commands answer,
   while (threads() > before && performance.now() < end) await delay(200);
   assert.ok(threads() <= before, 'the threads that waited are gone');
   await world.unmount(mnt, '--lazy');
-});
+}
 
 /** Takes a file out of the page cache. */
 const FORGET = ['sh', '-c', 'dd if="$0" iflag=nocache count=0 status=none'];
