@@ -1,6 +1,7 @@
 /** The native driver behind the common interface: all but misses is served in C++. */
 
 import type { Need, SessionBinding, SessionOptions } from '../native/addon.ts';
+import type { SessionStats } from '../native/session-values.ts';
 import type { DemandSource } from './demand.ts';
 import type { DriverOptions, DriverSession } from './driver.ts';
 
@@ -54,7 +55,9 @@ export async function openNativeDriver(
     (need) => void answer(demand, need),
     onEnd,
   );
-  let closed = false;
+  // What it had counted when it was closed: who began to ask before that is answered.
+  let last: SessionStats | undefined;
+  const stats = (): SessionStats => last ?? addon.sessionStats(session);
   return {
     driver: 'native',
     tier: 'fuse',
@@ -62,16 +65,17 @@ export async function openNativeDriver(
     device: info.device,
     ...(info.kept ? { connection: session } : {}),
     stats: () => {
-      const { requests, ...counters } = addon.sessionStats(session);
+      const { requests, ...counters } = stats();
       const total = Object.values(requests).reduce((sum, count) => sum + count, 0);
       return { requests: total, ...counters };
     },
     ...(touches && { touches }),
-    requests: () => addon.sessionStats(session).requests,
-    opens: (watch) => (closed ? [] : addon.sessionOpens(session, watch)),
+    requests: () => stats().requests,
+    opens: (watch) => (last === undefined ? addon.sessionOpens(session, watch) : []),
     close: async (closeOptions) => {
+      const counted = stats();
       await addon.closeSession(session, closeOptions);
-      closed = true;
+      last = counted;
     },
   };
 }
