@@ -39,7 +39,8 @@ import type { State } from './state.ts';
 /** Look-ups of one state call while a content's block sources are removed. */
 const REMOVE_COUNT_BATCH = 256;
 
-const NO_VALUE = new Uint8Array(0);
+/** Of keys that say all; not empty (`State.put`). */
+const NO_VALUE = Uint8Array.of(0);
 
 /** A block that some content of this cache holds. */
 export interface BlockSource {

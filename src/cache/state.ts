@@ -98,7 +98,9 @@ export class State {
     return writes.map((write) => (write === undefined ? values[next++] : write.value));
   }
 
+  /** @param value not empty: the database's addon never frees its copy of one that is (classic-level 3.0) */
   put(key: Uint8Array, value: Uint8Array): void {
+    if (value.length === 0) throw new G8Error('ERR_INTERNAL', 'A value of the state is empty');
     this.#write({ key, value });
   }
 

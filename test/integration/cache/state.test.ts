@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { isG8Error } from '../../../src/base/errors.ts';
 import { Catalog } from '../../../src/cache/catalog.ts';
 import type { ContentRecord } from '../../../src/cache/records.ts';
 import { State } from '../../../src/cache/state.ts';
@@ -33,6 +34,14 @@ test('reads see what is buffered, and what was deleted', async (t) => {
   state.delete(key('a'));
   state.put(key('b'), key('2'));
   assert.deepEqual(await state.getMany([key('a'), key('b')]), [undefined, key('2')]);
+});
+
+test('an empty value is refused: its copy would never be freed', async (t) => {
+  const { state } = await openState(t);
+  assert.throws(
+    () => state.put(key('a'), new Uint8Array(0)),
+    (error) => isG8Error(error, 'ERR_INTERNAL'),
+  );
 });
 
 test('what was flushed is there in the next life, what was not is not', async (t) => {
