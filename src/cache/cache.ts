@@ -209,8 +209,8 @@ export class ContentCache {
   }
 
   /**
-   * The driver waits for the disk for too long: from now on it hangs until it gives a sign of life. The blocks are
-   * served from memory.
+   * The driver waited for the disk for too long: the blocks are served from memory, out of what is here when the disk
+   * is back.
    *
    * @throws as {@link fill}, but for failures of the disk
    */

@@ -100,11 +100,14 @@ export class DiskHealth {
     return this.#trouble?.reason === 'broken' || this.hangs;
   }
 
-  /** Also while it is being closed. Somebody has waited for the disk for too long: it hangs until it gives a sign of life. */
+  /**
+   * Somebody has waited for the disk for too long: it hangs until it gives a sign of life. Whoever says so again
+   * meanwhile does not prolong that. Also while it is being closed.
+   */
   hang(): void {
+    if (this.hangs) return;
     this.#hungAt = performance.now();
     void this.#ask();
-    if (this.hangs) return;
     this.#brokeBefore = this.refusesWrites;
     const message = 'The disk does not answer';
     this.#trouble = { reason: 'hanging', message, sinceMs: this.#options.now() };

@@ -162,14 +162,14 @@ export class Loader {
   }
 
   /**
-   * The driver waits for the disk for too long: lends the blocks.
+   * The driver waited for the disk for too long: lends the blocks, out of what is here when the disk is back.
    *
    * @throws as {@link load}
    */
   async passBy(ref: ContentRef, first: number, count: number, options: FillOptions): Promise<void> {
     const { health, lender } = this.#options;
-    health.hang();
-    if (count > 0) await lender.lend(ref, first, count, options);
+    if (count === 0) return;
+    await lender.lend(ref, first, count, { ...options, isLocalFirst: !health.hangs });
   }
 
   #recheck(ref: ContentRef): void {

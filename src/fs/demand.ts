@@ -45,7 +45,7 @@ export interface DemandSource {
   readonly foresight?: Foresight | undefined;
 }
 
-type Contents = Pick<SessionBinding, 'contentFail'>;
+type Contents = Pick<SessionBinding, 'contentFail' | 'isDiskAway'>;
 
 interface Position {
   /** Where the reader is, and the end of what was asked for on its behalf. */
@@ -206,6 +206,8 @@ export class Demand {
   /** The driver cannot read the content's file. */
   async #rescue(source: DemandSource, ref: ContentRef, need: Need, miss?: Miss): Promise<void> {
     const { store, deadlineMs, mountPoint } = source;
+    // The need may be older than the end of a hang.
+    if (this.#contents.isDiskAway()) this.#cache.noteSilence('hangs');
     if (need.away !== true) {
       const fields = { mountPoint, content: toHex(ref.digest) };
       this.#failures.write('error', fields, 'a file of the cache cannot be read and is set aside');

@@ -84,6 +84,17 @@ test('a disk that answers here and not there is left alone for a while', async (
   assert.deepEqual(events, ['degraded away', 'recovered all']);
 });
 
+test('those who wait while a disk hangs do not make it hang longer', async (t) => {
+  const { health, events, pass, answer } = silentDisk(t);
+  health.hang();
+  for (let i = 0; i < 5; i++) {
+    await pass(1_000);
+    health.hang();
+  }
+  await answer();
+  assert.deepEqual(events, ['degraded away', 'recovered all']);
+});
+
 test('a full disk that hung is tried anew when it answers', async (t) => {
   const { health, events, pass, answer } = silentDisk(t);
   health.writeFailed(new G8Error('ERR_CACHE_FULL', 'full'));

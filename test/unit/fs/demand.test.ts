@@ -37,6 +37,9 @@ class World {
   readonly ahead: [block: number, count: number][] = [];
   readonly failures: unknown[][] = [];
   readonly lines: [level: string, fields: unknown, message: string][] = [];
+  readonly passedBy: [block: number, count: number][] = [];
+  readonly silences: string[] = [];
+  isDiskAway = false;
   behave: (options: FillOptions) => Promise<void> = async () => {};
   readonly demand: Demand;
 
@@ -48,8 +51,12 @@ class World {
         list.push([block, count]);
         await this.behave(options);
       },
+      passBy: async (_ref: ContentRef, block: number, count: number) =>
+        void this.passedBy.push([block, count]),
+      noteSilence: (silence: string) => void this.silences.push(silence),
     };
     const contents = {
+      isDiskAway: () => this.isDiskAway,
       contentFail: (digest: Uint8Array, ...rest: unknown[]) =>
         void this.failures.push([toHex(digest), ...rest]),
     };
@@ -102,6 +109,20 @@ test('Demand.answer() fills nothing of a complete content', async () => {
   w.attached = 'complete';
   await w.demand.answer(sourceOf(10), need());
   assert.deepEqual([w.demanded, w.ahead], [[], []]);
+});
+
+test('Demand.answer() goes past a disk that the driver waits for, and past one that it waited for', async () => {
+  const w = new World();
+  w.isDiskAway = true;
+  await w.demand.answer(sourceOf(10), { ...need(2), broken: true, away: true });
+  // Asked for before the disk was back: that does not make it hang anew.
+  w.isDiskAway = false;
+  await w.demand.answer(sourceOf(10), { ...need(3), broken: true, away: true });
+  const passedBy = [
+    [2, 1],
+    [3, 1],
+  ];
+  assert.deepEqual([w.passedBy, w.silences, w.failures], [passedBy, ['hangs'], []]);
 });
 
 test('Demand.answer() only attaches when no blocks are asked for', async () => {
