@@ -204,6 +204,7 @@ void ContentServer::ParkRead(const Call& call, const Describer& image, const Ser
   waiter.image = image.number;
   waiter.block = blocks.first;
   waiter.block_count = blocks.count;
+  waiter.has_file = file.file.ok() || file.content->complete_fd() >= 0;
   registry_.AddUser(*waiter.content);
   Park(call, std::move(waiter));
 }
@@ -228,6 +229,7 @@ void ContentServer::ResumeRead(Waiter waiter) {
       if (error == 0 && !file.ok() && !waiter.asked_anew) {
         // Evicted since it was announced: asked for once more.
         waiter.asked_anew = true;
+        waiter.has_file = false;
         registry_.RevokeComplete(content);
         return Park(call, std::move(waiter));
       }

@@ -18,7 +18,8 @@ IdleFiles::~IdleFiles() {
   }
 }
 
-void IdleFiles::Keep(uint64_t nid, std::unique_ptr<ServedFile> file) {
+void IdleFiles::Keep(uint64_t nid, std::shared_ptr<ServedFile> file) {
+  file->idle_since = std::chrono::steady_clock::now();
   std::list<Entry> replaced;
   Shard& shard = ShardOf(file->record.digest);
   MutexLock lock(shard.mutex);
@@ -41,12 +42,12 @@ void IdleFiles::Keep(uint64_t nid, std::unique_ptr<ServedFile> file) {
   shard.by_nid.emplace(nid, shard.recent.begin());
 }
 
-std::unique_ptr<ServedFile> IdleFiles::Take(uint64_t nid, const Digest& digest) {
+std::shared_ptr<ServedFile> IdleFiles::Take(uint64_t nid, const Digest& digest) {
   Shard& shard = ShardOf(digest);
   MutexLock lock(shard.mutex);
   const auto found = shard.by_nid.find(nid);
   if (found == shard.by_nid.end()) return nullptr;
-  std::unique_ptr<ServedFile> file = std::move(found->second->file);
+  std::shared_ptr<ServedFile> file = std::move(found->second->file);
   shard.recent.erase(found->second);
   shard.by_nid.erase(found);
   file_count.fetch_sub(1, std::memory_order_relaxed);

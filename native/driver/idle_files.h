@@ -30,16 +30,16 @@ class IdleFiles {
 
   // Keeps a file for the inode, in place of another one. When there are too many, the least
   // recently used of its shard goes, and the file itself when there is none.
-  void Keep(uint64_t nid, std::unique_ptr<ServedFile> file);
+  void Keep(uint64_t nid, std::shared_ptr<ServedFile> file);
   // nullptr when there is none. Only for the content that the inode has.
-  std::unique_ptr<ServedFile> Take(uint64_t nid, const Digest& digest);
+  std::shared_ptr<ServedFile> Take(uint64_t nid, const Digest& digest);
   // Lets go of every file with this content.
   void EraseContent(const Digest& digest);
 
  private:
   struct Entry {
     uint64_t nid;
-    std::unique_ptr<ServedFile> file;
+    std::shared_ptr<ServedFile> file;
   };
   struct alignas(64) Shard {
     Mutex mutex;

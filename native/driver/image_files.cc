@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "driver/image_server.h"
+#include "driver/read_fully.h"
 
 namespace g8ufs {
 namespace {
@@ -15,6 +17,22 @@ namespace {
 constexpr int kMustWait = -1;
 // Nor is this: the inode was open a moment ago.
 constexpr int kNotLooked = -2;
+
+// What was read so short a time ago is in memory still: a look would only find that.
+constexpr auto kInMemoryFor = std::chrono::milliseconds(10);
+
+bool MayBeOutOfMemory(const ServedFile& idle) {
+  return std::chrono::steady_clock::now() - idle.idle_since >= kInMemoryFor;
+}
+
+// Reads the beginning of a file, as its reader is about to do, so that the disk has nothing more to do
+// than otherwise. Waits for the disk.
+bool CanReadBeginning(int fd) {
+  uint8_t beginning = 0;
+  const int error = ReadFully(fd, 0, {&beginning, 1});
+  // No memory says nothing about the disk.
+  return error == 0 || error == ENOMEM;
+}
 
 }  // namespace
 
@@ -49,7 +67,7 @@ void ImageServer::Open(const Call& call, fuse::Cursor body) {
 }
 
 int ImageServer::TryOpen(const Call& call, const ContentRecord& record, bool accept_partial) {
-  OpenTable::Opened opened;
+  std::shared_ptr<const ServedFile> opened;
   OnDisk disk;
   int error = 0;
   do {
@@ -60,7 +78,7 @@ int ImageServer::TryOpen(const Call& call, const ContentRecord& record, bool acc
     }
     error = open_files_.Open(
         call.nid,
-        [&](std::unique_ptr<ServedFile>* file) {
+        [&](std::shared_ptr<ServedFile>* file) {
           if (!disk.looked) return kNotLooked;
           const int chosen = Choose(record, accept_partial, &disk, file);
           return chosen != 0 ? chosen : Note(call.nid, file->get());
@@ -68,16 +86,16 @@ int ImageServer::TryOpen(const Call& call, const ContentRecord& record, bool acc
         &opened);
   } while (error == kNotLooked);
   if (error != 0) return error;
-  fuse::OpenOut out{opened.handle, fuse::kFopenNoflush, 0};
-  if (opened.file->backing.ok()) {
+  fuse::OpenOut out{OpenTable::kHandle, fuse::kFopenNoflush, 0};
+  if (opened->backing.ok()) {
     out.open_flags |= fuse::kFopenPassthrough;
-    out.backing_id = opened.file->backing.id();
+    out.backing_id = opened->backing.id();
     call.counters.passthrough_opens.Add();
   } else {
     out.open_flags |= fuse::kFopenKeepCache;
     call.counters.cached_opens.Add();
   }
-  open_log_.Note(call.nid, opened.file->is_complete());
+  open_log_.Note(call.nid, opened->is_complete());
   // The kernel has given the open up, or is gone: it will send no RELEASE.
   if (call.reply.device->Reply(call.reply.unique, fuse::BytesOf(out)) != 0) {
     CloseFile(call.nid);
@@ -94,7 +112,7 @@ int ImageServer::Note(uint64_t nid, ServedFile* file) {
 }
 
 void ImageServer::CloseFile(uint64_t nid) {
-  std::unique_ptr<ServedFile> file = open_files_.Close(nid);
+  std::shared_ptr<ServedFile> file = open_files_.Close(nid);
   if (file != nullptr && file->backing.ok()) idle_files_.Keep(nid, std::move(file));
 }
 
@@ -102,17 +120,19 @@ int ImageServer::LookOnDisk(uint64_t nid, const ContentRecord& record, OnDisk* d
   registry_.Touch(record.digest);
   disk->looked = true;
   disk->idle = idle_files_.Take(nid, record.digest);
-  const bool trusted = registry_.trust() == DiskTrust::kAll;
-  const bool looks = trusted && passthrough_.load(std::memory_order_relaxed) && disk_look_.is_due();
-  if (disk->idle != nullptr && trusted && !looks) {
+  if (!TrustsKernel()) disk->idle.reset();
+  const auto has_current = [&] {
     fuse::BeforeDisk();
-    if (files_.IsCurrent(record.digest, record.size, disk->idle->identity)) return 0;
-  }
+    return disk->idle != nullptr &&
+           files_.IsCurrent(record.digest, record.size, disk->idle->identity);
+  };
+  if (disk->idle != nullptr && !MayBeOutOfMemory(*disk->idle) && has_current()) return 0;
   const int error =
       FindComplete(record.digest, record.size, record.row, 0, &disk->complete, &disk->identity);
-  if (error == 0 && looks && disk->complete.ok()) {
-    disk->is_readable = disk_look_.Passes(disk->complete.get());
-    // The kernel has it already.
+  // No descriptor to look through says nothing about a file that the kernel has already.
+  if (error != 0 && has_current()) return 0;
+  if (disk->complete.ok() && TrustsKernel()) {
+    disk->is_readable = CanReadBeginning(disk->complete.get());
     if (disk->is_readable && disk->idle != nullptr && disk->idle->identity == disk->identity) {
       disk->complete.Reset();
       return 0;
@@ -123,15 +143,18 @@ int ImageServer::LookOnDisk(uint64_t nid, const ContentRecord& record, OnDisk* d
 }
 
 int ImageServer::Choose(const ContentRecord& record, bool accept_partial, OnDisk* disk,
-                        std::unique_ptr<ServedFile>* file) {
-  if (disk->idle != nullptr) {
+                        std::shared_ptr<ServedFile>* file) {
+  // The disk may have been found out while it was looked at.
+  if (disk->idle != nullptr && TrustsKernel()) {
     *file = std::move(disk->idle);
     return 0;
   }
   UniqueFd& complete = disk->complete;
   std::shared_ptr<Content> content = registry_.Acquire(record);
   if (content == nullptr) return EIO;
-  auto served = std::make_unique<ServedFile>(registry_, std::move(content), record);
+  // From now on the content is told.
+  if (!registry_.CanRead()) complete.Reset();
+  auto served = std::make_shared<ServedFile>(registry_, std::move(content), record);
   if (complete.ok()) {
     if (disk->is_readable) {
       if (const int error = Register(&complete, &served->backing); error != 0) return error;
@@ -154,12 +177,14 @@ int ImageServer::Choose(const ContentRecord& record, bool accept_partial, OnDisk
   return 0;
 }
 
+// The kernel may read files by itself.
+bool ImageServer::TrustsKernel() const {
+  return passthrough_.load(std::memory_order_relaxed) && registry_.trust() == DiskTrust::kAll;
+}
+
 // Hands the file to the kernel; leaves the descriptor where the kernel will not have it.
 int ImageServer::Register(UniqueFd* file, fuse::BackingId* backing) {
-  if (!passthrough_.load(std::memory_order_relaxed) ||
-      registry_.trust() != DiskTrust::kAll) {
-    return 0;
-  }
+  if (!TrustsKernel()) return 0;
   switch (const int error = fuse::BackingId::Open(*device_, file->get(), backing)) {
     case 0:
       file->Reset();
@@ -208,11 +233,8 @@ void ImageServer::Read(const Call& call, fuse::Cursor body) {
     return file == nullptr ? Answer(call, {}) : ReadServed(call, *file, in);
   }
   if (in.fh == OpenTable::kNoHandle) return Answer(call, {});
-  const ServedFile* file = open_files_.Find(in.fh, call.nid);
-  if (file == nullptr && doubtful_.contains(call.nid)) return AnswerError(call, EIO);
-  // A handle of a predecessor means its inode.
-  if (file == nullptr) file = open_files_.FindOpen(call.nid);
-  if (file == nullptr) return AnswerError(call, EBADF);
+  const std::shared_ptr<const ServedFile> file = open_files_.Find(call.nid);
+  if (file == nullptr) return AnswerError(call, doubtful_.contains(call.nid) ? EIO : EBADF);
   ReadServed(call, *file, in);
 }
 
@@ -223,7 +245,7 @@ std::shared_ptr<const ServedFile> ImageServer::FileByInode(uint64_t nid, int* er
   std::optional<ContentRecord> record;
   *error = FindContent(nid, &record);
   if (*error != 0 || !record) return nullptr;
-  std::unique_ptr<ServedFile> file;
+  std::shared_ptr<ServedFile> file;
   OnDisk disk;
   *error = LookOnDisk(nid, *record, &disk);
   if (*error == 0) *error = Choose(*record, true, &disk, &file);

@@ -14,7 +14,6 @@
 #include "driver/content.h"
 #include "driver/content_files.h"
 #include "driver/content_server.h"
-#include "driver/disk_look.h"
 #include "driver/file_cache.h"
 #include "driver/first_touches.h"
 #include "driver/held_files.h"
@@ -93,7 +92,7 @@ class ImageServer : public ContentServer {
   // What there is for an inode that is not open. Waits for the disk, so that no lock is held.
   struct OnDisk {
     bool looked = false;
-    std::unique_ptr<ServedFile> idle;
+    std::shared_ptr<ServedFile> idle;
     UniqueFd complete;
     FileIdentity identity;
     // As far as is known. What is not is read for the kernel: whoever reads is helped then.
@@ -101,7 +100,8 @@ class ImageServer : public ContentServer {
   };
   int LookOnDisk(uint64_t nid, const ContentRecord& record, OnDisk* disk);
   int Choose(const ContentRecord& record, bool accept_partial, OnDisk* disk,
-             std::unique_ptr<ServedFile>* file);
+             std::shared_ptr<ServedFile>* file);
+  bool TrustsKernel() const;
   int Register(UniqueFd* file, fuse::BackingId* backing);
   // Notes a file for a successor. 0 or an errno.
   int Note(uint64_t nid, ServedFile* file);
@@ -116,7 +116,6 @@ class ImageServer : public ContentServer {
   const Options options_;
   const fuse::Device* device_ = nullptr;
   std::atomic<bool> passthrough_;
-  DiskLook disk_look_;
   OpenTable open_files_;
   // Inodes whose records of a predecessor do not agree with the index. Nobody knows which file the kernel
   // would read: they are not opened any more.

@@ -324,7 +324,7 @@ void MissTable::SetTimer(Waiter& waiter, Clock::time_point time) {
 
 bool MissTable::IsReady(Waiter& waiter) {
   const Content& content = *waiter.content;
-  if (content.complete() && !content.broken()) return true;
+  if ((content.complete() || waiter.has_file) && !content.broken()) return true;
   if (!content.CanServe(waiter.block, waiter.block_count)) return false;
   if (waiter.kind == Waiter::Kind::kRead || waiter.accept_partial) return true;
   // Lent: there will be no file.

@@ -72,6 +72,8 @@ struct Waiter {
   Clock::time_point deadline{};
   // OPEN: all blocks are present but the file is not in its place yet; no more waiting.
   bool accept_partial = false;
+  // READ: it has a complete file, which the disk did not give: goes on when the disk is back.
+  bool has_file = false;
   // READ: the complete file was looked for in vain, and everything asked for anew. Once is enough.
   bool asked_anew = false;
   // When the table looks at it next: the deadline, or earlier to open a partial file after all.

@@ -34,7 +34,7 @@ bool ImageServer::RestoreOpen(const HeldFiles::Snapshot& record) {
     backing.Release();
     return false;
   }
-  auto file = std::make_unique<ServedFile>(registry_, std::move(used), *content);
+  auto file = std::make_shared<ServedFile>(registry_, std::move(used), *content);
   file->backing = std::move(backing);
   file->hold = std::move(hold);
   if (record.backing_id == 0) {

@@ -2,16 +2,18 @@
 //
 // The kernel refuses an open (EIO) whose mode differs from what the inode is held in, therefore the
 // mode is chosen when an inode's open count goes from 0 to 1 and repeated for each further open.
-// RELEASE comes after the kernel has let go, so a count here is never too low.
+// RELEASE comes after the kernel has let go, so a count here is never too low. But a request that a worker
+// is stuck at is answered by another one (fuse/session.h): the file may be closed before the first is back,
+// so that whoever reads holds it as well.
 #ifndef G8UFS_NATIVE_DRIVER_SERVED_FILE_H_
 #define G8UFS_NATIVE_DRIVER_SERVED_FILE_H_
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <unordered_map>
-#include <vector>
 
 #include "base/mutex.h"
 #include "base/unique_fd.h"
@@ -39,6 +41,8 @@ struct ServedFile {
   UniqueFd file;            // the complete file, when we read it for the kernel
   fuse::BackingId backing;  // the complete file, when the kernel reads it itself
   FileIdentity identity;    // of the complete file
+  // Since when nobody has it open, for one that is kept (IdleFiles).
+  std::chrono::steady_clock::time_point idle_since{};
   // What a successor is told of it. Last, so that it is gone before the id is closed.
   HeldFiles::Hold hold;
 };
@@ -47,65 +51,49 @@ class OpenTable {
  public:
   // The handle of a file without content. Kernels send it for every file when OPEN is not served.
   static constexpr uint64_t kNoHandle = 0;
+  // Of all others: which one is meant says the inode.
+  static constexpr uint64_t kHandle = 1;
+  // More are ENFILE.
+  static constexpr uint64_t kInodesMax = 1024 * 1024;
 
   // Makes the ServedFile of the first open, without a disk: others wait meanwhile. Returns 0 with a file, or
   // a value that Open returns.
-  using Choose = std::function<int(std::unique_ptr<ServedFile>* file)>;
-
-  struct Opened {
-    uint64_t handle = kNoHandle;
-    const ServedFile* file = nullptr;
-  };
-
-  ~OpenTable();
+  using Choose = std::function<int(std::shared_ptr<ServedFile>* file)>;
 
   // Counts an open of `nid`; calls `choose` under the inode's lock when it is the first. ENFILE
   // when too many inodes are open.
-  int Open(uint64_t nid, const Choose& choose, Opened* opened);
+  int Open(uint64_t nid, const Choose& choose, std::shared_ptr<const ServedFile>* file);
   // Whether it is open at the moment.
-  bool IsOpen(uint64_t nid) { return FindOpen(nid) != nullptr; }
+  bool IsOpen(uint64_t nid) { return Find(nid) != nullptr; }
   // Enters an inode that the kernel holds since before our time, with as many opens. False when it is
   // there already or there is no room.
-  bool Restore(uint64_t nid, uint64_t opens, std::unique_ptr<ServedFile> file);
+  bool Restore(uint64_t nid, uint64_t opens, std::shared_ptr<ServedFile> file);
   // Undoes one Open; the file when that was the last. Unknown inodes are ignored.
-  std::unique_ptr<ServedFile> Close(uint64_t nid);
-  // The file behind a handle, without a lock: the kernel sends no READ after the last RELEASE.
-  const ServedFile* Find(uint64_t handle, uint64_t nid) const;
-  // The same for a handle of a predecessor: by its inode, which is open.
-  const ServedFile* FindOpen(uint64_t nid);
+  std::shared_ptr<ServedFile> Close(uint64_t nid);
+  // What an open inode is read from, nullptr when it is not open.
+  std::shared_ptr<const ServedFile> Find(uint64_t nid);
 
   uint64_t open_count() const { return open_count_.load(std::memory_order_relaxed); }
 
  private:
-  // Slots never move, so that Find needs no lock; they are allocated by the chunk.
-  static constexpr size_t kSlotsPerChunk = 1024;
-  static constexpr size_t kChunkCountMax = 1024;  // a million open inodes
   static constexpr size_t kShardCount = 64;
 
-  struct Slot {
-    // 0 when free. Stored last (release) and read first (acquire).
-    std::atomic<uint64_t> nid{0};
-    uint64_t opens = 0;  // guarded by the shard's mutex
-    std::unique_ptr<ServedFile> file;
-    uint64_t handle = 0;
+  struct Entry {
+    uint64_t opens = 0;
+    std::shared_ptr<ServedFile> file;
   };
   struct alignas(64) Shard {
     Mutex mutex;
-    std::unordered_map<uint64_t, Slot*> slots GUARDED_BY(mutex);
+    std::unordered_map<uint64_t, Entry> entries GUARDED_BY(mutex);
   };
-  using Chunk = std::array<Slot, kSlotsPerChunk>;
 
   Shard& ShardOf(uint64_t nid) { return shards_[(nid ^ (nid >> 6)) % kShardCount]; }
-  Slot* TakeSlot() EXCLUDES_LOCK(free_mutex_);
+  // Counts one inode more; false when there are too many.
+  bool TakeRoom();
 
   std::array<Shard, kShardCount> shards_;
-  std::array<std::atomic<Chunk*>, kChunkCountMax> chunks_{};
+  std::atomic<uint64_t> inode_count_{0};
   std::atomic<uint64_t> open_count_{0};
-
-  // Lock order: a shard's mutex, then this one.
-  Mutex free_mutex_;
-  std::vector<Slot*> free_ GUARDED_BY(free_mutex_);
-  size_t chunk_count_ GUARDED_BY(free_mutex_) = 0;
 };
 
 }  // namespace g8ufs

@@ -5,7 +5,7 @@
 // How long adapts: it grows while requests come soon and shrinks to nothing when they do not, so
 // that an idle mount costs no time. It gives way to whoever else needs the core.
 //
-// Thread rule: one per listening connection, used by whoever listens.
+// Thread rule: each listener has its own.
 #ifndef G8UFS_NATIVE_FUSE_IDLE_WAIT_H_
 #define G8UFS_NATIVE_FUSE_IDLE_WAIT_H_
 

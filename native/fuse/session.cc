@@ -10,6 +10,7 @@
 #include <string>
 #include <system_error>
 
+#include "fuse/idle_wait.h"
 #include "fuse/short_slice.h"
 
 namespace g8ufs::fuse {
@@ -229,16 +230,18 @@ void Session::Run(Serving& serving, const std::vector<uint8_t>& first) {
   if (!first.empty()) Serve(serving, first);
   Buffer buffer;
   buffer.Resize(kRequestBufferSize);
+  // Its own: one that was stuck may believe for a moment that it listens still.
+  IdleWait idle;
   int ready_in_a_row = 0;
   while (!stopping_.load(std::memory_order_acquire) &&
          !serving.replaced.load(std::memory_order_acquire)) {
     if (!here.listens && !worker.device->WaitReadable(0) && !TakeTurn(serving)) break;
-    const bool was_ready = here.listens && idle_.Look(*worker.device);
+    const bool was_ready = here.listens && idle.Look(*worker.device);
     size_t size = 0;
     const Device::Outcome outcome = worker.device->Read(buffer.span(), &size);
     if (outcome == Device::Outcome::kInterrupted) continue;
     if (outcome == Device::Outcome::kEnd) break;
-    if (here.listens) idle_.OnRequest();
+    if (here.listens) idle.OnRequest();
     ready_in_a_row = was_ready ? ready_in_a_row + 1 : 0;
     if (ready_in_a_row >= kBacklogRequests) GiveTurn(serving);
     Serve(serving, buffer.span().first(size));

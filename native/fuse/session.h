@@ -33,7 +33,6 @@
 
 #include "base/mutex.h"
 #include "fuse/device.h"
-#include "fuse/idle_wait.h"
 #include "fuse/protocol.h"
 #include "fuse/stall_watch.h"
 
@@ -171,7 +170,6 @@ class Session : private StallWatch::Watched {
   CondVar left_changed_;
   CondVar turn_changed_;
   const Serving* listener_ GUARDED_BY(mutex_) = nullptr;
-  IdleWait idle_;  // the listener's
   size_t running_ GUARDED_BY(mutex_) = 0;
   bool ended_ GUARDED_BY(mutex_) = false;
 };

@@ -11,13 +11,13 @@ namespace {
 class Files {
  public:
   // A file with a content of the digest `shard` `other`.
-  std::unique_ptr<ServedFile> Make(uint8_t shard, uint8_t other = 0) {
+  std::shared_ptr<ServedFile> Make(uint8_t shard, uint8_t other = 0) {
     ContentRecord record{};
     record.digest = DigestOf(shard, other);
     record.size = 4096;
     record.block_size_bits = 12;
     record.block_count = 1;
-    return std::make_unique<ServedFile>(registry, registry.Acquire(record), record);
+    return std::make_shared<ServedFile>(registry, registry.Acquire(record), record);
   }
   static Digest DigestOf(uint8_t shard, uint8_t other = 0) {
     Digest digest{};
@@ -32,7 +32,7 @@ class Files {
 void GivesBackWhatItKeeps() {
   Files files;
   IdleFiles idle;
-  std::unique_ptr<ServedFile> file = files.Make(1);
+  std::shared_ptr<ServedFile> file = files.Make(1);
   const ServedFile* kept = file.get();
   idle.Keep(7, std::move(file));
   CHECK(idle.Take(8, Files::DigestOf(1)) == nullptr);
@@ -44,7 +44,7 @@ void KeepsOneForAnInode() {
   Files files;
   IdleFiles idle;
   idle.Keep(7, files.Make(1));
-  std::unique_ptr<ServedFile> newer = files.Make(1);
+  std::shared_ptr<ServedFile> newer = files.Make(1);
   const ServedFile* kept = newer.get();
   idle.Keep(7, std::move(newer));
   CHECK(idle.Take(7, Files::DigestOf(1)).get() == kept);

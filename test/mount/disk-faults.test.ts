@@ -1,7 +1,16 @@
 /** What readers see when the disk of the cache is full, takes nothing, or gives nothing back: right bytes. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -106,6 +115,80 @@ test('a disk that gives nothing back: what the kernel reads by itself is asked o
   await world.unmount(mnt, '--lazy');
 });
 
+test('reads that a disk held up may fail after others have answered them and their files are closed', async (context) => {
+  const { world, disk } = await worldOnDisk(context, 64 * MIB);
+  const source = world.folder('source');
+  const names = Array.from({ length: 8 }, (_, i) => `file-${i}`);
+  for (const name of names) writeFileSync(join(source, name), randomBytes(300_000));
+  await world.startHub();
+  const mnt = await world.mount(await world.create(source), '--open-mode', 'passthrough');
+  assert.deepEqual(await run('diff', '-r', source, mnt), OK);
+  await run('sync', '-f', disk.dir);
+  const pid = world.daemonPid();
+  const threads = () => readdirSync(`/proc/${pid}/task`).length;
+  const before = threads();
+  // One read that fails: from here on the daemon reads for the kernel.
+  await forgetPages(mnt, join(world.cache, 'files'));
+  await disk.failReads(1);
+  assert.deepEqual(await run('cmp', join(source, 'file-0'), join(mnt, 'file-0')), OK);
+  await disk.failReads(0);
+
+  const files = await Promise.all(names.slice(1).map((name) => open(join(mnt, name))));
+  await forgetPages(mnt, join(world.cache, 'files'));
+  await disk.hang(true);
+  try {
+    for (const [i, file] of files.entries()) {
+      const plain = readFileSync(join(source, `file-${i + 1}`));
+      assert.ok((await readAll(file)).equals(plain));
+      await file.close();
+    }
+    assert.ok(threads() > before, 'somebody waits for the disk');
+    await disk.failReads(1);
+  } finally {
+    await disk.hang(false);
+  }
+  const end = performance.now() + 60_000;
+  while (threads() > before && performance.now() < end) await delay(200);
+  assert.ok(threads() <= before, 'those who waited have heard of it');
+  await disk.failReads(0);
+  assert.deepEqual(await run('diff', '-r', source, mnt), OK);
+  assert.equal(world.daemonPid(), pid);
+  await world.unmount(mnt, '--lazy');
+});
+
+async function readAll(file: FileHandle): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of file.createReadStream({ start: 0, autoClose: false })) {
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
+
+test('a daemon without descriptors opens what the kernel was given before', async (context) => {
+  const world = new MountWorld(context);
+  const source = world.folder('source');
+  for (const name of ['file', 'other']) writeFileSync(join(source, name), randomBytes(100_000));
+  await world.startHub();
+  const mnt = await world.mount(await world.create(source), '--open-mode', 'passthrough');
+  const compare = () => run('cmp', join(source, 'file'), join(mnt, 'file'));
+  for (let round = 0; round < 2; round++) assert.deepEqual(await compare(), OK);
+  // Long enough for the disk to be looked at again.
+  await delay(300);
+  const daemon = `--pid=${world.daemonPid()}`;
+  const before = (await run('prlimit', daemon, '--nofile', '--raw', '--noheadings', '-o', 'SOFT'))
+    .stdout;
+  const limit = (soft: string) => run('prlimit', daemon, `--nofile=${soft.trim()}:`);
+  assert.deepEqual(await limit('0'), OK);
+  try {
+    assert.match((await run('cat', join(mnt, 'other'))).stderr, /Too many open files/);
+    assert.deepEqual(await compare(), OK);
+  } finally {
+    assert.deepEqual(await limit(before), OK);
+  }
+  assert.deepEqual(await run('diff', '-r', source, mnt), OK);
+  await world.unmount(mnt);
+});
+
 for (const openMode of ['none', 'passthrough']) {
   test(`a disk that answers nobody for a while, open mode ${openMode}: reads go past it, commands answer, nothing is left of it`, (context) =>
     hangs(context, openMode));
@@ -124,9 +207,7 @@ async function hangs(context: TestContext, openMode: string): Promise<void> {
   const threads = () => readdirSync(`/proc/${world.daemonPid()}/task`).length;
   const before = threads();
   // What the cache has is on the disk alone: not in memory, neither for the mount nor, behind it, for the cache.
-  for (const dir of [mnt, join(world.cache, 'files')]) {
-    await run('find', dir, '-type', 'f', '-exec', ...FORGET, '{}', ';');
-  }
+  await forgetPages(mnt, join(world.cache, 'files'));
   await disk.hang(true);
   try {
     // More than there are workers, at the same time.
@@ -153,8 +234,11 @@ async function hangs(context: TestContext, openMode: string): Promise<void> {
   await world.unmount(mnt, '--lazy');
 }
 
-/** Takes a file out of the page cache. */
-const FORGET = ['sh', '-c', 'dd if="$0" iflag=nocache count=0 status=none'];
+/** Takes all files below the folders out of the page cache. */
+async function forgetPages(...dirs: string[]): Promise<void> {
+  const forget = ['sh', '-c', 'dd if="$0" iflag=nocache count=0 status=none'];
+  for (const dir of dirs) await run('find', dir, '-type', 'f', '-exec', ...forget, '{}', ';');
+}
 
 test('cache verify --repair sets aside what went bad and fetches it again', async (context) => {
   const world = new MountWorld(context);
