@@ -10,8 +10,11 @@ import type { Logger } from './log.ts';
 import type { MountRequest } from './mount-record.ts';
 
 const FOLDER = '/proc/sys/fs/fuse';
-/** What is left for everything beside the wait: the answer itself, and a machine that is busy. */
-const SHARE = 0.75;
+/**
+ * A successor begins the waits of its predecessor anew, and the kernel does not: two of them take three quarters. The
+ * rest is for everything beside the wait: the takeover, the answer itself, and a machine that is busy.
+ */
+const SHARE = 0.375;
 
 /** @param folder of the two files @returns milliseconds; `undefined` where the kernel sets no bound */
 export function kernelTimeoutMs(folder: string = FOLDER): number | undefined {
@@ -21,7 +24,7 @@ export function kernelTimeoutMs(folder: string = FOLDER): number | undefined {
   return seconds.length === 0 ? undefined : Math.min(...seconds) * 1000;
 }
 
-/** The longest deadline of a read, at most `deadlineMs`, that the kernel waits for. */
+/** The longest deadline of a read, at most `deadlineMs`, that the kernel waits for, with a takeover in it. */
 export function deadlineWithin(
   deadlineMs: number,
   timeoutMs: number | undefined = kernelTimeoutMs(),
