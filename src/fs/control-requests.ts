@@ -100,12 +100,13 @@ export class ControlRequests {
 
   /** In the text format of Prometheus. */
   async metricsText(): Promise<string> {
-    const { mounts, cache, metrics, stores, version } = this.#options;
+    const { mounts, quarantine, cache, metrics, stores, version } = this.#options;
     // Mounts may go away while that is waited for; then they are among those that have gone.
     const status = await cache.status();
     return metrics.text({
       version,
       mounts: mounts.served(),
+      quarantined: quarantine.size,
       cache: status,
       stores: stores.reports(),
       hasStandby: this.#hasStandby,

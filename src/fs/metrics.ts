@@ -24,6 +24,8 @@ export interface Measured {
   /** Of the program. */
   readonly version: string;
   readonly mounts: readonly ServedMount[];
+  /** Mounts that could not be restored and that nobody has taken away. */
+  readonly quarantined: number;
   readonly cache: CacheStatus;
   readonly stores: readonly StoreReport[];
   /** A successor stands by. */
@@ -48,7 +50,7 @@ export class MountMetrics {
     return () => addSums(this.#gone, last);
   }
 
-  text({ version, mounts, cache, stores, hasStandby }: Measured): string {
+  text({ version, mounts, quarantined, cache, stores, hasStandby }: Measured): string {
     const sums = noSums();
     addSums(sums, this.#gone);
     for (const mount of mounts) addMount(sums, mount);
@@ -57,6 +59,7 @@ export class MountMetrics {
     writeProcess(text);
     text.gauge('g8ufs_standby', 'A successor stands by: 1 if so', hasStandby ? 1 : 0);
     writeMounts(text, mounts, sums);
+    text.gauge('g8ufs_mounts_quarantined', 'Mounts that could not be restored', quarantined);
     writeMisses(text, sums.misses);
     writeStores(text, stores);
     writeCache(text, cache);

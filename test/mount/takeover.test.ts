@@ -37,6 +37,10 @@ async function nothingIsLeft(world: MountWorld, pid: number): Promise<void> {
   assert.deepEqual(sockets, []);
 }
 
+async function metricsOf(world: MountWorld): Promise<string> {
+  return (await world.cli('metrics', '--cache', world.cache)).stdout;
+}
+
 test('open files, waiting readers and an overlay live on when the daemon is killed', async (context) => {
   const { world, source, flist } = await smallWorld(context);
   const mnt = await world.mount(flist, '--prefetch', 'none');
@@ -106,12 +110,15 @@ test('a mount that cannot be restored is set aside, and the others live', async 
   assert.match((await world.cli('ps')).stdout, /not restored: The index of the image .* is gone/);
   // An error, no waiting.
   assert.match((await run('ls', bad)).stderr, /not connected/);
+  // It is told to whoever looks after many machines: `g8ufs_mounts` counts only what is served.
+  assert.match(await metricsOf(world), /^g8ufs_mounts 1$.*^g8ufs_mounts_quarantined 1$/ms);
   // The next daemon knows of it, too.
   renameSync(world.path('away'), index);
   await world.killDaemon();
   assert.equal((await world.json<MountRecord[]>('ps')).length, 2);
   await world.unmount(bad);
   assert.deepEqual(readdirSync(bad), []);
+  assert.match(await metricsOf(world), /^g8ufs_mounts_quarantined 0$/m);
   const pid = await world.daemonUp();
   await world.unmount(good);
   await nothingIsLeft(world, pid);
