@@ -60,6 +60,8 @@ const TEST_PACKAGES = {
   '/usr/sbin/runc': 'runc',
   '/usr/bin/catatonit': 'catatonit',
   '/usr/share/doc/busybox-static/copyright': 'busybox-static',
+  '/usr/sbin/mkfs.xfs': 'xfsprogs',
+  '/usr/sbin/mkfs.btrfs': 'btrfs-progs',
 };
 // The build with the address sanitizer and the fuzzers.
 const SANITIZER_PACKAGES = {
