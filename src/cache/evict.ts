@@ -19,8 +19,13 @@ const GIB = 2 ** 30;
 export const SIZE_SHARE_DEFAULT = 0.1;
 export const SIZE_BYTES_DEFAULT_MAX = 20 * GIB;
 /** Default floor: a twentieth of the file system, 1 GiB at most. */
-export const FLOOR_SHARE_DEFAULT = 0.05;
-export const FLOOR_BYTES_DEFAULT_MAX = GIB;
+const FLOOR_SHARE_DEFAULT = 0.05;
+const FLOOR_BYTES_DEFAULT_MAX = GIB;
+
+/** What is left free of a file system by default. @param total its bytes */
+export function defaultFreeFloor(total: number): number {
+  return Math.min(FLOOR_BYTES_DEFAULT_MAX, total * FLOOR_SHARE_DEFAULT);
+}
 
 /** A round goes on until a tenth below the size limit, so that the next one is not due at once. */
 const LOW_MARK = 0.9;
@@ -84,8 +89,7 @@ export class Evictor {
     const { total } = await this.#measure();
     this.#limits = {
       sizeMaxBytes: sizeMaxBytes ?? Math.min(SIZE_BYTES_DEFAULT_MAX, total * SIZE_SHARE_DEFAULT),
-      freeFloorBytes:
-        freeFloorBytes ?? Math.min(FLOOR_BYTES_DEFAULT_MAX, total * FLOOR_SHARE_DEFAULT),
+      freeFloorBytes: freeFloorBytes ?? defaultFreeFloor(total),
     };
     return this.#limits;
   }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isG8Error } from '../base/errors.ts';
 import { ContentCache } from '../cache/cache.ts';
 import type { CacheOptions } from '../cache/cache-options.ts';
+import { doubtOf, fileSystemOf } from '../cache/file-system.ts';
 import type { Addon } from '../native/addon.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { logHealth } from './health-log.ts';
@@ -21,6 +22,9 @@ export async function openCache(
   onOpened: (digests: Uint8Array) => void,
 ): Promise<ContentCache> {
   const { cacheDir, sizeMaxBytes, freeFloorBytes, scrubBytesPerSecond, log, early } = options;
+  const fileSystem = await fileSystemOf(cacheDir);
+  const doubt = doubtOf(fileSystem);
+  if (doubt !== undefined) log.warn({ cacheDir, fileSystem }, `the cache lies on FUSE: ${doubt}`);
   return await whenFree(early !== undefined, {
     dir: cacheDir,
     addon,

@@ -57,6 +57,7 @@ async function checksOf(
   const host = await import('../doctor/host.ts');
   const { cacheFindings, existing } = await import('../doctor/cache.ts');
   const { coreFindings } = await import('../doctor/core.ts');
+  const { confined } = await import('../../fs/confine.ts');
   const { env } = context;
   const config = await loadConfig(env, { cacheDir: cache });
   const cacheDir = config.get('cacheDir');
@@ -67,12 +68,19 @@ async function checksOf(
     ['kernel', () => host.kernelFindings(release())],
     ['node', () => host.nodeFindings(process.versions.node)],
     ['fuse', () => host.fuseFindings(uid, path)],
+    ...(uid === 0
+      ? [['root', () => host.rootFindings(confined(process.execPath, []))] as const]
+      : []),
     [
       'cache',
       () =>
         cacheFindings(cacheDir, {
           sizeMax: config.get('cacheSize'),
-          freeFloor: config.get('cacheFree'),
+          // As the daemon does it: the usual floor is cut to a share of a small disk.
+          freeFloor:
+            config.effective('cacheFree').origin === 'default'
+              ? undefined
+              : config.get('cacheFree'),
         }),
     ],
     ['mount', async () => await probed(await existing(cacheDir), uid === 0)],

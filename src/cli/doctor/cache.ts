@@ -2,40 +2,63 @@
 import { access, constants, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { formatSize } from '../../base/bytes.ts';
-import { readMountinfo } from '../../fs/mountinfo.ts';
+import { defaultFreeFloor } from '../../cache/evict.ts';
+import { doubtOf, fileSystemOf, isShared } from '../../cache/file-system.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
-/** File systems whose files the kernel does not read for FUSE, or that lose them. */
-const LAYERED = ['overlay', 'fuse', 'nfs', 'nfs4', 'cifs', 'smb3', '9p', 'virtiofs', 'ceph'];
 const VOLATILE = ['tmpfs', 'ramfs'];
 
-/** @param wanted bytes: the limit of the cache and what it leaves free */
-export async function cacheFindings(
-  cacheDir: string,
-  wanted: { readonly sizeMax: number; readonly freeFloor: number },
-): Promise<Finding[]> {
+/** In bytes. */
+export interface CacheWishes {
+  /** The limit of the cache. */
+  readonly sizeMax: number;
+  /** What it leaves free; `undefined`: what a daemon takes when nobody has said it. */
+  readonly freeFloor: number | undefined;
+}
+
+export async function cacheFindings(cacheDir: string, wanted: CacheWishes): Promise<Finding[]> {
   const folder = await existing(cacheDir);
-  const found: Finding[] = [];
   try {
     await access(folder, constants.W_OK);
   } catch {
     const hint = 'name another folder by G8UFS_CACHE_DIR, or let this user write there';
     return [fail('cache', `${folder} cannot be written to`, hint)];
   }
-  const type = typeOf(folder);
-  const kind = type.replace(/^fuse\..*/, 'fuse');
-  if (LAYERED.includes(kind)) {
+  return [
+    placeFinding(cacheDir, await fileSystemOf(folder)),
+    ...(await spaceFindings(folder, wanted)),
+  ];
+}
+
+/** @param type name of the file system that the cache lies on */
+export function placeFinding(cacheDir: string, type: string): Finding {
+  const text = `${cacheDir} is on ${type}`;
+  if (isShared(type)) {
+    const hint =
+      'put the cache on a file system of this machine alone: no daemon starts on this one';
+    return fail('cache', text, hint);
+  }
+  const doubt = doubtOf(type);
+  if (doubt !== undefined) return warn('cache', text, doubt);
+  if (type === 'overlay') {
     const hint = 'put the cache on ext4, XFS or btrfs: the kernel then reads its files itself';
-    found.push(warn('cache', `${cacheDir} is on ${type}`, hint));
-  } else if (VOLATILE.includes(kind)) {
+    return warn('cache', text, hint);
+  }
+  if (VOLATILE.includes(type)) {
     const hint = 'put the cache on a disk: what it holds is memory, and gone after a restart';
-    found.push(warn('cache', `${cacheDir} is on ${type}`, hint));
-  } else found.push(ok('cache', `${cacheDir} is on ${type}`));
-  const { bavail, bsize, ffree, files } = await statfs(folder);
+    return warn('cache', text, hint);
+  }
+  return ok('cache', text);
+}
+
+async function spaceFindings(folder: string, wanted: CacheWishes): Promise<Finding[]> {
+  const found: Finding[] = [];
+  const { bavail, blocks, bsize, ffree, files } = await statfs(folder);
   const free = bavail * bsize;
+  const floor = wanted.freeFloor ?? defaultFreeFloor(blocks * bsize);
   const shown = `${formatSize(free)} free`;
-  if (free < wanted.freeFloor) {
-    const hint = `the cache leaves ${formatSize(wanted.freeFloor)} free (cacheFree): make room, or lower it`;
+  if (free < floor) {
+    const hint = `the cache leaves ${formatSize(floor)} free (cacheFree): make room, or lower it`;
     found.push(fail('cache space', shown, hint));
   } else if (free < wanted.sizeMax) {
     const hint = `the cache may have ${formatSize(wanted.sizeMax)} (cacheSize): it will be cut sooner`;
@@ -56,15 +79,4 @@ export async function existing(path: string): Promise<string> {
     );
     if (isThere || dirname(folder) === folder) return folder;
   }
-}
-
-/** Type of the file system that has a folder. */
-function typeOf(folder: string): string {
-  const above = readMountinfo().filter(
-    ({ mountPoint }) =>
-      mountPoint === '/' || folder === mountPoint || folder.startsWith(`${mountPoint}/`),
-  );
-  // The last one of the longest lies on top.
-  const longest = Math.max(...above.map(({ mountPoint }) => mountPoint.length));
-  return above.filter(({ mountPoint }) => mountPoint.length === longest).at(-1)?.type ?? 'unknown';
 }

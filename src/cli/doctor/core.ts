@@ -1,8 +1,13 @@
 /** What containers need besides mounts: all of it warnings, as a mount does without. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { findProgram } from '../../base/find-program.ts';
-import { readMountinfo } from '../../fs/mountinfo.ts';
+import { type MountEntry, readMountinfo } from '../../fs/mountinfo.ts';
 import { type Finding, ok, warn } from './finding.ts';
 import { programFolders } from './host.ts';
+
+/** What limits of containers are kept with. */
+const CONTROLLERS = ['cpu', 'memory', 'pids'] as const;
 
 export interface CoreNeeds {
   readonly runtime: string;
@@ -13,7 +18,7 @@ export async function coreFindings(
   { runtime, initProgram }: CoreNeeds,
   path: string,
 ): Promise<Finding[]> {
-  const found: Finding[] = [cgroupFinding()];
+  const found: Finding[] = [await cgroupFinding()];
   for (const [name, packageName, what] of [
     [runtime, runtime, 'makes containers'],
     [initProgram, 'catatonit', 'is the first process of containers'],
@@ -31,14 +36,37 @@ export async function coreFindings(
   return found;
 }
 
-function cgroupFinding(): Finding {
-  const types = readMountinfo()
-    .filter(({ mountPoint }) => mountPoint.startsWith('/sys/fs/cgroup'))
-    .map(({ type }) => type);
-  if (types.length === 0) {
+/** Which versions of the interface there are, and whether limits can be kept. */
+export async function cgroupFinding(
+  mounts: readonly MountEntry[] = readMountinfo(),
+): Promise<Finding> {
+  const old = mounts.filter(({ type }) => type === 'cgroup');
+  const unified = mounts.find(({ type }) => type === 'cgroup2');
+  if (old.length === 0 && unified === undefined) {
     return warn('cgroups', 'not mounted', 'mount -t cgroup2 none /sys/fs/cgroup');
   }
-  const hasOld = types.includes('cgroup');
-  const layout = hasOld ? (types.includes('cgroup2') ? 'hybrid' : 'version 1') : 'version 2';
-  return ok('cgroups', `${layout}`);
+  const there = [
+    ...old.flatMap(({ superOptions }) => superOptions.split(',')),
+    ...(unified === undefined ? [] : await controllersOf(unified)),
+  ];
+  const layout = layoutOf(old.length > 0, unified !== undefined);
+  const missing = CONTROLLERS.filter((name) => !there.includes(name));
+  if (missing.length > 0) {
+    const what = missing.join(', ');
+    const hint = `limits of containers need them: cgroup_enable= for the kernel, Delegate=yes for a service, or mount version 2`;
+    return warn('cgroups', `${layout} without ${what}`, hint);
+  }
+  if (unified !== undefined) return ok('cgroups', layout);
+  const hint =
+    'systemd.unified_cgroup_hierarchy=1 for the kernel: version 2 tells when a container has ended, else it is looked for';
+  return warn('cgroups', layout, hint);
+}
+
+function layoutOf(hasOld: boolean, hasUnified: boolean): string {
+  if (!hasOld) return 'version 2';
+  return hasUnified ? 'hybrid: limits by version 1, events by version 2' : 'version 1';
+}
+
+async function controllersOf({ mountPoint }: MountEntry): Promise<string[]> {
+  return (await readFile(join(mountPoint, 'cgroup.controllers'), 'latin1')).trim().split(' ');
 }

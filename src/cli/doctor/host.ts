@@ -22,7 +22,7 @@ export function kernelFindings(release: string): Finding[] {
     return [fail('kernel', `Linux ${release}`, `use Linux ${KERNEL_MIN.join('.')} or newer`)];
   }
   if (isBefore(version, KERNEL_PASSTHROUGH)) {
-    const hint = `Linux ${KERNEL_PASSTHROUGH.join('.')} reads cached files itself, ${KERNEL_TIER.join('.')} whole images`;
+    const hint = `with Linux ${KERNEL_PASSTHROUGH.join('.')} the kernel reads cached files itself and mounts outlive their daemon, with ${KERNEL_TIER.join('.')} it shows whole images`;
     return [warn('kernel', `Linux ${release}`, hint)];
   }
   if (isBefore(version, KERNEL_TIER)) {
@@ -71,6 +71,26 @@ export async function fuseFindings(
     );
   }
   return found;
+}
+
+/** What a daemon of root needs besides: overlayfs for `--rw`, and a program that takes powers from it. */
+export async function rootFindings(
+  [program]: readonly [program: string, args: readonly string[]],
+  fileSystems = '/proc/filesystems',
+): Promise<Finding[]> {
+  const hasOverlay = /\toverlay$/m.test(await readFile(fileSystems, 'latin1'));
+  return [
+    hasOverlay
+      ? ok('overlayfs', 'writable mounts are possible: mount --rw')
+      : warn('overlayfs', 'not there', 'modprobe overlay: mount --rw and containers need it'),
+    program === process.execPath
+      ? warn(
+          'capabilities',
+          'the daemon keeps all that root may do',
+          'install util-linux (setpriv); in a container: CAP_SETPCAP',
+        )
+      : ok('capabilities', 'the daemon gives away what it does not need'),
+  ];
 }
 
 /** Of `/proc/self/limits` and `/proc/sys/fs/fuse`. */

@@ -9,6 +9,7 @@ import {
   kernelFindings,
   limitFindings,
   nodeFindings,
+  rootFindings,
 } from '../../../../src/cli/doctor/host.ts';
 import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
@@ -46,6 +47,16 @@ test('the device and, for users, the helper of FUSE are looked for', async (t) =
   chmodSync(join(bin, 'fusermount3'), 0o755);
   // It is there, and cannot mount.
   assert.deepEqual(statesOf(await fuseFindings(1000, bin, device)), ['ok', 'warn']);
+});
+
+test('root is told what its daemon lacks', async (t) => {
+  const fileSystems = join(temporaryDirectory(t), 'filesystems');
+  writeFileSync(fileSystems, 'nodev\tproc\n\text4\n');
+  const free = [process.execPath, []] as const;
+  assert.deepEqual(statesOf(await rootFindings(free, fileSystems)), ['warn', 'warn']);
+  writeFileSync(fileSystems, 'nodev\tproc\nnodev\toverlay\n');
+  const confined = ['/usr/bin/setpriv', []] as const;
+  assert.deepEqual(statesOf(await rootFindings(confined, fileSystems)), ['ok', 'ok']);
 });
 
 test('limits that end mounts are told', async (t) => {
