@@ -37,6 +37,20 @@ Napi::Value SeekEnd(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+// Does not return when it works: descriptors but those of standard streams, threads and handlers end with the program.
+Napi::Value ReplaceProcess(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  std::string program = ToText(env, info[0], "program");
+  std::vector<std::string> args = ToTexts(env, info[1], "args");
+  std::vector<char*> argv{program.data()};
+  for (std::string& arg : args) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  // libuv has them closed at an execve().
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) (void)::fcntl(fd, F_SETFD, 0);
+  ::execv(program.c_str(), argv.data());
+  throw StatusToError(env, Status::FromErrno(Code::ERR_IO, program + " cannot be run", errno));
+}
+
 // Takes the locks of all arenas in turn, so not on the JS thread, which would wait for the whole of it.
 class TrimWorker final : public PromiseWorker {
  public:
@@ -83,6 +97,7 @@ class ProbeWorker final : public PromiseWorker {
 void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports.Set("peerUser", Napi::Function::New(env, PeerUser, "peerUser"));
   exports.Set("seekEnd", Napi::Function::New(env, SeekEnd, "seekEnd"));
+  exports.Set("replaceProcess", Napi::Function::New(env, ReplaceProcess, "replaceProcess"));
   SetApartFunction<ProbeWorker>(exports, "probeDisk");
   SetAsyncFunction<TrimWorker>(exports, "trimMemory");
 }

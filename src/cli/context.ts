@@ -43,6 +43,8 @@ export interface Context {
   /** Everything that is no result. */
   readonly stderr: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether the process is the program's own; false in tests that run it within theirs. */
+  readonly ownsProcess: boolean;
   /** Aborted by the first interrupt or terminate signal, and when nobody reads stdout any more. */
   readonly signal: AbortSignal;
   readonly json: boolean;
@@ -74,6 +76,7 @@ export function createContext(
     stdout: streams.stdout,
     stderr: streams.stderr,
     env,
+    ownsProcess: streams === process,
     signal,
     get json() {
       return flags().json === true;

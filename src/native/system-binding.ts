@@ -5,6 +5,14 @@ export interface SystemBinding {
   /** The next read without a place begins behind all there is now. @throws ERR_IO */
   seekEnd(fd: number): void;
   /**
+   * Runs another program in this process, with its environment and standard streams: execve(2). All else of this one
+   * ends at once, without being told.
+   *
+   * @param program its path
+   * @throws ERR_IO when it cannot be run
+   */
+  replaceProcess(program: string, args: readonly string[]): never;
+  /**
    * Writes a small file to the disk and removes it, on a thread of its own: takes as long as the disk does.
    *
    * @param path of a file that is not there

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { KEPT } from '../../src/fs/confine.ts';
 import { flipBit } from '../support/chunk-files.ts';
 import { MountWorld, processGone, run } from '../support/mount-world.ts';
 
@@ -140,10 +141,30 @@ test('mount --foreground stays until it is interrupted, then unmounts', async (c
   const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
   assert.match(line.toString(), /^Mounted /);
   assert.equal((await run('cat', join(mnt, 'etc/motd'))).stdout, 'welcome\n');
+  assertConfined(child.pid);
   child.kill('SIGINT');
   const [code] = await once(child, 'exit');
   assert.equal(code, 130);
   assert.deepEqual(readdirSync(mnt), []);
+});
+
+/** It has given away what no mount needs, the settings of the network among it, and gets nothing back. */
+function assertConfined(pid: number | undefined): void {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const effective = BigInt(`0x${/^CapEff:\t(\w+)$/m.exec(status)?.[1]}`);
+  const kept = Object.values(KEPT).reduce((mask, bit) => mask | (1n << BigInt(bit)), 0n);
+  assert.equal(effective & ~kept, 0n);
+  assert.match(status, /^NoNewPrivs:\t1$/m);
+}
+
+test('daemon for a service manager is confined, and ends when it is told to', async (context) => {
+  const world = new MountWorld(context);
+  const child = world.start('daemon', '--cache', world.cache);
+  await world.fileThere(join(world.cache, 'run/control.sock'));
+  assertConfined(child.pid);
+  assert.equal(world.daemonPid(), child.pid);
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [143, null]);
 });
 
 test('a second daemon on the same cache is refused', async (context) => {

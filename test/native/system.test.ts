@@ -1,6 +1,7 @@
 /** What the kernel is asked for that Node has no function for; who may command a daemon, by what it says of them. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, chmodSync, closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -34,6 +35,21 @@ test('seekEnd() skips what there is, and nothing that comes', (t) => {
   const buffer = Buffer.alloc(16);
   assert.equal(buffer.toString('latin1', 0, readSync(fd, buffer, 0, 16, null)), 'new\n');
   assert.throws(() => addon().seekEnd(1_000_000), { code: 'ERR_IO' });
+});
+
+test('replaceProcess() runs a program with the streams and environment of this one', async () => {
+  const script = `
+    const { addon } = await import(${JSON.stringify(new URL('../../src/native/load.js', import.meta.url).href)});
+    process.env.ADDED = 'more';
+    addon().replaceProcess('/bin/sh', ['-c', 'echo $$ $0 $ADDED; echo bad >&2; exit 3', 'name']);
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { timeout: 60_000 });
+  const [out, bad]: string[][] = [[], []];
+  child.stdout.on('data', (data) => out?.push(String(data)));
+  child.stderr.on('data', (data) => bad?.push(String(data)));
+  const [code] = await once(child, 'close');
+  assert.deepEqual([code, out?.join(''), bad?.join('')], [3, `${child.pid} name more\n`, 'bad\n']);
+  assert.throws(() => addon().replaceProcess('/absent', []), { code: 'ERR_IO' });
 });
 
 test('trimMemory() gives back what was freed between what is in use', async () => {

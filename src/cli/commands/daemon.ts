@@ -83,6 +83,8 @@ async function upgradeDaemon(context: Context, flags: Flags): Promise<void> {
 }
 
 async function run(context: Context, flags: Flags): Promise<void> {
+  const { confineProcess } = await import('../confine-process.ts');
+  await confineProcess(context);
   const { startDaemon } = await import('../daemon-process.ts');
   const life = { stayForMs: START_GRACE_MS, lingers: true };
   const { ended } = await startDaemon(context, flags, life);

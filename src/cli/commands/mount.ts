@@ -270,6 +270,8 @@ async function mountInBackground(
 const MOUNT_TIMEOUT_MS = 900_000;
 
 async function mountHere(context: Context, flags: Flags, request: MountRequest): Promise<void> {
+  const { confineProcess } = await import('../confine-process.ts');
+  await confineProcess(context);
   const { startDaemon } = await import('../daemon-process.ts');
   const { daemon, ended } = await startDaemon(context, flags, {
     stayForMs: MOUNT_TIMEOUT_MS,
