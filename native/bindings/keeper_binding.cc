@@ -61,14 +61,14 @@ class ConnectWorker : public PromiseWorker {
 
 class ReadyWorker : public PromiseWorker {
  public:
-  ReadyWorker(Napi::Env env, bool with_standby) : PromiseWorker(env), with_standby_(with_standby) {}
+  ReadyWorker(Napi::Env env, uint32_t standbys) : PromiseWorker(env), standbys_(standbys) {}
 
  protected:
-  Status Execute() override { return KeeperOfProcess().Ready(with_standby_, &standby_); }
+  Status Execute() override { return KeeperOfProcess().Ready(standbys_, &standby_); }
   Napi::Value Result(Napi::Env env) override { return Napi::Number::New(env, standby_); }
 
  private:
-  const bool with_standby_;
+  const uint32_t standbys_;
   int standby_ = 0;
 };
 
@@ -136,8 +136,9 @@ Napi::Value Tell(const Napi::CallbackInfo& info) {
 
 Napi::Value Ready(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  const int64_t standbys = ToInteger(env, info[0], "standbys", 0, keeper::kStandbysMax);
   return PromiseWorker::Start(
-      std::make_unique<ReadyWorker>(env, info[0].ToBoolean().Value()));
+      std::make_unique<ReadyWorker>(env, static_cast<uint32_t>(standbys)));
 }
 
 Napi::Value Successor(const Napi::CallbackInfo& info) {

@@ -85,9 +85,10 @@ void Converse(Input input) {
   keeper::Keeper keeper(std::move(listener),
                         {[&](const keeper::Launch& launch, int wait_fd) {
                            Require(!launch.arguments.empty() && launch.arguments[0][0] == '/');
-                           // One at most stands by, and only while there is something to take.
+                           // So many at most stand by, and only while there is something to take.
                            if (wait_fd >= 0) {
-                             Require(self->standby() == 0 && self->entry_count() > 0);
+                             Require(self->standby_count() < keeper::kStandbysMax);
+                             Require(self->entry_count() > 0);
                              Require(launch.arguments.back() == keeper::kStandbyArgument);
                            }
                            return ++process;

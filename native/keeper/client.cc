@@ -138,12 +138,13 @@ Status KeeperClient::Successor(const Launch& launch) {
   return Call(Request(Operation::kSuccessor), {file.get()});
 }
 
-Status KeeperClient::Ready(bool with_standby, int* standby) {
+Status KeeperClient::Ready(uint32_t standbys, int* standby) {
   MutexLock lock(mutex_);
   Message reply;
   std::vector<UniqueFd> reply_fds;
-  Status status = CallLocked(Request(Operation::kReady, 0, with_standby ? kWithStandby : 0), {},
-                             &reply, &reply_fds);
+  Message request = Request(Operation::kReady, 0, standbys > 0 ? kWithStandby : 0);
+  request.value = standbys;
+  Status status = CallLocked(request, {}, &reply, &reply_fds);
   if (standby != nullptr) *standby = status.ok() ? static_cast<int>(reply.value) : 0;
   return status;
 }

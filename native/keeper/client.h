@@ -42,8 +42,9 @@ class KeeperClient {
   Status Restoring(uint64_t id) EXCLUDES_LOCK(mutex_);
   Status Restored(uint64_t id) EXCLUDES_LOCK(mutex_);
   Status Successor(const Launch& launch) EXCLUDES_LOCK(mutex_);
-  // All is restored. `standby`, if it is asked for: the process of the successor that stands by, or 0.
-  Status Ready(bool with_standby = false, int* standby = nullptr) EXCLUDES_LOCK(mutex_);
+  // All is restored. `standbys`: successors that shall stand by. `standby`, if it is asked for: the process
+  // of the one that goes on first, or 0.
+  Status Ready(uint32_t standbys = 0, int* standby = nullptr) EXCLUDES_LOCK(mutex_);
   Status Goodbye(bool handover) EXCLUDES_LOCK(mutex_);
 
   // The descriptors of a mount that was held; false when there are none, or no longer.

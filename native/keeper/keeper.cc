@@ -118,7 +118,7 @@ Message Keeper::Handle(Connection& connection, const Message& request, std::vect
     daemon_killed_ = false;
     daemon_process_ = PeerProcess(connection.socket.get());
     is_ready_ = false;
-    wants_standby_ = false;
+    standbys_ = 0;
     hands_over_ = false;
     child_.reset();
     child_stood_by_ = false;
@@ -158,21 +158,29 @@ Message Keeper::Handle(Connection& connection, const Message& request, std::vect
       std::string bytes;
       const bool is_file = fds.size() == 1 && ReadAll(fds[0].get(), kLaunchSizeMax, &bytes) == 0;
       const ByteSpan span{reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
-      if (!is_file || !DecodeLaunch(span, &launch_)) reply.error = EPROTO;
-      // It was started as the last daemon said.
-      standby_.End();
+      Launch launch;
+      if (!is_file || !DecodeLaunch(span, &launch)) {
+        reply.error = EPROTO;
+        return reply;
+      }
+      // Those that are there were started as the last daemon said.
+      if (launch != launch_) standby_.End();
+      launch_ = std::move(launch);
       return reply;
     }
     case Operation::kReady:
       is_ready_ = true;
       failures_ = 0;
       kills_ = 0;
-      wants_standby_ = (request.flags & kWithStandby) != 0;
+      standbys_ = 0;
+      if ((request.flags & kWithStandby) != 0) {
+        standbys_ = std::clamp<size_t>(request.value, 1, kStandbysMax);
+      }
       reply.value = static_cast<uint32_t>(standby_.process());
       return reply;
     case Operation::kGoodbye:
       // Whoever comes may be of another version.
-      wants_standby_ = false;
+      standbys_ = 0;
       standby_.End();
       hands_over_ = (request.flags & kHandover) != 0;
       if (!hands_over_) entries_.clear();
@@ -308,9 +316,9 @@ void Keeper::OnChildLost() {
 void Keeper::KeepStandby() {
   // While there is no daemon it may be needed in a moment.
   if (daemon_ == nullptr || !is_ready_) return;
-  if (!wants_standby_ || entries_.empty()) return standby_.End();
+  if (standbys_ == 0 || entries_.empty()) return standby_.End();
   const std::chrono::milliseconds delay = takes_over_ ? delays_.standby : delays_.first_standby;
-  standby_.Keep(launch_, delay, Clock::now());
+  standby_.Keep(launch_, standbys_, delay, Clock::now());
 }
 
 void Keeper::StartSuccessor() {

@@ -9,8 +9,8 @@
 // failed at nothing, and neither have the mounts that it was restoring. The keeper ends when it holds
 // nothing and no daemon is connected.
 //
-// While a daemon works that wants it so, a successor stands by (keeper/standby.h). It is used once; when
-// it does not come, the next one is started as if there had been none.
+// While a daemon works that wants it so, successors stand by (keeper/standby.h). Each is used once; when
+// it does not come, the next one goes on, or is started as if there had been none.
 //
 // While a daemon is connected its devices are not looked at: poll(2) on one would be woken by every
 // request of its mount.
@@ -73,7 +73,7 @@ class Keeper {
   struct Delays {
     std::chrono::milliseconds first = kFirstDelay;
     // To load it takes as much of the processors as those want who have just waited.
-    std::chrono::milliseconds standby = std::chrono::seconds(1);
+    std::chrono::milliseconds standby{500};
     // Mounts of a daemon that has just been started are often gone in a moment.
     std::chrono::milliseconds first_standby = std::chrono::seconds(5);
   };
@@ -86,8 +86,9 @@ class Keeper {
 
   size_t entry_count() const { return entries_.size(); }
   bool has_daemon() const { return daemon_ != nullptr; }
-  // The process that stands by, or 0.
+  // The process that stands by and would go on, or 0.
   int standby() const { return standby_.process(); }
+  size_t standby_count() const { return standby_.count(); }
 
  private:
   struct Entry {
@@ -129,7 +130,7 @@ class Keeper {
   Connection* daemon_ = nullptr;
   bool is_ready_ = false;  // the daemon, or the last one, got as far as that
   bool takes_over_ = false;  // there was something for the daemon to take
-  bool wants_standby_ = false;
+  size_t standbys_ = 0;  // as many are wanted
   bool hands_over_ = false;
   bool is_over_ = false;
   std::vector<Entry> entries_;

@@ -26,7 +26,8 @@ enum class Operation : uint32_t {
   kRestored = 6,   // No attempts of `id` any more; one that is gone is fine.
   kSuccessor = 7,  // How to start a daemon: a Launch in the file that comes with it.
   kReady = 8,      // All is restored: this daemon works. May be said again. `flags` kWithStandby: a
-                   // successor shall stand by. Reply, `value`: its process, or 0.
+                   // successor shall stand by, or as many as `value` says. Reply, `value`: the process
+                   // of the one that goes on first, or 0.
   kGoodbye = 9,    // I leave. `flags` kHandover: another daemon comes; else let go of everything.
 };
 
@@ -62,6 +63,8 @@ inline constexpr size_t kFdsMax = 3;
 inline constexpr size_t kEntriesMax = 16 * 1024;
 // What describes a mount: a request of 1 MiB is the longest a daemon takes.
 inline constexpr size_t kStateSizeMax = size_t{2} << 20;
+// Successors that stand by.
+inline constexpr size_t kStandbysMax = 8;
 // Arguments and environment of a process: no more than the kernel takes.
 inline constexpr size_t kLaunchSizeMax = size_t{2} << 20;
 
@@ -69,6 +72,8 @@ inline constexpr size_t kLaunchSizeMax = size_t{2} << 20;
 struct Launch {
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
+
+  bool operator==(const Launch&) const = default;
 };
 
 std::string EncodeLaunch(const Launch& launch);

@@ -1,7 +1,7 @@
-// Standby: a successor that is loaded as far as the place where it takes the mounts, and waits there. It
-// has nothing but memory: whatever happens to it, the next one is started after a while that grows.
+// Standby: successors that are loaded as far as the place where they take the mounts, and wait there. They
+// have nothing but memory: whatever happens to one, the next is started after a while that grows.
 //
-// It waits for a byte on a socket of which only this process has the other end: whatever ends the keeper
+// Each waits for a byte on a socket of which only this process has the other end: whatever ends the keeper
 // ends it, too.
 //
 // Thread rule: one thread.
@@ -9,6 +9,8 @@
 #define G8UFS_NATIVE_KEEPER_STANDBY_H_
 
 #include <chrono>
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <optional>
 
@@ -35,27 +37,34 @@ class Standby {
   Standby(const Standby&) = delete;
   Standby& operator=(const Standby&) = delete;
 
-  // Called again and again while one is wanted: starts it when none has been there for `delay`, or longer
-  // after one that has ended by itself. REQUIRES: delay <= kDelayMax.
-  void Keep(const Launch& launch, std::chrono::milliseconds delay, Clock::time_point now);
+  // Called again and again while any is wanted: starts one, `delay` after it was found missing or the one
+  // before it was started, and longer after one that has ended by itself. Ends those above `count`.
+  // REQUIRES: count > 0, delay <= kDelayMax.
+  void Keep(const Launch& launch, size_t count, std::chrono::milliseconds delay,
+            Clock::time_point now);
   // None is wanted any more.
   void End();
-  // Lets it go on, as a process of the caller's from now on: its id, or 0 when there is none.
+  // Lets the oldest go on, as a process of the caller's from now on: its id, or 0 when there is none.
   int Use();
-  // A process has ended: whether it was this one.
+  // A process has ended: whether it was one of these.
   bool OnEnded(int process, Clock::time_point now);
 
-  // 0 when there is none.
-  int process() const { return process_; }
+  // The one that Use would take, or 0.
+  int process() const { return waiting_.empty() ? 0 : waiting_.front().process; }
+  size_t count() const { return waiting_.size(); }
   // When Keep is to be called again.
   const std::optional<Clock::time_point>& due() const { return due_; }
 
  private:
+  struct Waiting {
+    int process = 0;
+    UniqueFd waker;
+    Clock::time_point started;
+  };
+
   const Start start_;
   const Kill kill_;
-  int process_ = 0;
-  UniqueFd waker_;
-  Clock::time_point started_;
+  std::deque<Waiting> waiting_;  // the oldest first: it is loaded before others
   std::optional<Clock::time_point> due_;
   int failures_ = 0;  // of those since one was of use, or lived for long
 };

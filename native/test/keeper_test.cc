@@ -224,7 +224,7 @@ const Keeper::Delays kSoon{.standby = std::chrono::milliseconds(1),
 // Waits until one stands by, and says which.
 int StandsBy(KeeperClient& daemon) {
   int process = 0;
-  CHECK(World::Until([&] { return daemon.Ready(true, &process).ok() && process != 0; }));
+  CHECK(World::Until([&] { return daemon.Ready(1, &process).ok() && process != 0; }));
   return process;
 }
 
@@ -234,7 +234,7 @@ void LetsAStandbyGoOn() {
   auto daemon = Client(world, &held);
   CHECK(daemon->Successor(kLaunch).ok());
   int process = -1;
-  CHECK(daemon->Ready(true, &process).ok() && process == 0);
+  CHECK(daemon->Ready(1, &process).ok() && process == 0);
   CHECK(daemon->Hold(1, -1, -1, "state").ok());
   CHECK(StandsBy(*daemon) == 5001 && world.Heard() == -1);
   // One that ends is followed by another.
@@ -252,7 +252,33 @@ void LetsAStandbyGoOn() {
   CHECK(StandsBy(*daemon) == 5003 && world.ended == 0);
   CHECK(daemon->Drop(1).ok());
   CHECK(World::Until([&] { return world.ended == 5003; }));
-  CHECK(daemon->Ready(true, &process).ok() && process == 0);
+  CHECK(daemon->Ready(1, &process).ok() && process == 0);
+}
+
+// Two that die one after the other, the second one before it works: a reserve is there for it.
+void LetsOneAfterTheOtherGoOn() {
+  World world(kSoon);
+  std::vector<KeeperClient::Held> held;
+  auto daemon = Client(world, &held);
+  CHECK(daemon->Successor(kLaunch).ok() && daemon->Hold(1, -1, -1, "state").ok());
+  int process = 0;
+  CHECK(daemon->Ready(2, &process).ok());
+  CHECK(World::Until([&] { return world.standbys == 2; }));
+  CHECK(daemon->Ready(2, &process).ok() && process == 5001);
+  daemon.reset();
+  daemon = Client(world, &held);
+  CHECK(daemon->Successor(kLaunch).ok());
+  CHECK(world.ended == 0 && world.Heard() == -1);
+  daemon.reset();
+  // By now the second one has heard a byte, too.
+  CHECK(World::Until([&] { return world.Heard() == 1; }));
+  daemon = Client(world, &held);
+  CHECK(world.starts == 0 && world.standbys == 2);
+  CHECK(daemon->Ready(99).ok());
+  CHECK(World::Until([&] { return world.standbys == 2 + static_cast<int>(kStandbysMax); }));
+  CHECK(daemon->Ready(1, &process).ok() && process == 5003);
+  CHECK(World::Until([&] { return world.ended == 5004; }));
+  CHECK(world.standbys == 2 + static_cast<int>(kStandbysMax));
 }
 
 // Whatever becomes of it, a successor comes, and nothing of that counts.
@@ -279,8 +305,10 @@ void EndsAStandbyThatMayNotFit() {
   auto daemon = Client(world, &held);
   CHECK(daemon->Successor(kLaunch).ok() && daemon->Hold(1, -1, -1, "state").ok());
   // Of a daemon that is started in another way now, or that wants none.
-  CHECK(StandsBy(*daemon) == 5001 && daemon->Successor(kLaunch).ok() && world.ended == 5001);
-  CHECK(StandsBy(*daemon) == 5002 && daemon->Ready(false).ok());
+  const Launch other{kLaunch.arguments, {"NAME=other"}};
+  CHECK(StandsBy(*daemon) == 5001 && daemon->Successor(kLaunch).ok() && world.ended == 0);
+  CHECK(daemon->Successor(other).ok() && world.ended == 5001);
+  CHECK(StandsBy(*daemon) == 5002 && daemon->Ready(0).ok());
   CHECK(World::Until([&] { return world.ended == 5002; }));
   // Of one that another version is going to replace.
   CHECK(StandsBy(*daemon) == 5003 && daemon->Goodbye(true).ok() && world.ended == 5003);
@@ -392,6 +420,7 @@ int main() {
   ForgivesKills();
   GivesUpAfterManyFailures();
   LetsAStandbyGoOn();
+  LetsOneAfterTheOtherGoOn();
   DoesWithoutAStandbyThatDoesNotCome();
   EndsAStandbyThatMayNotFit();
   HasOneDaemonAtATime();

@@ -36,7 +36,7 @@ struct World {
     char byte = 0;
     return ::recv(waits.get(), &byte, 1, MSG_DONTWAIT);
   }
-  void Keep(milliseconds delay) { standby.Keep(kLaunch, delay, now); }
+  void Keep(milliseconds delay, size_t count = 1) { standby.Keep(kLaunch, count, delay, now); }
   // Lets the time pass after which one is started.
   Standby::Clock::duration WaitForNext() {
     Keep(kDelay);
@@ -52,7 +52,7 @@ void StartsWhenItIsTime() {
   World world;
   world.Keep(kDelay);
   CHECK(world.standby.process() == 0 && world.standby.Use() == 0);
-  world.standby.Keep({}, milliseconds(0), world.now);
+  world.standby.Keep({}, 1, milliseconds(0), world.now);
   CHECK(!world.standby.due());
   CHECK(world.WaitForNext() == kDelay);
   world.Keep(kDelay);
@@ -83,6 +83,26 @@ void EndsWithItsOwner() {
   char byte = 0;
   CHECK(::recv(waits.get(), &byte, 1, MSG_DONTWAIT) == 0);
   CHECK(killed == std::vector<int>{1});
+}
+
+void KeepsAsManyAsAreWanted() {
+  World world;
+  const auto keep = [&](size_t count) {
+    for (int i = 0; i < 4; ++i) world.Keep(milliseconds(0), count);
+    return world.standby.count();
+  };
+  CHECK(keep(3) == 3 && world.standby.process() == 1);
+  // One after the other.
+  CHECK(world.standby.OnEnded(2, world.now) && world.standby.count() == 2);
+  world.Keep(kDelay, 3);
+  CHECK(world.standby.count() == 2 && *world.standby.due() == world.now + Standby::kRetryDelay);
+  // The oldest goes on, and what it was waited for is forgotten.
+  CHECK(world.standby.Use() == 1 && world.standby.process() == 3);
+  CHECK(keep(3) == 3 && world.standby.process() == 3);
+  CHECK(keep(1) == 1 && world.standby.process() == 3);
+  CHECK(world.killed == (std::vector<int>{5, 4}));
+  world.standby.End();
+  CHECK(world.killed == (std::vector<int>{5, 4, 3}));
 }
 
 void WaitsLongerForEachThatEnds() {
@@ -122,6 +142,7 @@ int main() {
   using namespace g8ufs::keeper;
   StartsWhenItIsTime();
   EndsWithItsOwner();
+  KeepsAsManyAsAreWanted();
   WaitsLongerForEachThatEnds();
   WaitsLongerForOneThatCannotBeStarted();
   return g8ufs::test::Failures();

@@ -97,7 +97,7 @@ export async function startDaemon(
       options.early === undefined ? 2 : continuedLog(config.get('cacheDir')),
     ),
     ...(options.successor === undefined ? {} : { successor: options.successor }),
-    standsBy: config.get('standby') === 'on',
+    standbys: config.get('standby'),
     early: options.early,
     flags: options.flags ?? [],
     onEmpty: () => (lingerMs === 0 ? end() : endUnlessUsed(lingerMs)),

@@ -18,6 +18,9 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
+/** Daemons that stand by, unless told: two that die within seconds find a loaded one each. */
+const STANDBYS = 2;
+
 /** The settings by name, as the configuration file spells them. */
 export const SETTINGS = {
   cacheDir: {
@@ -97,11 +100,11 @@ export const SETTINGS = {
   },
   standby: {
     env: 'G8UFS_STANDBY',
-    unit: 'text',
-    description: 'a loaded daemon waits to go on when the one with mounts dies',
-    expected: 'on or off',
-    parse: (text) => (text === 'on' || text === 'off' ? text : undefined),
-    fallback: (): 'on' | 'off' => 'on',
+    unit: 'number',
+    description: 'loaded daemons that wait to go on when the one with mounts dies',
+    expected: `off, on (${STANDBYS}) or a number up to 8`,
+    parse: parseStandbys,
+    fallback: () => STANDBYS,
   },
   metricsListen: {
     env: 'G8UFS_METRICS_LISTEN',
@@ -229,6 +232,13 @@ export const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS;
 export type SettingValue<N extends SettingName> = ReturnType<(typeof SETTINGS)[N]['fallback']>;
+
+/** @returns `undefined` when it is none of what is expected */
+function parseStandbys(text: string): number | undefined {
+  if (text === 'off') return 0;
+  if (text === 'on') return STANDBYS;
+  return /^[1-8]$/.test(text) ? Number(text) : undefined;
+}
 
 /** Host and port of `host:port` or `[v6]:port`; `undefined` when it is neither. */
 export function parseListen(text: string): { host: string; port: number } | undefined {

@@ -26,8 +26,8 @@ export interface DaemonOptions {
   readonly metrics?: { readonly host: string; readonly port: number };
   /** How a successor is started when this process dies; absent: its mounts end with it. */
   readonly successor?: Successor;
-  /** A successor is loaded beforehand and waits while there are mounts; default true. */
-  readonly standsBy?: boolean;
+  /** As many successors are loaded beforehand and wait while there are mounts; default 1. */
+  readonly standbys?: number;
   /** The flags it was started with, for a daemon that replaces it. */
   readonly flags?: readonly string[];
   /** What is served already of a predecessor's mounts. */

@@ -340,10 +340,10 @@ export class Daemon {
 }
 
 function makeKeeper(
-  { cacheDir, log, successor, standsBy = true, early }: DaemonOptions,
+  { cacheDir, log, successor, standbys = 1, early }: DaemonOptions,
   onStarted: (pid: number) => Promise<void>,
 ): MountKeeper | undefined {
   if (successor === undefined) return undefined;
-  const options = { cacheDir, addon: addon(), successor, standsBy, log, early, onStarted };
+  const options = { cacheDir, addon: addon(), successor, standbys, log, early, onStarted };
   return new MountKeeper(options);
 }

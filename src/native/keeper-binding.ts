@@ -45,11 +45,11 @@ export interface KeeperBinding {
   /**
    * All that could be restored is: this daemon works. May be said again.
    *
-   * @param standsBy a successor shall be loaded and wait; `false`: none, and one that waits ends
-   * @returns the process id of the one that waits, or is on its way to that; 0 when there is none
+   * @param standbys as many successors shall be loaded and wait, 8 at most; those above that end
+   * @returns the process id of the one that goes on first, or is on its way to that; 0 when there is none
    * @throws ERR_IO when the keeper is gone
    */
-  keeperReady(standsBy: boolean): Promise<number>;
+  keeperReady(standbys: number): Promise<number>;
   /** How a successor is started: its program (an absolute path) and arguments, and `NAME=value` texts. */
   keeperSuccessor(argv: readonly string[], environment: readonly string[]): Promise<void>;
 }

@@ -10,9 +10,9 @@ import { addonPath } from '../../src/native/load.ts';
 import { until } from '../support/child-server.ts';
 import { MountWorld, processGone, run } from '../support/mount-world.ts';
 
-/** A mount whose daemon has followed another one: its successor is loaded sooner than that of the first. */
+/** A mount whose daemon has followed another one: its successor is loaded sooner than that of the first. One stands by. */
 async function smallWorld(context: TestContext, env: Readonly<Record<string, string>> = {}) {
-  const world = new MountWorld(context, { env });
+  const world = new MountWorld(context, { env: { G8UFS_STANDBY: '1', ...env } });
   const file = join(world.folder('source'), 'file');
   writeFileSync(file, randomBytes(100_000));
   await world.startHub();
@@ -88,6 +88,23 @@ test('a successor that stands by goes on, and is followed by another one', async
   const keepers = world.keeperPids();
   await world.unmount(mnt);
   for (const pid of [upgrade.pid, last, ...keepers]) await processGone(pid);
+});
+
+test('as many stand by as a setting says, and go on one after the other', async (context) => {
+  const { world, mnt, isRead } = await smallWorld(context, { G8UFS_STANDBY: '2' });
+  let all: number[] = [];
+  await until('Two successors that stand by', async () => {
+    all = standbys(world);
+    return all.length === 2 && all.every(isLoaded);
+  });
+  // The second kill comes before another one can have been loaded.
+  await world.killDaemon();
+  assert.equal(await isRead(), true);
+  const next = await world.daemonUp();
+  await world.killDaemon();
+  assert.equal(await isRead(), true);
+  assert.deepEqual([next, await world.daemonUp()].sort(), all.sort());
+  await world.unmount(mnt);
 });
 
 test('a successor of a program that has changed is not used, and none outlives its keeper', async (context) => {

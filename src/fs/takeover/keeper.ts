@@ -29,8 +29,8 @@ export interface MountKeeperOptions {
   readonly cacheDir: string;
   readonly addon: KeeperBinding;
   readonly successor: Successor;
-  /** A successor shall stand by while there are mounts. */
-  readonly standsBy: boolean;
+  /** As many successors shall stand by while there are mounts. */
+  readonly standbys: number;
   readonly log: Logger;
   /** Its connection, when it was made before this was loaded. */
   readonly early?: EarlySessions | undefined;
@@ -158,10 +158,10 @@ export class MountKeeper {
 
   async #sayReady(): Promise<void> {
     this.#standby = 0;
-    this.#standby = await this.#options.addon.keeperReady(this.#options.standsBy);
+    this.#standby = await this.#options.addon.keeperReady(this.#options.standbys);
   }
 
-  /** Process id of the successor that stands by, as of the last second; `undefined` when there is none. */
+  /** Process id of the successor that goes on first, as of the last second; `undefined` when none stands by. */
   get standby(): number | undefined {
     return this.#standby === 0 ? undefined : this.#standby;
   }

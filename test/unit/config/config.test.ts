@@ -57,6 +57,18 @@ for (const rule of ['demo=1GiB', '/a*b=1GiB', '*=15MiB', '*=much', '*', '=1GiB',
   });
 }
 
+test('loadConfig() takes a number of daemons that stand by, or whether any does', async (t) => {
+  for (const [text, count] of Object.entries({ off: 0, on: 2, 1: 1, 8: 8 })) {
+    assert.equal((await loadConfig({ G8UFS_STANDBY: text })).get('standby'), count);
+    assert.equal((await loadConfig(withFile(t, `standby: ${text}\n`))).get('standby'), count);
+  }
+  assert.equal((await loadConfig({})).get('standby'), 2);
+  for (const text of ['0', '9', '-1', '1.5', 'many']) {
+    const expected = { code: 'ERR_CONFIG', message: /^G8UFS_STANDBY is/ };
+    await assert.rejects(loadConfig({ G8UFS_STANDBY: text }), expected, text);
+  }
+});
+
 test('loadConfig() resolves paths and the home folder', async () => {
   const config = await loadConfig({ HOME: '/home/me', G8UFS_CACHE_DIR: '~/cache' });
   assert.equal(config.get('cacheDir'), '/home/me/cache');

@@ -15,7 +15,7 @@ test('warmUp() of a keeper that is closed starts nothing and throws nothing', as
     cacheDir,
     addon: addon(),
     successor: { argv: ['/bin/false'], env: {} },
-    standsBy: false,
+    standbys: 0,
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     onStarted: async (pid) => {
       started.push(pid);
