@@ -36,6 +36,8 @@ import {
 } from './records.ts';
 import type { State } from './state.ts';
 
+/** Earlier versions wrote the id of the cache's opening before the bitmap, and take zeros for that of another one. */
+const PRESENCE_HEAD = new Uint8Array(16);
 /** Look-ups of one state call while a content's block sources are removed. */
 const REMOVE_COUNT_BATCH = 256;
 
@@ -152,21 +154,17 @@ export class Catalog {
     if (digests.some((digest) => isRemoved(toHex(digest)))) await this.#state.flush();
   }
 
-  putPresence(digest: Uint8Array, lifeId: Uint8Array, bitmap: Uint8Array): void {
-    this.#state.put(presenceKey(digest), Buffer.concat([lifeId, bitmap]));
+  putPresence(digest: Uint8Array, bitmap: Uint8Array): void {
+    this.#state.put(presenceKey(digest), Buffer.concat([PRESENCE_HEAD, bitmap]));
   }
 
   deletePresence(digest: Uint8Array): void {
     this.#state.delete(presenceKey(digest));
   }
 
-  async findPresence(
-    digest: Uint8Array,
-    lifeIdSize: number,
-  ): Promise<{ lifeId: Uint8Array; bitmap: Uint8Array } | undefined> {
+  async findPresence(digest: Uint8Array): Promise<Uint8Array | undefined> {
     const value = await this.#state.get(presenceKey(digest));
-    if (value === undefined || value.length < lifeIdSize) return undefined;
-    return { lifeId: value.slice(0, lifeIdSize), bitmap: value.slice(lifeIdSize) };
+    return value?.slice(PRESENCE_HEAD.length);
   }
 
   /** Remembers the plain digests of one segment of a content. */

@@ -259,7 +259,7 @@ export class Contents {
     rows: Uint8Array,
     owner: number | undefined,
   ): Promise<PartialContent> {
-    const { catalog, lifeId, now, partials } = this.#parts;
+    const { catalog, now, partials } = this.#parts;
     const content = new PartialContent(ref, rows);
     try {
       await partials.open(content);
@@ -281,7 +281,7 @@ export class Contents {
       await partials.remove(content);
       throw toG8Error(error, 'ERR_IO', `Cannot attach content ${content.key}`);
     }
-    catalog.putPresence(content.digest, lifeId, content.claims());
+    catalog.putPresence(content.digest, content.claims());
     partials.add(content);
     return content;
   }

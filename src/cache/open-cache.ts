@@ -3,7 +3,6 @@
  * damaged before anybody can open it. Takes milliseconds whatever the cache holds; what has to be looked at is looked
  * at when it is asked for, or behind everybody's back.
  */
-import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createAbortController } from '../base/abort.ts';
 import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
@@ -76,7 +75,6 @@ async function openParts(
     counters: createCounters(),
     lock: new KeyedLock(),
     dirty: new Set(),
-    lifeId: randomBytes(16),
     closing: closing.signal,
     now: options.now ?? startClock(await catalog.newestUse()),
     fileSystem,

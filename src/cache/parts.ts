@@ -69,8 +69,6 @@ export interface CacheParts {
   readonly lock: KeyedLock;
   /** Contents whose presence changed since it was last written to the state. */
   readonly dirty: Set<PartialContent>;
-  /** Names this opening of the cache: presence written under another id is only a claim. */
-  readonly lifeId: Uint8Array;
   /** Aborted when the cache closes. */
   readonly closing: AbortSignal;
   /** Name of the file system that the cache lies on. */

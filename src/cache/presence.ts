@@ -1,36 +1,32 @@
 /** Which blocks of a partial content are there, and their digests, in the state and back. */
-import { equalBytes } from '../base/bytes.ts';
-import { createBitmap, hasBit } from './bitmap.ts';
+import { createBitmap } from './bitmap.ts';
 import type { PartialContent } from './content.ts';
 import type { CacheParts } from './parts.ts';
 
-/** Takes what the state has of a content whose file was there: only this opening's own word is trusted. */
+/**
+ * Takes what the state has of a content whose file was there, as claims: each block is verified before it is used. That
+ * is so, too, for what this process has forgotten meanwhile: of some of it, it may have had no more than claims itself.
+ */
 export async function restorePresence(
-  { catalog, lifeId }: CacheParts,
+  { catalog }: CacheParts,
   content: PartialContent,
 ): Promise<void> {
   const record = await catalog.find(content.digest);
-  const presence = await catalog.findPresence(content.digest, lifeId.length);
   if (record?.complete === true) {
     // The process before this one died between the last block and the rename.
     content.claim(createBitmap(content.chunkCount).fill(0xff));
-  } else if (presence !== undefined && equalBytes(presence.lifeId, lifeId)) {
-    content.claim(undefined);
-    for (let block = 0; block < content.chunkCount; block++) {
-      if (hasBit(presence.bitmap, block)) content.markPresent(block);
-    }
   } else {
-    content.claim(presence?.bitmap);
+    content.claim(await catalog.findPresence(content.digest));
   }
 }
 
 /** Puts the contents into the state whose blocks have changed since. */
 export function putPresence(parts: CacheParts): void {
-  const { catalog, dirty, lifeId } = parts;
+  const { catalog, dirty } = parts;
   for (const content of dirty) {
     if (content.gone) continue;
     putRows(parts, content);
-    catalog.putPresence(content.digest, lifeId, content.claims());
+    catalog.putPresence(content.digest, content.claims());
   }
   dirty.clear();
 }

@@ -73,7 +73,7 @@ export function contentKey(digest: Uint8Array): Uint8Array {
   return digestKey(PREFIX.content, digest);
 }
 
-/** Content digest → life id and bitmap of a partial content. */
+/** Content digest → 16 zero bytes and the bitmap of a partial content. */
 export function presenceKey(digest: Uint8Array): Uint8Array {
   return digestKey(PREFIX.presence, digest);
 }

@@ -121,7 +121,7 @@ export class Verifier {
     return true;
   }
 
-  // Partial files that are not in memory are verified block by block before their next use anyway.
+  // Of those that are not in memory each block is verified before its next use anyway.
   async #verifyPartial(key: string): Promise<void> {
     const { dirty, partials, residency, state } = this.#parts;
     const content = partials.find(key);

@@ -10,7 +10,10 @@ import {
   RecordingStore,
   type TestContent,
 } from '../../support/cache-fixture.ts';
+import { until } from '../../support/child-server.ts';
 
+/** Partial contents of which some are forgotten; `PARTIAL_COUNT_MAX` of the upkeep. */
+const FORGOTTEN_FROM = 4096;
 const DEMAND = { priority: 'demand' } as const;
 
 test('doubt() removes and counts a corrupt file, which is then filled anew', async (t) => {
@@ -125,6 +128,23 @@ test('verify() makes corrupt blocks of a partial file absent', async (t) => {
   assert.equal((await cache.verify()).corruptFiles, 1);
   await cache.fill(file, 0, 4, { store, ...DEMAND });
   assert.equal(store.asked.length, 5);
+  const bytes = await readFile(cache.layout.filePath(file.key));
+  assert.deepEqual(new Uint8Array(bytes), file.bytes);
+});
+
+test('blocks of a partial file that was forgotten meanwhile are verified before they are used', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { cache, residency } = await openCache(t);
+  const file = content(2, 16);
+  const store = new RecordingStore([file]);
+  await cache.fill(file, 0, 1, { store, ...DEMAND });
+  // More than are kept in memory: the longest idle goes with the next look at what there is.
+  for (let seed = 0; seed < FORGOTTEN_FROM; seed++) await cache.attach(content(2, 100 + seed));
+  t.mock.timers.tick(10_000);
+  await until('Forgetting it', async () => residency.dropped.includes(file.key));
+  await overwrite(cache.layout.partialPath(file.key), { keepSeal: false });
+  assert.equal((await cache.verify()).corruptFiles, 0, 'nobody looks at it yet');
+  await cache.fill(file, 0, 2, { store, ...DEMAND });
   const bytes = await readFile(cache.layout.filePath(file.key));
   assert.deepEqual(new Uint8Array(bytes), file.bytes);
 });
