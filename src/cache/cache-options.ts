@@ -2,6 +2,15 @@ import type { CodecBinding } from '../native/addon.ts';
 import type { HealthEvent } from './health.ts';
 import type { Residency } from './residency.ts';
 
+export interface StandsIn {
+  /** Why the other cache cannot be used. */
+  readonly message: string;
+  /** Tries the other cache; throws what its disk says. */
+  readonly probe: () => Promise<void>;
+  /** Called when it can be used again. */
+  readonly restore: () => Promise<void>;
+}
+
 export interface CacheOptions {
   readonly dir: string;
   readonly addon: CodecBinding;
@@ -17,6 +26,8 @@ export interface CacheOptions {
   readonly onHealth?: ((event: HealthEvent) => void) | undefined;
   /** Writes a small file and removes it, without a thread that others need; default: by those of the pool. */
   readonly probeDisk?: ((path: string) => Promise<void>) | undefined;
+  /** Set for a cache that stands in for one whose disk cannot be used: nothing is kept in it. */
+  readonly standsIn?: StandsIn | undefined;
   /** Identity of this boot; default: what the kernel says. */
   readonly bootId?: string | undefined;
   /** Milliseconds since 1970; default: the system clock. */

@@ -84,12 +84,12 @@ export class ContentCache {
     });
     this.#health = new DiskHealth({
       now: options.now ?? Date.now,
-      probe: () => this.#probe(),
+      probe: options.standsIn?.probe ?? (() => this.#probe()),
       awaitAnswer: async () =>
         options.probeDisk === undefined
           ? await probeFolder(parts.layout.tmp)
           : await options.probeDisk(probePath(parts.layout.tmp)),
-      restore: () => discardUnsynced(parts),
+      restore: options.standsIn?.restore ?? (() => discardUnsynced(parts)),
       onEvent: (event) => {
         parts.residency.trust(this.#health.trust);
         // Or whatever waits for the disk keeps the store's calls.
@@ -126,6 +126,7 @@ export class ContentCache {
       bytesPerSecond: options.scrubBytesPerSecond ?? 0,
       signal: parts.closing,
     });
+    if (options.standsIn !== undefined) this.#health.break(options.standsIn.message);
     if (opened.crashed) this.#checkpoint.due();
     // What fails here is found again, content by content, when it is used.
     this.#background = recovery

@@ -154,6 +154,11 @@ export class DiskHealth {
     if (performance.now() - this.#probedAt >= DOUBT_INTERVAL_MS) void this.probe();
   }
 
+  /** Nothing can be written from the beginning on, until a probe succeeds. @param message what the system said */
+  break(message: string): void {
+    this.#degrade('broken', message);
+  }
+
   /** A file of the cache could not be read, or the kernel told of such an error. */
   readFailed(): void {
     this.#suspectUntil = performance.now() + SUSPECT_MS;

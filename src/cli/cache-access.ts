@@ -1,6 +1,7 @@
 /** A cache command's way to its cache: the daemon when one runs, else the cache itself. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isG8Error } from '../base/errors.ts';
+import { registryDir } from '../base/paths.ts';
 import { loadConfig } from '../config/config.ts';
 import { connectDaemon } from '../fs/client.ts';
 import type { Context } from './context.ts';
@@ -41,7 +42,8 @@ async function askOwner<T>(
   params: object,
 ): Promise<T> {
   const config = await loadConfig(context.env, { cacheDir });
-  const client = await connectDaemon(config.get('cacheDir'));
+  const registry = registryDir(context.env, process.getuid?.() ?? 0);
+  const client = await connectDaemon(config.get('cacheDir'), registry);
   if (client !== undefined) {
     try {
       return await client.request<T>(method, params, REQUEST_TIMEOUT_MS);

@@ -36,7 +36,7 @@ async function visitDaemon(
   visit: (daemon: ConnectedDaemon) => Promise<boolean>,
 ): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
-    const client = await connectDaemon(listed.cacheDir);
+    const client = await connectDaemon(listed.cacheDir, dir);
     if (client === undefined) return false;
     try {
       const record = isAlive(listed.pid) ? listed : await successorOf(dir, listed);

@@ -9,9 +9,11 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
 import { CODES, type ErrorCode, G8Error, toG8Error } from '../base/errors.ts';
+import { registryDir } from '../base/paths.ts';
 import { confined } from './confine.ts';
 import { ControlClient } from './control.ts';
 import { openLog } from './log-file.ts';
+import { listDaemons } from './registry.ts';
 import { hasKeeper } from './takeover/has-keeper.ts';
 
 /** A daemon that starts answers within this: opening a large cache takes a fraction of it. */
@@ -30,21 +32,44 @@ export interface DaemonCommand {
   readonly args: readonly string[];
 }
 
-/** Where the daemon of a cache listens. */
+/** Where the daemon of a cache listens, unless it has registered otherwise. */
 export function controlSocket(cacheDir: string): string {
   return join(cacheDir, 'run', 'control.sock');
+}
+
+const ownRegistry = (): string => registryDir(process.env, process.getuid?.() ?? 0);
+
+/**
+ * Connects to the daemon of a cache, also to one that listens elsewhere because the disk of the cache cannot be used.
+ *
+ * @param registry where daemons register; default: as this process's environment says
+ */
+export async function connectControl(
+  cacheDir: string,
+  registry: string = ownRegistry(),
+): Promise<ControlClient | undefined> {
+  const client = await ControlClient.connect(controlSocket(cacheDir));
+  if (client !== undefined) return client;
+  const records = await listDaemons(registry);
+  const record = records.find((known) => known.cacheDir === cacheDir);
+  if (record === undefined || record.socket === controlSocket(cacheDir)) return undefined;
+  return await ControlClient.connect(record.socket);
 }
 
 /**
  * Connects to the daemon of a cache; while its keeper is there, a daemon that has died is waited for: its
  * successor is coming.
  *
+ * @param registry as for {@link connectControl}
  * @returns `undefined` when no daemon owns this cache
  */
-export async function connectDaemon(cacheDir: string): Promise<ControlClient | undefined> {
+export async function connectDaemon(
+  cacheDir: string,
+  registry: string = ownRegistry(),
+): Promise<ControlClient | undefined> {
   const deadline = monotonicMs() + SUCCESSOR_TIMEOUT_MS;
   for (;;) {
-    const client = await ControlClient.connect(controlSocket(cacheDir));
+    const client = await connectControl(cacheDir, registry);
     if (client !== undefined || monotonicMs() > deadline) return client;
     if (!(await hasKeeper(cacheDir))) return undefined;
     await delay(SUCCESSOR_DELAY_MS);

@@ -218,7 +218,7 @@ export class Daemon {
     }
     await restored;
     this.#control = await serveControl(
-      controlSocket(cacheDir),
+      controlSocket(this.#cache.layout.dir),
       (method, params) => this.handle(method, params),
       (peer) => mayCommand(peer, addon()),
     );
@@ -252,7 +252,7 @@ export class Daemon {
     this.#unregister = await register(registryDir, {
       pid: process.pid,
       cacheDir,
-      socket: controlSocket(cacheDir),
+      socket: controlSocket(this.#cache.layout.dir),
       ...(keeper === undefined ? {} : { keeper }),
     });
   }

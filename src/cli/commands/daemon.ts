@@ -57,11 +57,12 @@ function upgradeCommand(context: Context): Command {
 async function upgradeDaemon(context: Context, flags: Flags): Promise<void> {
   const { G8Error } = await import('../../base/errors.ts');
   const { loadConfig } = await import('../../config/config.ts');
+  const { registryDir } = await import('../../base/paths.ts');
   const { connectDaemon, replaceDaemon } = await import('../../fs/client.ts');
   const { daemonCommand } = await import('../early-daemon.ts');
   const config = await loadConfig(context.env, { cacheDir: flags.cache });
   const cacheDir = config.get('cacheDir');
-  const client = await connectDaemon(cacheDir);
+  const client = await connectDaemon(cacheDir, registryDir(context.env, process.getuid?.() ?? 0));
   if (client === undefined)
     throw new G8Error('ERR_NO_INPUT', `No daemon has the cache ${cacheDir}`);
   interface About {

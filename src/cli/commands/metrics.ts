@@ -23,10 +23,11 @@ export function command(context: Context): Command {
 async function run(context: Context, cache: string | undefined): Promise<void> {
   const { loadConfig } = await import('../../config/config.ts');
   const { connectDaemon } = await import('../../fs/client.ts');
+  const { registryDir } = await import('../../base/paths.ts');
   const { G8Error } = await import('../../base/errors.ts');
   const config = await loadConfig(context.env, { cacheDir: cache });
   const cacheDir = config.get('cacheDir');
-  const client = await connectDaemon(cacheDir);
+  const client = await connectDaemon(cacheDir, registryDir(context.env, process.getuid?.() ?? 0));
   if (client === undefined) {
     throw new G8Error('ERR_NO_INPUT', `No mount daemon runs for the cache ${cacheDir}`);
   }

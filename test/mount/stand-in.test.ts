@@ -1,0 +1,100 @@
+/** What becomes of mounts whose daemon dies while the disk of its cache cannot be used. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { FaultyDisk } from '../support/faulty-disk.ts';
+import { MountWorld, processGone, run } from '../support/mount-world.ts';
+
+const FILES = 12;
+
+interface Listed {
+  readonly pid: number;
+  readonly degraded: string | null;
+  readonly degradedBy: string | null;
+}
+
+/** A mount of some files, half of them read, whose cache lies on a disk of its own. */
+async function mountOnDisk(context: TestContext) {
+  const folder = mkdtempSync('/var/tmp/g8ufs-disk-');
+  const disk = await FaultyDisk.make(folder, 64 * 1024 * 1024);
+  const world = new MountWorld(context, { cache: join(disk.dir, 'cache') });
+  context.after(async () => {
+    await disk.close();
+    rmSync(folder, { recursive: true });
+  });
+  const source = world.folder('source');
+  for (let i = 0; i < FILES; i++) {
+    writeFileSync(join(source, `file-${i}`), randomBytes(300_000 + i));
+  }
+  await world.startHub();
+  const mnt = await world.mount(await world.create(source));
+  const compare = async (...numbers: number[]): Promise<void> => {
+    for (const i of numbers) {
+      const result = await run('cmp', join(source, `file-${i}`), join(mnt, `file-${i}`));
+      assert.deepEqual(result, { code: 0, stdout: '', stderr: '' }, `file ${i}`);
+    }
+  };
+  await compare(0, 1, 2, 3, 4, 5);
+  await run('sync', '-f', disk.dir);
+  const listed = async (): Promise<Listed> => {
+    const [mount] = await world.json<Listed[]>('ps');
+    assert.ok(mount, 'the mount is there');
+    return mount;
+  };
+  const kill = async (pid: number): Promise<void> => {
+    process.kill(pid, 'SIGKILL');
+    await processGone(pid);
+  };
+  return { world, disk, mnt, compare, listed, kill };
+}
+
+test('a daemon that dies while its disk takes nothing has a successor, and that one as well', async (context) => {
+  const { world, disk, mnt, compare, listed, kill } = await mountOnDisk(context);
+  const { pid } = await listed();
+  // The journal's writes fail, and ext4 makes itself read-only.
+  await disk.failWrites(1);
+  writeFileSync(join(disk.dir, 'anything'), 'text');
+  await run('sync', '-f', disk.dir);
+  await kill(pid);
+  await compare(0, 6, 7);
+  const second = await listed();
+  assert.equal(second.degraded, 'broken');
+  assert.match(second.degradedBy ?? '', /[Rr]ead-only/);
+  await kill(second.pid);
+  await compare(1, 8, 9);
+  assert.equal((await listed()).degraded, 'broken');
+  assert.equal(standIns(world).length, 1, 'that of the daemon before is gone');
+  await world.unmount(mnt, '--lazy');
+});
+
+test('a daemon that dies while its disk gives nothing has a successor, which makes way when it does', async (context) => {
+  const { world, disk, mnt, compare, listed, kill } = await mountOnDisk(context);
+  const { pid } = await listed();
+  // What the cache has kept and what it knows are out of memory, the index of the image is not.
+  const forget = ['sh', '-c', 'dd if="$0" iflag=nocache count=0 status=none'];
+  for (const name of ['files', 'state']) {
+    await run('find', join(world.cache, name), '-type', 'f', '-exec', ...forget, '{}', ';');
+  }
+  await disk.failReads(1);
+  await kill(pid);
+  await compare(0, 6, 7);
+  const second = await listed();
+  assert.equal(second.degraded, 'broken');
+  await disk.failReads(0);
+  const end = performance.now() + 60_000;
+  while ((await listed()).degraded !== null && performance.now() < end) await delay(200);
+  const third = await listed();
+  assert.equal(third.degraded, null);
+  assert.notEqual(third.pid, second.pid);
+  assert.deepEqual(standIns(world), []);
+  await compare(...Array.from({ length: FILES }, (_, i) => i));
+  assert.ok(((await world.cacheStatus())['files'] ?? 0) >= FILES, 'all of them are kept again');
+  await world.unmount(mnt);
+});
+
+function standIns(world: MountWorld): string[] {
+  return readdirSync(world.path('run')).filter((name) => name.startsWith('stand-in-'));
+}
