@@ -58,6 +58,7 @@ const TEST_PACKAGES = {
   '/usr/sbin/udhcpc': 'udhcpc',
   '/usr/lib/postgresql/15/bin/postgres': 'postgresql-15',
   '/usr/sbin/runc': 'runc',
+  '/usr/bin/crun': 'crun',
   '/usr/bin/catatonit': 'catatonit',
   '/usr/share/doc/busybox-static/copyright': 'busybox-static',
   '/usr/sbin/mkfs.xfs': 'xfsprogs',
