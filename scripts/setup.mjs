@@ -59,6 +59,7 @@ const TEST_PACKAGES = {
   '/usr/lib/postgresql/15/bin/postgres': 'postgresql-15',
   '/usr/sbin/runc': 'runc',
   '/usr/bin/crun': 'crun',
+  '/usr/bin/fincore': 'util-linux-extra',
   '/usr/bin/catatonit': 'catatonit',
   '/usr/share/doc/busybox-static/copyright': 'busybox-static',
   '/usr/sbin/mkfs.xfs': 'xfsprogs',
