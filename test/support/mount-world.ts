@@ -244,8 +244,7 @@ export class MountWorld {
     // Before the daemon, or it would start another one.
     await this.#killKeeper();
     // It takes its own mounts away as it ends, and nothing of that is to happen beside us.
-    const pid = this.#daemonAlive();
-    if (pid !== undefined) {
+    for (const pid of this.#daemonsAlive()) {
       process.kill(pid, 'SIGKILL');
       await processGone(pid);
     }
@@ -260,11 +259,30 @@ export class MountWorld {
   #daemonAlive(): number | undefined {
     try {
       const pid = this.daemonPid();
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-      return words.includes(this.cache) ? pid : undefined;
+      return this.#isOurs(pid) ? pid : undefined;
     } catch {
-      // No lock file or no such process: there is nothing to end.
+      // No lock file: there is nothing to end.
       return undefined;
+    }
+  }
+
+  /** And one that works without the cache, whose disk cannot be used: it is only registered. */
+  #daemonsAlive(): Set<number> {
+    const folder = this.path('run');
+    const names = existsSync(folder) ? readdirSync(folder) : [];
+    const pids = [
+      this.#daemonAlive(),
+      ...names.map((name) => Number(/^(\d+)\.json$/.exec(name)?.[1])),
+    ];
+    return new Set(pids.filter((pid) => pid !== undefined && this.#isOurs(pid)) as number[]);
+  }
+
+  #isOurs(pid: number): boolean {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(this.cache);
+    } catch {
+      // No such process.
+      return false;
     }
   }
 }
