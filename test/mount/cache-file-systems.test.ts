@@ -1,12 +1,12 @@
 /** Caches on other file systems than that of the other tests: what users have, too, is read, evicted and taken over. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { MountFigures } from '../../src/fs/explain.ts';
-import { FaultyDisk } from '../support/faulty-disk.ts';
-import { MountWorld, run } from '../support/mount-world.ts';
+import { worldOnDisk } from '../support/disk-world.ts';
+import { run } from '../support/mount-world.ts';
 
 const MIB = 1024 * 1024;
 /** XFS wants 300 MiB; the disk's file is sparse. */
@@ -16,14 +16,7 @@ const OK = { code: 0, stdout: '', stderr: '' };
 
 for (const kind of ['xfs', 'btrfs'] as const) {
   test(`a cache on ${kind}: the kernel reads it, contents go and come, a successor takes over`, async (context) => {
-    const folder = mkdtempSync('/var/tmp/g8ufs-disk-');
-    const disk = await FaultyDisk.make(folder, DISK_BYTES, { kind });
-    // Its end comes first: the daemon is gone when the disk is taken away.
-    const world = new MountWorld(context, { cache: join(disk.dir, 'cache') });
-    context.after(async () => {
-      await disk.close();
-      rmSync(folder, { recursive: true });
-    });
+    const { world, disk } = await worldOnDisk(context, DISK_BYTES, kind);
     const source = world.folder('source');
     for (let i = 0; i < FILE_COUNT; i++) {
       writeFileSync(join(source, `file-${i}`), randomBytes(100_000 + i * 7001));

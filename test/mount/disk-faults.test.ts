@@ -1,38 +1,17 @@
 /** What readers see when the disk of the cache is full, takes nothing, or gives nothing back: right bytes. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MountFigures } from '../../src/fs/explain.ts';
 import { flipBit } from '../support/chunk-files.ts';
-import { FaultyDisk } from '../support/faulty-disk.ts';
+import { worldOnDisk } from '../support/disk-world.ts';
 import { MountWorld, run } from '../support/mount-world.ts';
 
 const MIB = 1024 * 1024;
-
-/** A world whose cache lies on a disk of its own. */
-async function worldOnDisk(context: TestContext, bytes: number) {
-  const folder = mkdtempSync('/var/tmp/g8ufs-disk-');
-  const disk = await FaultyDisk.make(folder, bytes);
-  // Its end comes first: the daemon is gone when the disk is taken away.
-  const world = new MountWorld(context, { cache: join(disk.dir, 'cache') });
-  context.after(async () => {
-    await disk.close();
-    rmSync(folder, { recursive: true });
-  });
-  return { world, disk };
-}
 
 test('a cache on a small disk serves more than fits, one file that is larger than the disk among it', async (context) => {
   const { world } = await worldOnDisk(context, 24 * MIB);

@@ -1,12 +1,12 @@
 /** What becomes of mounts whose daemon dies while the disk of its cache cannot be used. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FaultyDisk } from '../support/faulty-disk.ts';
-import { MountWorld, processGone, run } from '../support/mount-world.ts';
+import { worldOnDisk } from '../support/disk-world.ts';
+import { type MountWorld, processGone, run } from '../support/mount-world.ts';
 
 const FILES = 12;
 
@@ -18,13 +18,7 @@ interface Listed {
 
 /** A mount of some files, half of them read, whose cache lies on a disk of its own. */
 async function mountOnDisk(context: TestContext) {
-  const folder = mkdtempSync('/var/tmp/g8ufs-disk-');
-  const disk = await FaultyDisk.make(folder, 64 * 1024 * 1024);
-  const world = new MountWorld(context, { cache: join(disk.dir, 'cache') });
-  context.after(async () => {
-    await disk.close();
-    rmSync(folder, { recursive: true });
-  });
+  const { world, disk } = await worldOnDisk(context, 64 * 1024 * 1024);
   const source = world.folder('source');
   for (let i = 0; i < FILES; i++) {
     writeFileSync(join(source, `file-${i}`), randomBytes(300_000 + i));
