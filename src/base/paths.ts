@@ -13,8 +13,10 @@ export function defaultCacheDir(env: Environment, uid: number): string {
 /**
  * Folder in which running daemons register: `G8UFS_RUN_DIR`, else /run/g8ufs for root, else below
  * XDG_RUNTIME_DIR.
+ *
+ * @param uid default: of this process
  */
-export function registryDir(env: Environment, uid: number): string {
+export function registryDir(env: Environment, uid: number = process.getuid?.() ?? 0): string {
   if (env['G8UFS_RUN_DIR']) return env['G8UFS_RUN_DIR'];
   if (uid === 0) return '/run/g8ufs';
   return join(env['XDG_RUNTIME_DIR'] || `/tmp/g8ufs-${uid}`, 'g8ufs');

@@ -42,7 +42,7 @@ async function askOwner<T>(
   params: object,
 ): Promise<T> {
   const config = await loadConfig(context.env, { cacheDir });
-  const registry = registryDir(context.env, process.getuid?.() ?? 0);
+  const registry = registryDir(context.env);
   const client = await connectDaemon(config.get('cacheDir'), registry);
   if (client !== undefined) {
     try {

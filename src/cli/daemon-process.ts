@@ -77,7 +77,7 @@ export async function startDaemon(
   };
   const daemon = await Daemon.start({
     cacheDir: config.get('cacheDir'),
-    registryDir: registryDir(context.env, process.getuid?.() ?? 0),
+    registryDir: registryDir(context.env),
     sizeMaxBytes: config.get('cacheSize'),
     // The usual floor would leave nothing of a small disk: by default it is cut to a share of it.
     ...(config.effective('cacheFree').origin === 'default'

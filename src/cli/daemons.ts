@@ -22,7 +22,7 @@ export async function withDaemons(
   context: Context,
   visit: (daemon: ConnectedDaemon) => Promise<boolean>,
 ): Promise<boolean> {
-  const dir = registryDir(context.env, process.getuid?.() ?? 0);
+  const dir = registryDir(context.env);
   for (const listed of await listDaemons(dir)) {
     if (await visitDaemon(dir, listed, visit)) return true;
   }

@@ -37,7 +37,7 @@ export function controlSocket(cacheDir: string): string {
   return join(cacheDir, 'run', 'control.sock');
 }
 
-const ownRegistry = (): string => registryDir(process.env, process.getuid?.() ?? 0);
+const ownRegistry = (): string => registryDir(process.env);
 
 /**
  * Connects to the daemon of a cache, also to one that listens elsewhere because the disk of the cache cannot be used.

@@ -62,7 +62,7 @@ async function upgradeDaemon(context: Context, flags: Flags): Promise<void> {
   const { daemonCommand } = await import('../early-daemon.ts');
   const config = await loadConfig(context.env, { cacheDir: flags.cache });
   const cacheDir = config.get('cacheDir');
-  const client = await connectDaemon(cacheDir, registryDir(context.env, process.getuid?.() ?? 0));
+  const client = await connectDaemon(cacheDir, registryDir(context.env));
   if (client === undefined)
     throw new G8Error('ERR_NO_INPUT', `No daemon has the cache ${cacheDir}`);
   interface About {

@@ -27,7 +27,7 @@ async function run(context: Context, cache: string | undefined): Promise<void> {
   const { G8Error } = await import('../../base/errors.ts');
   const config = await loadConfig(context.env, { cacheDir: cache });
   const cacheDir = config.get('cacheDir');
-  const client = await connectDaemon(cacheDir, registryDir(context.env, process.getuid?.() ?? 0));
+  const client = await connectDaemon(cacheDir, registryDir(context.env));
   if (client === undefined) {
     throw new G8Error('ERR_NO_INPUT', `No mount daemon runs for the cache ${cacheDir}`);
   }

@@ -187,7 +187,7 @@ export class World {
 
   /** Those of a cache, or of all caches below a folder. */
   async #daemonsOf(folder: string) {
-    const all = await listDaemons(registryDir(process.env, process.getuid?.() ?? 0));
+    const all = await listDaemons(registryDir(process.env));
     return all.filter(({ cacheDir }) => cacheDir === folder || cacheDir.startsWith(`${folder}/`));
   }
 }
