@@ -24,6 +24,9 @@ async function world(
   const { plan, ...rest } = options;
   const chunks = new MemoryStore();
   const backend = new FaultyStore(chunks, plan);
+  const opened: ChunkCache[] = [];
+  // Before the folder goes: what is being written would make it again.
+  t.after(() => Promise.all(opened.map((cache) => cache.close())));
   const path = options.path ?? join(temporaryDirectory(t), 'cache');
   const records = new Set<ChunkId>();
   const clock = { ms: 0 };
@@ -35,7 +38,7 @@ async function world(
       ...rest,
       path,
     });
-    t.after(() => cache.close());
+    opened.push(cache);
     return cache;
   };
   const put = async (text: string) => {
