@@ -4,7 +4,7 @@
  * own, so that ending it ends everything it has started and takes its mounts along.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { access } from 'node:fs/promises';
+import { access, chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { abortError, throwIfAborted } from '../base/abort.ts';
@@ -79,7 +79,15 @@ export async function buildDebian(
     const what = /^I: (running|downloading|extracting|installing|cleaning) .*/.exec(text)?.[0];
     if (what !== undefined) options.onStep?.(what.slice(3).replace(/\.+$/, ''));
   };
-  await runApart(args, options, step, failureOfBuild);
+  // What it leaves there when it is killed goes with the folder.
+  const tmp = await mkdtemp(`${root}-tmp-`);
+  try {
+    // apt's own user writes there, as in /tmp.
+    await chmod(tmp, 0o1777);
+    await runApart(args, options, step, failureOfBuild, { TMPDIR: tmp });
+  } finally {
+    await rm(tmp, { recursive: true, force: true });
+  }
 }
 
 /** Runs a program of the image in it. */
@@ -105,6 +113,7 @@ async function runApart(
   { timeSeconds, signal }: DebianOptions,
   onLine: (text: string) => void,
   failure: (lines: readonly string[]) => G8Error,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   throwIfAborted(signal);
   // In a pid namespace the first process is the last to go: nothing outlives the child.
@@ -115,6 +124,7 @@ async function runApart(
       LC_ALL: 'C.UTF-8',
       SOURCE_DATE_EPOCH: String(timeSeconds),
       DEBIAN_FRONTEND: 'noninteractive',
+      ...env,
     },
     timeout: BUILD_TIMEOUT_MS,
     killSignal: 'SIGKILL',
