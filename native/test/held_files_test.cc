@@ -117,9 +117,8 @@ void GoesOnWithOpenFiles() {
   const uint64_t other = world.Nid("other");
   CHECK(world.Attach(1, 2 * kBlock).ok());
   const fuse::OpenOut first = world.kernel.Open(cached);
-  const fuse::OpenOut second = world.kernel.Open(cached);
+  world.kernel.Open(cached);
   const fuse::OpenOut third = world.kernel.Open(other);
-  CHECK(first.fh == second.fh && first.fh != third.fh);
   UniqueFd device;
   UniqueFd table;
   CHECK(world.session->HeldDescriptors(&device, &table));
@@ -135,7 +134,7 @@ void GoesOnWithOpenFiles() {
   world.WaitNeeds(2);
   world.Fill(1, 0, 2);
   CHECK(world.kernel.Wait(waiting | kResent)->data == DriverFixture::BlockBytes(0));
-  // Handles of the one before are read by their inode, whatever number they have by now.
+  // Which file is meant says the inode, and not the handle: an earlier version's may differ.
   CHECK(world.kernel.Wait(world.kernel.SendRead(other, third.fh, kBlock, kBlock))->data ==
         DriverFixture::BlockBytes(1));
   CHECK(world.kernel.Wait(world.kernel.SendRead(other, first.fh, 0, kBlock))->data ==
