@@ -10,6 +10,7 @@ import type { MountFigures } from '../../src/fs/explain.ts';
 import { flipBit } from '../support/chunk-files.ts';
 import { worldOnDisk } from '../support/disk-world.ts';
 import { MountWorld, run } from '../support/mount-world.ts';
+import { sanitizerEnv } from '../support/sanitizer.ts';
 
 const MIB = 1024 * 1024;
 
@@ -267,7 +268,9 @@ test('a second daemon in other namespaces is refused, and says whose the cache i
   // By another path, as another container has it, and without the socket of the one that runs.
   const [other, run2] = [world.folder('other'), world.folder('other-run')];
   const program = join(process.cwd(), 'bin/g8ufs.js');
-  const script = `mount --bind '${world.cache}' '${other}' && mount --bind '${run2}' '${other}/run' && exec '${process.execPath}' '${program}' daemon --cache '${other}'`;
+  const variables = Object.entries(sanitizerEnv()).map(([name, value]) => `${name}='${value}'`);
+  const daemon = `${variables.join(' ')} exec '${process.execPath}' '${program}' daemon --cache '${other}'`;
+  const script = `mount --bind '${world.cache}' '${other}' && mount --bind '${run2}' '${other}/run' && ${daemon}`;
   const refused = await run('unshare', '--mount', '--pid', '--fork', '--uts', 'sh', '-c', script);
   assert.equal(refused.code, 75);
   assert.match(refused.stderr, new RegExp(`The cache ${other} is in use by process ${pid}`));
