@@ -67,11 +67,10 @@ Status JsSession::Open(const SessionOptions& options) {
 }
 
 Status JsSession::Adopt(const SessionOptions& options, uint64_t held) {
-  HeldMount mount;
-  if (!KeeperOfProcess().TakeDevice(held, &mount.device, &mount.table)) {
-    return Status(Code::ERR_MOUNT, "The connection of the mount is gone");
-  }
-  return MountSession::Adopt(options, Contents(), Callbacks(), std::move(mount), &session_);
+  const auto take = [held](HeldMount* mount) {
+    return KeeperOfProcess().TakeDevice(held, &mount->device, &mount->table);
+  };
+  return MountSession::Adopt(options, Contents(), Callbacks(), take, &session_);
 }
 
 void JsSession::OnOpened(Napi::Env env) {

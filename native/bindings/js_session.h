@@ -39,7 +39,7 @@ class JsSession : public std::enable_shared_from_this<JsSession> {
 
   // On libuv's pool.
   Status Open(const SessionOptions& options);
-  // On libuv's pool: as Open, of a mount that the keeper has held.
+  // On a thread of its own: as Open, of a mount that the keeper has held.
   Status Adopt(const SessionOptions& options, uint64_t held);
   // Open has succeeded.
   void OnOpened(Napi::Env env);

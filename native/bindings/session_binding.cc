@@ -159,12 +159,17 @@ class OpenWorker : public PromiseWorker {
 
 class CloseWorker : public PromiseWorker {
  public:
-  CloseWorker(Napi::Env env, std::shared_ptr<JsSession> session, bool lazy)
-      : PromiseWorker(env), session_(std::move(session)), lazy_(lazy) {}
+  CloseWorker(Napi::Env env, std::shared_ptr<JsSession> session, bool lazy, bool leaves_mounted)
+      : PromiseWorker(env),
+        session_(std::move(session)),
+        lazy_(lazy),
+        leaves_mounted_(leaves_mounted) {}
 
  protected:
   Status Execute() override {
-    return session_ == nullptr ? Status() : session_->session().Close(lazy_);
+    if (session_ == nullptr) return {};
+    if (leaves_mounted_) session_->session().LeaveMounted();
+    return session_->session().Close(lazy_);
   }
   Napi::Value Result(Napi::Env env) override {
     if (session_ != nullptr) session_->Close();
@@ -174,6 +179,7 @@ class CloseWorker : public PromiseWorker {
  private:
   std::shared_ptr<JsSession> session_;
   const bool lazy_;
+  const bool leaves_mounted_;
 };
 
 class AddImageWorker : public PromiseWorker {
@@ -239,16 +245,20 @@ Napi::Value OpenSession(const Napi::CallbackInfo& info) {
   if (const Napi::Value id = ToObject(env, info[0], "options").Get("adopt"); !id.IsUndefined()) {
     held = static_cast<uint64_t>(ToInteger(env, id, "adopt", 0, kSafeIntegerMax));
   }
-  return PromiseWorker::Start(
-      std::make_unique<OpenWorker>(env, std::move(session), std::move(options), held));
+  auto worker =
+      std::make_unique<OpenWorker>(env, std::move(session), std::move(options), held);
+  // A disk that does not answer may hold as many of them as there were mounts.
+  return held ? PromiseWorker::StartApart(std::move(worker)) : PromiseWorker::Start(std::move(worker));
 }
 
 Napi::Value CloseSession(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const uint32_t number = ToBlock(env, info[0], "session");
-  const bool lazy = ToObject(env, info[1], "options").Get("lazy").ToBoolean();
+  const Napi::Object options = ToObject(env, info[1], "options");
+  const bool lazy = options.Get("lazy").ToBoolean();
+  const bool leaves_mounted = options.Get("leaveMounted").ToBoolean();
   return PromiseWorker::StartApart(
-      std::make_unique<CloseWorker>(env, TableOf(info).Find(number), lazy));
+      std::make_unique<CloseWorker>(env, TableOf(info).Find(number), lazy, leaves_mounted));
 }
 
 Napi::Value SessionStatsCall(const Napi::CallbackInfo& info) {

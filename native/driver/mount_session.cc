@@ -102,12 +102,18 @@ Status MountSession::Open(const SessionOptions& options, ContentRegistry& regist
 }
 
 Status MountSession::Adopt(const SessionOptions& options, ContentRegistry& registry,
-                           Callbacks callbacks, HeldMount held,
+                           Callbacks callbacks, const TakeHeld& take,
                            std::unique_ptr<MountSession>* session) {
   std::unique_ptr<MountSession> opened(new MountSession());
   uint32_t root_mode = 0;
   Status status = opened->OpenFiles(options, &root_mode);
-  if (status.ok()) status = HeldFiles::Adopt(std::move(held.table), &opened->held_);
+  if (!status.ok()) return status;
+  HeldMount held;
+  if (take(&held)) {
+    status = HeldFiles::Adopt(std::move(held.table), &opened->held_);
+  } else {
+    status = Status(Code::ERR_MOUNT, "The connection of the mount is gone");
+  }
   if (!status.ok()) return status;
   opened->is_adopted_ = true;
   opened->mounted_.device = fuse::Device(std::move(held.device));
@@ -288,6 +294,13 @@ MountSession::~MountSession() {
   }
   if (connection_ != nullptr) connection_->Stop();
   FinishLocked();
+}
+
+void MountSession::LeaveMounted() {
+  MutexLock lock(life_mutex_);
+  if (finished_) return;
+  RemoveLiveMount(this);
+  is_mounted_ = false;
 }
 
 Status MountSession::Close(bool lazy) {

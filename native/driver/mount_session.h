@@ -61,6 +61,8 @@ struct HeldMount {
   UniqueFd device;
   UniqueFd table;
 };
+// False when it is gone.
+using TakeHeld = std::function<bool(HeldMount*)>;
 
 struct SessionInfo {
   uint32_t protocol_minor = 0;
@@ -100,9 +102,10 @@ class MountSession {
   static Status Open(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks,
                      std::unique_ptr<MountSession>* session);
   // Goes on with the mount of a predecessor; the options are those it was opened with, but for the
-  // place and the source. ERR_MOUNT when what was held cannot be used.
+  // place and the source. `take` is called when the index is open: whoever has to wait for its disk has not taken
+  // the connection, and others may let go of it. ERR_MOUNT when what was held cannot be used.
   static Status Adopt(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks,
-                      HeldMount held, std::unique_ptr<MountSession>* session);
+                      const TakeHeld& take, std::unique_ptr<MountSession>* session);
   // As Open, over a connection that exists (tests serve a socket pair): nothing is mounted.
   static Status Serve(const SessionOptions& options, ContentRegistry& registry, Callbacks callbacks,
                       fuse::Mounted connection, std::unique_ptr<MountSession>* session);
@@ -112,6 +115,8 @@ class MountSession {
   // on return unless files are still open on the detached mount: those are served until they are
   // closed, then `on_end` tells.
   Status Close(bool lazy) EXCLUDES_LOCK(life_mutex_);
+  // Leaves the mount where it is when the connection is closed: its users get errors, nobody sees what it lies on.
+  void LeaveMounted() EXCLUDES_LOCK(life_mutex_);
   // After the end: joins threads and lets everything go but the numbers. Idempotent.
   void Finish() EXCLUDES_LOCK(life_mutex_);
 

@@ -62,8 +62,12 @@ class DriverFixture {
     MountSession::Callbacks callbacks;
     callbacks.send_need = [this](const Need& need) { return OnNeed(need); };
     callbacks.on_end = [] {};
-    const Status status = MountSession::Adopt(again, registry, std::move(callbacks),
-                                              {std::move(device), std::move(table)}, &session);
+    const auto take = [&](HeldMount* held) {
+      *held = {std::move(device), std::move(table)};
+      return true;
+    };
+    const Status status =
+        MountSession::Adopt(again, registry, std::move(callbacks), take, &session);
     CHECK(status.ok());
     if (!status.ok()) std::abort();
   }

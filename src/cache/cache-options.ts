@@ -9,6 +9,8 @@ export interface StandsIn {
   readonly probe: () => Promise<void>;
   /** Called when it can be used again. */
   readonly restore: () => Promise<void>;
+  /** Its disk does not answer. */
+  readonly isDiskAway: () => boolean;
 }
 
 export interface CacheOptions {

@@ -56,6 +56,8 @@ export class ContentCache {
   readonly #upkeep: Upkeep;
   readonly #scrubber: Scrubber;
   readonly #facts = new LastFacts();
+  /** Its disk, or that of the cache it stands in for, does not answer: whoever needs what is there waits. */
+  readonly isDiskAway: () => boolean;
   #closed: Promise<void> | undefined;
 
   private constructor(options: CacheOptions, opened: OpenedCache) {
@@ -126,6 +128,7 @@ export class ContentCache {
       bytesPerSecond: options.scrubBytesPerSecond ?? 0,
       signal: parts.closing,
     });
+    this.isDiskAway = options.standsIn?.isDiskAway ?? (() => this.#health.hangs);
     if (options.standsIn !== undefined) this.#health.break(options.standsIn.message);
     if (opened.crashed) this.#checkpoint.due();
     // What fails here is found again, content by content, when it is used.

@@ -19,7 +19,7 @@ const SUSPECT_MS = 600_000;
 const PROBE_BYTES = 4096;
 
 /** A disk that gives no sign of life within this hangs. One that spins up, or has a long queue, takes less. */
-const ANSWER_MS = 2_000;
+export const ANSWER_MS = 2_000;
 /** A disk that hung is left alone for so long at least: it may answer here and not there. */
 const HANG_MS_MIN = 5_000;
 

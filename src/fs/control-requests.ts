@@ -10,6 +10,7 @@ import { withinKernelTimeout } from './kernel-timeout.ts';
 import { type ListedMount, listMounts } from './listed-mount.ts';
 import type { Logger } from './log.ts';
 import type { MountMetrics } from './metrics.ts';
+import type { MountRecord } from './mount-record.ts';
 import type { MountTable } from './mounts.ts';
 import { type QuotaStatus, quotasOf } from './quotas.ts';
 import {
@@ -21,7 +22,14 @@ import {
   parseVerifyRequest,
 } from './requests.ts';
 import type { MountKeeper } from './takeover/keeper.ts';
+import type { PendingRestores } from './takeover/pending-restores.ts';
 import type { Quarantine } from './takeover/quarantine.ts';
+
+/**
+ * How long an answer waits for mounts of a predecessor, which are restored within a tenth of a second: what it shows is
+ * whole then. What does not depend on one that takes longer is answered without it.
+ */
+const RESTORE_PATIENCE_MS = 1_000;
 
 /** What was verified, and how many bad contents are whole again. */
 export interface VerifyReport extends VerifyProgress {
@@ -33,6 +41,7 @@ export interface ControlRequestsOptions {
   readonly images: ImageStore;
   readonly cache: ContentCache;
   readonly quarantine: Quarantine;
+  readonly pending: PendingRestores;
   readonly keeper: MountKeeper | undefined;
   readonly explainer: Explainer;
   readonly metrics: MountMetrics;
@@ -60,10 +69,11 @@ export class ControlRequests {
    * @throws ERR_PROTOCOL for an unknown method or wrong fields, and whatever the operation throws
    */
   async handle(method: string, params: unknown): Promise<unknown> {
-    const { mounts, images, cache, explainer, log, signal } = this.#options;
+    const { mounts, images, cache, explainer, pending, signal } = this.#options;
+    await pending.settledWithin(RESTORE_PATIENCE_MS);
     switch (method) {
       case 'mount':
-        return mounts.mount(withinKernelTimeout(parseMountRequest(params), log), signal);
+        return this.#mount(params);
       case 'expect':
         return images.expect(parseSource(params), signal);
       case 'unmount':
@@ -71,6 +81,8 @@ export class ControlRequests {
       case 'about':
         return this.#about();
       case 'hand-over':
+        // What is not restored yet is not this daemon's to hand over.
+        await pending.allSettled();
         return this.#options.handOver();
       case 'prefetch':
         return mounts.prefetchStatus(parseMountPoint(params));
@@ -89,7 +101,7 @@ export class ControlRequests {
       case 'cache.status':
         return this.#cacheStatus();
       case 'cache.gc':
-        await images.collect(mounts.images());
+        await images.collect(new Set([...mounts.images(), ...pending.images()]));
         return cache.gc({});
       case 'cache.verify':
         return this.#verify(parseVerifyRequest(params).repair);
@@ -113,9 +125,18 @@ export class ControlRequests {
     });
   }
 
+  async #mount(params: unknown): Promise<MountRecord> {
+    const { mounts, pending, log, signal } = this.#options;
+    const request = withinKernelTimeout(parseMountRequest(params), log);
+    await pending.settled(request.mountPoint);
+    if (request.onto !== undefined) await pending.settled(request.onto.mountPoint);
+    return await mounts.mount(request, signal);
+  }
+
   async #unmount(params: unknown): Promise<void> {
-    const { mounts, quarantine } = this.#options;
+    const { mounts, quarantine, pending } = this.#options;
     const { mountPoint, lazy } = parseUnmountRequest(params);
+    await pending.settled(mountPoint);
     if (!(await quarantine.drop(mountPoint))) return await mounts.unmount(mountPoint, lazy);
     mounts.checkEmpty();
   }
@@ -126,8 +147,11 @@ export class ControlRequests {
   }
 
   #list(): ListedMount[] {
-    const { mounts, quarantine, cache } = this.#options;
-    return listMounts([...mounts.list(), ...quarantine.list()], {
+    const { mounts, quarantine, pending, cache } = this.#options;
+    const listed = [...mounts.list(), ...quarantine.list()];
+    const known = new Set(listed.map(({ mountPoint }) => mountPoint));
+    const others = pending.list().filter(({ mountPoint }) => !known.has(mountPoint));
+    return listMounts([...listed, ...others], {
       quotas: this.#quotas(),
       trouble: cache.trouble,
       hasStandby: this.#hasStandby,

@@ -40,6 +40,7 @@ import { Prefetch } from './prefetch.ts';
 import { register } from './registry.ts';
 import { SLOW_READ_MS, SlowReads } from './slow-reads.ts';
 import { MountKeeper } from './takeover/keeper.ts';
+import { PendingRestores } from './takeover/pending-restores.ts';
 import { Quarantine } from './takeover/quarantine.ts';
 import { keptPlaces, type ParsedEntry, parseEntries, restoreAll } from './takeover/restore.ts';
 import { detachLeftovers } from './unmount.ts';
@@ -60,6 +61,7 @@ export class Daemon {
   readonly #health = new HealthTable();
   readonly #keeper: MountKeeper | undefined;
   readonly #quarantine: Quarantine;
+  readonly #pending = new PendingRestores();
   readonly #demand: Demand;
   readonly #options: DaemonOptions;
   readonly #diskWatch: DiskWatch;
@@ -161,6 +163,7 @@ export class Daemon {
     this.#requests = new ControlRequests({
       ...{ cache, keeper, log, mounts: this.mounts, images: this.#images },
       quarantine: this.#quarantine,
+      pending: this.#pending,
       explainer: new Explainer(this.mounts, cache, slowReadMs),
       metrics: this.#metrics,
       stores: this.#health,
@@ -173,7 +176,7 @@ export class Daemon {
 
   /** There is no mount, not even one that nobody serves and that is still somebody's to take away. */
   get isEmpty(): boolean {
-    return this.mounts.isEmpty && this.#quarantine.size === 0;
+    return this.mounts.isEmpty && this.#quarantine.size === 0 && this.#pending.size === 0;
   }
 
   async #readProfile(source: string, isPlace: boolean): Promise<Profile | undefined> {
@@ -216,7 +219,7 @@ export class Daemon {
     )) {
       log.warn({ mountPoint }, 'detached a mount whose daemon died');
     }
-    await restored;
+    // Whoever asks for something meanwhile is answered: a mount may be restored for as long as its bound says.
     this.#control = await serveControl(
       controlSocket(this.#cache.layout.dir),
       (method, params) => this.handle(method, params),
@@ -224,6 +227,7 @@ export class Daemon {
     );
     await this.#serveMetrics(metrics);
     await this.register();
+    await restored;
     // They may all have been unmounted since.
     if (held.length > 0) this.mounts.checkEmpty();
   }
@@ -236,8 +240,13 @@ export class Daemon {
     await restoreAll(held, {
       keeper: this.#keeper,
       quarantine: this.#quarantine,
+      pending: this.#pending,
       log: this.#options.log,
-      restoreMount: (entry, state) => this.mounts.restore(entry.id, state, entry.state),
+      restoreMount: async (entry, state, givenUp) => {
+        await this.#options.early?.tried(entry.id);
+        await this.mounts.restore(entry.id, state, entry.state, givenUp);
+      },
+      isDiskAway: this.#cache.isDiskAway,
       restoreObjects: (entry) => this.#kernel.adoptObjects(entry),
       loseObjects: () => this.#kernel.loseObjects(),
       resumeObjects: () => this.#kernel.resumeObjects(),
@@ -307,7 +316,7 @@ export class Daemon {
   }
 
   async #close(): Promise<void> {
-    const hangs = this.#cache.trouble?.reason === 'hanging';
+    const hangs = this.#cache.isDiskAway();
     // The control socket is removed by this very thread, from a folder on that disk.
     const work = hangs ? this.#closeMounts() : this.#closeAll();
     if ((await whileDiskAnswers(this.#cache, work)) && !hangs) return;

@@ -4,6 +4,7 @@
  */
 import type { ContentsReader } from '../format/index/contents-reader.ts';
 import type { OpenedFile, OpenMode } from '../native/addon.ts';
+import type { CloseOptions } from '../native/session-binding.ts';
 import type { Foresight } from './foresight/foresight.ts';
 import type { MissLog } from './miss-log.ts';
 
@@ -51,7 +52,7 @@ export interface DriverSession {
   /** Files opened since the last call while somebody watches; see the addon's `sessionOpens`. */
   opens(watch: boolean): OpenedFile[];
   /** Unmounts and ends all threads; idempotent. */
-  close(options: { lazy: boolean }): Promise<void>;
+  close(options: CloseOptions): Promise<void>;
 }
 
 /** A served mount, and what explains it. */

@@ -9,12 +9,13 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/bytes.ts';
 import { G8Error, isG8Error, toG8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
+import { PAGE_SIZE } from '../image/file-source.ts';
 import { INDEX_FILES, ROUTER_FILE } from '../image/index-files.ts';
 import { addon } from '../native/load.ts';
 
@@ -119,8 +120,11 @@ export class ImageStore {
 
   /** The image of a mount that lives already. @throws ERR_NO_INPUT when its index is gone; ERR_IO */
   async reopen(digest: string): Promise<Image> {
-    const image = await this.#load(digest);
-    if (image !== undefined) return image;
+    const image = await this.#find(digest);
+    if (image !== undefined) {
+      await readBeginnings(image.dir);
+      return image;
+    }
     throw new G8Error('ERR_NO_INPUT', `The index of the image ${digest} is gone`);
   }
 
@@ -262,6 +266,15 @@ export class ImageStore {
   }
 
   async #load(digest: string): Promise<Image | undefined> {
+    const image = await this.#find(digest);
+    if (image === undefined) return undefined;
+    const now = new Date();
+    // Only the order of removal depends on it: an image is as good on a disk that takes no more writes.
+    await utimes(image.dir, now, now).catch(() => {});
+    return image;
+  }
+
+  async #find(digest: string): Promise<Image | undefined> {
     const dir = join(this.#dir, digest);
     try {
       for (const name of INDEX_FILES) await stat(join(dir, name));
@@ -271,9 +284,6 @@ export class ImageStore {
       }
       return undefined;
     }
-    const now = new Date();
-    // Only the order of removal depends on it: an image is as good on a disk that takes no more writes.
-    await utimes(dir, now, now).catch(() => {});
     const router = await readFile(join(dir, ROUTER_FILE), 'utf8').catch(absent);
     return { digest, dir, router };
   }
@@ -370,4 +380,12 @@ async function fingerprintOf(path: string): Promise<string> {
 function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code === 'ENOENT') return undefined;
   throw toG8Error(error, 'ERR_IO', 'Cache cannot be read');
+}
+
+/** So that whoever reads there on the JS thread does not wait for the disk. */
+async function readBeginnings(dir: string): Promise<void> {
+  for (const name of INDEX_FILES) {
+    await using file = await open(join(dir, name), 'r');
+    await file.read(Buffer.alloc(PAGE_SIZE), 0, PAGE_SIZE, 0);
+  }
 }

@@ -3,6 +3,7 @@
  * What fails leaves nothing behind. The table of mounts decides whether and when.
  */
 import { rm } from 'node:fs/promises';
+import { abortError } from '../base/abort.ts';
 import { G8Error, toG8Error } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
 import type { ChunkStore } from '../store/store.ts';
@@ -12,6 +13,7 @@ import type { Image } from './images.ts';
 import type { Logger } from './log.ts';
 import type { MountRequest } from './mount-record.ts';
 import { mountOverlay } from './overlay.ts';
+import type { HeldMountState } from './takeover/held-state.ts';
 
 /** Starts the two kinds of mounts. */
 export interface MountMakers {
@@ -108,12 +110,27 @@ async function makeFuseMount(
 }
 
 /**
- * Goes on with a FUSE mount that a keeper has held. What fails leaves it as it is.
+ * Goes on with a mount that a keeper has held. What fails leaves it as it is.
  *
- * @param lower where its connection is mounted when an overlay is on top
- * @throws ERR_MOUNT, ERR_FLIST_FORMAT, ERR_NO_INPUT
+ * @param givenUp aborted when nobody wants it any more
+ * @throws ERR_MOUNT, ERR_FLIST_FORMAT, ERR_NO_INPUT; the reason of the signal
  */
 export async function adoptMount(
+  makers: MountMakers,
+  order: Omit<MountOrder, 'lower'>,
+  { id, state }: { readonly id: number; readonly state: HeldMountState },
+  givenUp: AbortSignal,
+): Promise<ExplainedSession> {
+  const session = await (state.tier === 'fuse'
+    ? adoptFuse(makers, order, { id, lower: state.lower })
+    : makers.adoptKernel(order));
+  if (!givenUp.aborted) return session;
+  await session.close({ lazy: true, leaveMounted: true });
+  throw abortError(givenUp);
+}
+
+/** @param lower where its connection is mounted when an overlay is on top */
+async function adoptFuse(
   makers: MountMakers,
   { request, image, store, onEnd }: Omit<MountOrder, 'lower'>,
   held: { readonly id: number; readonly lower: string | undefined },

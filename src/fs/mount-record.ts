@@ -75,6 +75,8 @@ export interface MountRecord {
   readonly quotaGroup: string | null;
   /** A keeper holds it: it outlives this daemon. */
   readonly kept: boolean;
+  /** Its daemon has died, and it is not served again yet: its users wait. */
+  readonly restoring: boolean;
   /** Why nobody serves it since its daemon died; `null` for every mount that works. */
   readonly quarantine: { readonly code: string; readonly message: string } | null;
 }
@@ -123,6 +125,7 @@ export function recordOf(mount: ServedMount): MountRecord {
     cacheQuota: request.cacheQuota ?? null,
     quotaGroup: request.quotaGroup ?? null,
     kept: mount.held !== undefined,
+    restoring: false,
     quarantine: null,
   };
 }

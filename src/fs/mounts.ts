@@ -5,6 +5,7 @@
  * Calls may overlap; two requests for one mount point are kept apart by a reservation.
  */
 import { basename, join } from 'node:path';
+import { throwIfAborted } from '../base/abort.ts';
 import { G8Error } from '../base/errors.ts';
 import type { QuotaRule } from '../config/cache-quotas.ts';
 import { shownSource } from '../store/http-url.ts';
@@ -221,21 +222,25 @@ export class MountTable {
    * Goes on with a mount of a predecessor, from what is on this machine.
    *
    * @param text the state as it is held
-   * @throws ERR_NO_INPUT when its index is gone; ERR_MOUNT, ERR_FLIST_FORMAT
+   * @param givenUp aborted when nobody wants it any more
+   * @throws ERR_NO_INPUT when its index is gone; ERR_MOUNT, ERR_FLIST_FORMAT; the reason of the signal
    */
-  async restore(id: number, state: HeldMountState, text: string): Promise<void> {
+  async restore(
+    id: number,
+    state: HeldMountState,
+    text: string,
+    givenUp: AbortSignal,
+  ): Promise<void> {
     const { keeper, images, openStore, preparePrefetch } = this.#options;
     const { request, lower, fallback } = state;
     if (keeper === undefined) throw new G8Error('ERR_INTERNAL', 'Restored without a keeper');
     const image = await images.reopen(state.image);
+    throwIfAborted(givenUp);
     const store = openStore(request, image);
     const end = new End();
     try {
       const order = { request, image, store, onEnd: end.come };
-      const session =
-        state.tier === 'fuse'
-          ? await adoptMount(this.#options, order, { id, lower })
-          : await this.#options.adoptKernel(order);
+      const session = await adoptMount(this.#options, order, { id, state }, givenUp);
       const held = keeper.adopted(id, text, session.connection);
       const prefetch = request.prefetch && preparePrefetch?.(request, request.prefetch);
       const mounted: Mounted = {

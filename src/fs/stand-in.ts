@@ -14,27 +14,50 @@ import { isAlive } from './registry.ts';
 
 const NAME = /^stand-in-(\d+)$/;
 
+export interface StandInPlace {
+  /** A folder on another disk. */
+  readonly parent: string;
+  /** What the real cache said. */
+  readonly failure: string;
+  /** The opening of the real cache, when its disk does not answer: it ends when the disk does. */
+  readonly opening?: Promise<unknown> | undefined;
+  /** Called before this process makes way. */
+  readonly onEnd: () => void;
+}
+
 /**
  * Options of a cache that stands in for the one of `options`.
  *
- * @param parent a folder on another disk
- * @param failure what the real cache said
  * @throws as `makeFolder`
  */
 export async function standInFor(
   options: CacheOptions,
-  { parent, failure }: { readonly parent: string; readonly failure: string },
+  { parent, failure, opening, onEnd }: StandInPlace,
 ): Promise<CacheOptions> {
   await makeFolder(parent, { mode: 0o700 });
   await removeStandIns(parent);
+  const makeWay = (): void => {
+    onEnd();
+    // What it leaves is no worse than what a kill would; whoever is started then has the real cache.
+    process.kill(process.pid, 'SIGKILL');
+  };
+  let isDiskAway = opening !== undefined;
+  const answered = opening?.then(makeWay, () => {
+    // It has answered, and the cache could not be opened.
+    isDiskAway = false;
+  });
   return {
     ...options,
     dir: join(parent, `stand-in-${process.pid}`),
     standsIn: {
       message: failure,
-      probe: async () => await tryCache(options.dir),
-      // What it leaves is no worse than what a kill would; whoever is started then has the real cache.
-      restore: async () => void process.kill(process.pid, 'SIGKILL'),
+      probe: async () => {
+        // Another try would be one more that waits.
+        await answered;
+        await tryCache(options.dir);
+      },
+      restore: async () => makeWay(),
+      isDiskAway: () => isDiskAway,
     },
   };
 }

@@ -8,6 +8,12 @@ import type {
   SessionStats,
 } from './session-values.ts';
 
+export interface CloseOptions {
+  readonly lazy: boolean;
+  /** Only the connection ends: users of the mount get errors, and it is still to be unmounted. Default false. */
+  readonly leaveMounted?: boolean;
+}
+
 export interface SessionBinding {
   /**
    * Mounts, handshakes and starts serving; resolves when the mount answers.
@@ -35,7 +41,7 @@ export interface SessionBinding {
    *
    * @throws ERR_MOUNT when the mount is busy and not `lazy`; the session goes on
    */
-  closeSession(session: number, options: { lazy: boolean }): Promise<void>;
+  closeSession(session: number, options: CloseOptions): Promise<void>;
   /** Contents that readers wait for now, as pairs of image (0 where a session has one) and row; none after the end. */
   sessionWaits(session: number): Uint32Array;
   /**

@@ -1,7 +1,7 @@
 /** What becomes of mounts whose daemon dies while the disk of its cache cannot be used. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { worldOnDisk } from '../support/disk-world.ts';
 import { type MountWorld, processGone, run } from '../support/mount-world.ts';
 
 const FILES = 12;
+const ALL = Array.from({ length: FILES }, (_, i) => i);
 
 interface Listed {
   readonly pid: number;
@@ -78,16 +79,72 @@ test('a daemon that dies while its disk gives nothing has a successor, which mak
   const second = await listed();
   assert.equal(second.degraded, 'broken');
   await disk.failReads(0);
-  const end = performance.now() + 60_000;
-  while ((await listed()).degraded !== null && performance.now() < end) await delay(200);
+  await well(listed);
   const third = await listed();
-  assert.equal(third.degraded, null);
   assert.notEqual(third.pid, second.pid);
   assert.deepEqual(standIns(world), []);
-  await compare(...Array.from({ length: FILES }, (_, i) => i));
+  await compare(...ALL);
   assert.ok(((await world.cacheStatus())['files'] ?? 0) >= FILES, 'all of them are kept again');
   await world.unmount(mnt);
 });
+
+test('a daemon that dies while its disk has no room at all has a successor, and that one as well', async (context) => {
+  const { world, disk, mnt, compare, listed, kill } = await mountOnDisk(context);
+  const { pid } = await listed();
+  await fillDisk(disk.dir);
+  await kill(pid);
+  await compare(0, 6, 7);
+  const second = await listed();
+  assert.equal(second.degraded, 'broken');
+  assert.match(second.degradedBy ?? '', /No space left/);
+  await kill(second.pid);
+  await compare(1, 8, 9);
+  rmSync(join(disk.dir, 'filler'));
+  await well(listed);
+  await compare(...ALL);
+  await world.unmount(mnt);
+});
+
+test('a daemon that dies while its disk does not answer has a successor, which makes way when it does', async (context) => {
+  const { world, disk, mnt, compare, listed, kill } = await mountOnDisk(context);
+  const { pid } = await listed();
+  // One of whose threads is in the disk's hands cannot end before the disk answers.
+  process.kill(pid, 'SIGSTOP');
+  await run('sync', '-f', disk.dir);
+  await disk.hang(true);
+  await kill(pid);
+  // What is in the cache, in memory as well, and what is not: backwards, so that nothing is read ahead.
+  await compare(...ALL.toReversed());
+  const second = await listed();
+  assert.equal(second.degradedBy, 'The disk does not answer');
+  assert.match(
+    (await world.cli('metrics', '--cache', world.cache)).stdout,
+    /^g8ufs_cache_degraded\{reason="broken"\} 1$/m,
+  );
+  assert.equal(standIns(world).length, 1);
+  await disk.hang(false);
+  await well(listed);
+  assert.notEqual((await listed()).pid, second.pid);
+  await compare(...ALL);
+  assert.deepEqual(standIns(world), []);
+  assert.ok(((await world.cacheStatus())['files'] ?? 0) >= FILES, 'all of them are kept again');
+  await world.unmount(mnt);
+});
+
+/** Resolves when a daemon works with the real cache again. */
+async function well(listed: () => Promise<Listed>): Promise<void> {
+  const end = performance.now() + 60_000;
+  while ((await listed()).degraded !== null && performance.now() < end) await delay(200);
+  assert.equal((await listed()).degraded, null);
+}
+
+/** Fills a file system to its last block. */
+async function fillDisk(dir: string): Promise<void> {
+  const { stderr } = await run('dd', 'if=/dev/zero', `of=${dir}/filler`, 'bs=64k');
+  assert.match(stderr, /No space left/);
+  await run('dd', 'if=/dev/zero', `of=${dir}/filler`, 'bs=1k', 'oflag=append', 'conv=notrunc');
+  await run('sync', '-f', dir);
+}
 
 function standIns(world: MountWorld): string[] {
   return readdirSync(world.path('run')).filter((name) => name.startsWith('stand-in-'));

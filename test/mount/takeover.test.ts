@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import type { MountStats } from '../../src/fs/explain.ts';
@@ -119,6 +119,52 @@ test('a mount that cannot be restored is set aside, and the others live', async 
   await world.unmount(bad);
   assert.deepEqual(readdirSync(bad), []);
   assert.match(await metricsOf(world), /^g8ufs_mounts_quarantined 0$/m);
+  const pid = await world.daemonUp();
+  await world.unmount(good);
+  await nothingIsLeft(world, pid);
+});
+
+test('a mount whose restoring does not end is set aside, and nobody waits for it meanwhile', async (context) => {
+  const { world, source, flist } = await smallWorld(context);
+  const good = await world.mount(flist);
+  const bad: string[] = [];
+  // Read by a thread of its own, and by one of the pool: opening a pipe that nobody writes to never ends.
+  for (const file of ['mount.contents', 'router.yaml']) {
+    writeFileSync(join(world.folder(file), 'file'), file);
+    const mnt = await world.mount(await world.create(world.path(file), file));
+    bad.push(mnt);
+    const record = (await world.json<MountRecord[]>('ps')).find((each) => each.mountPoint === mnt);
+    const path = join(world.cache, 'flists', record?.image ?? '', file);
+    rmSync(path, { force: true });
+    assert.equal((await run('mkfifo', path)).code, 0);
+  }
+  await world.killDaemon();
+  const isRestoring = async (): Promise<boolean[]> => {
+    const records = await world.json<MountRecord[]>('ps');
+    return [good, ...bad].map(
+      (mnt) => records.find((r) => r.mountPoint === mnt)?.restoring ?? false,
+    );
+  };
+  assert.deepEqual(await differences(source, good), []);
+  assert.deepEqual(await isRestoring(), [false, true, true]);
+  assert.match((await world.cli('ps')).stdout, /being restored/);
+  assert.match(await metricsOf(world), /^g8ufs_mounts 1$/m);
+  const another = await world.mount(flist);
+  assert.deepEqual(await differences(source, another), []);
+  await world.unmount(another);
+  await until('The end of that', async () => !(await isRestoring()).includes(true));
+
+  const after = await world.json<MountRecord[]>('ps');
+  for (const mnt of bad) {
+    const quarantine = after.find(({ mountPoint }) => mountPoint === mnt)?.quarantine;
+    assert.equal(quarantine?.code, 'ERR_TIMEOUT');
+    assert.match((await run('ls', mnt)).stderr, /not connected/);
+    await world.unmount(mnt);
+  }
+  assert.deepEqual(await differences(source, good), []);
+  // The pipes come to an end with their reader.
+  await world.killDaemon();
+  assert.deepEqual(await differences(source, good), []);
   const pid = await world.daemonUp();
   await world.unmount(good);
   await nothingIsLeft(world, pid);

@@ -51,7 +51,9 @@ async function run(context: Context): Promise<void> {
   }
 }
 
-function stateOf({ quarantine, passthrough, tier, driver }: Row): string {
+function stateOf({ quarantine, restoring, passthrough, tier, driver }: Row): string {
+  // A daemon of an earlier version does not say so.
+  if (restoring === true) return 'being restored';
   if (quarantine !== null) return `not restored: ${quarantine.message}`;
   return passthrough && tier === 'fuse' ? `${driver}, passthrough` : driver;
 }

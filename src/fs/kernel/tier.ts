@@ -146,7 +146,7 @@ export class KernelTier {
       ...session,
       isThere: overlay.isThere,
       close: async (options) => {
-        await overlay.close(options);
+        if (options.leaveMounted !== true) await overlay.close(options);
         objects.remove();
         onEnd();
       },

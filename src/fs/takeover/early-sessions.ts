@@ -112,8 +112,17 @@ export class EarlySessions {
     this.#sessions.delete(id);
     session.onNeed = () => {};
     session.needs.length = 0;
-    const opened = await session.opened.catch(() => undefined);
-    if (opened !== undefined) await this.#addon.closeSession(opened.session, { lazy: true });
+    // One that waits for a disk has not taken the connection, and finds it gone when the disk answers.
+    void session.opened
+      .then((opened) =>
+        this.#addon.closeSession(opened.session, { lazy: true, leaveMounted: true }),
+      )
+      .catch(() => {});
+  }
+
+  /** Until the index of this mount has been opened, if that was begun; whether it could be is for whoever adopts it. */
+  async tried(id: number): Promise<void> {
+    await this.#sessions.get(id)?.opened.catch(() => {});
   }
 
   /** As `SessionBinding.openSession`; gives a session that was begun early to whoever adopts it. */

@@ -3,11 +3,11 @@
  * errors instead of waiting; they are listed until somebody takes them away, across further daemons.
  */
 import { rm } from 'node:fs/promises';
-import { shownSource } from '../../store/http-url.ts';
 import type { Logger } from '../log.ts';
 import type { MountRecord } from '../mount-record.ts';
 import { findMount } from '../mountinfo.ts';
 import { unmount } from '../unmount.ts';
+import { heldRecord } from './held-record.ts';
 import {
   encodeState,
   type HeldMountState,
@@ -50,20 +50,8 @@ export class Quarantine {
 
   list(): MountRecord[] {
     return [...this.#entries.values()].map(({ state, reason }) => ({
-      mountPoint: state.request.mountPoint,
-      source: shownSource(state.request.source),
-      image: state.image,
-      driver: state.request.driver,
-      tier: state.tier,
-      fallback: state.fallback ?? null,
-      passthrough: false,
-      upper: state.request.upper ?? null,
-      since: state.since,
-      stats: {},
-      prefetch: null,
-      record: null,
-      cacheQuota: state.request.cacheQuota ?? null,
-      quotaGroup: state.request.quotaGroup ?? null,
+      ...heldRecord(state),
+      restoring: false,
       kept: false,
       quarantine: reason,
     }));

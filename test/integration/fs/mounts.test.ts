@@ -175,6 +175,7 @@ test('MountTable.mount() gives the record that list() shows', async (t) => {
     cacheQuota: null,
     quotaGroup: null,
     kept: false,
+    restoring: false,
     quarantine: null,
   });
   assert.deepEqual([w.table.size, w.table.images()], [1, new Set([DIGEST])]);
