@@ -43,7 +43,7 @@ import { MountKeeper } from './takeover/keeper.ts';
 import { PendingRestores } from './takeover/pending-restores.ts';
 import { Quarantine } from './takeover/quarantine.ts';
 import { keptPlaces, type ParsedEntry, parseEntries, restoreAll } from './takeover/restore.ts';
-import { detachLeftovers } from './unmount.ts';
+import { detachLeftovers, LOWER_FOLDER } from './unmount.ts';
 import { whileDiskAnswers } from './while-disk-answers.ts';
 
 /** For the keeper to be told that no successor is wanted. */
@@ -122,7 +122,7 @@ export class Daemon {
     });
     this.mounts = new MountTable({
       images: this.#images,
-      lowerDir: join(cacheDir, 'run', 'lower'),
+      lowerDir: join(cacheDir, LOWER_FOLDER),
       cacheDir,
       log,
       policy: options.policy,

@@ -3,13 +3,16 @@
  * died has left. Runs the system's own programs with argument arrays; never a shell.
  */
 import { execFile } from 'node:child_process';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { G8Error } from '../base/errors.ts';
-import { findMount, readMountinfo } from './mountinfo.ts';
+import { findMount, type MountEntry, readMountinfo } from './mountinfo.ts';
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 10_000;
 const LOWER = 'lowerdir=';
+/** Where the lower layers of writable mounts are, below the folder of their cache. */
+export const LOWER_FOLDER = 'run/lower';
 
 /**
  * Unmounts what is on top at `mountPoint`.
@@ -38,6 +41,24 @@ export async function unmount(mountPoint: string, lazy: boolean): Promise<void> 
 }
 
 /**
+ * The FUSE mount below a writable mount of ours, and of nobody else's overlay.
+ *
+ * @param entry any mount
+ */
+export function hiddenLower(entry: MountEntry): string | undefined {
+  const lower = lowerOf(entry);
+  if (lower === undefined || !dirname(lower).endsWith(`/${LOWER_FOLDER}`)) return undefined;
+  return findMount(lower)?.type === 'fuse.g8ufs' ? lower : undefined;
+}
+
+/** What an overlay with one lower layer has below it. */
+function lowerOf({ type, superOptions }: MountEntry): string | undefined {
+  if (type !== 'overlay') return undefined;
+  const option = superOptions.split(',').find((each) => each.startsWith(LOWER));
+  return option?.slice(LOWER.length);
+}
+
+/**
  * Detaches everything at or below a folder of ours, and overlays elsewhere whose lower layer is there:
  * after a daemon's death none of them can ever answer again.
  *
@@ -51,11 +72,7 @@ export async function detachLeftovers(
   const inside = (path: string): boolean => path === folder || path.startsWith(`${folder}/`);
   const detached: string[] = [];
   for (const entry of readMountinfo().reverse()) {
-    const lower =
-      entry.type === 'overlay'
-        ? entry.superOptions.split(',').find((option) => option.startsWith(LOWER))
-        : undefined;
-    const place = lower?.slice(LOWER.length) ?? entry.mountPoint;
+    const place = lowerOf(entry) ?? entry.mountPoint;
     if (!inside(place) || kept.has(place)) continue;
     await unmount(entry.mountPoint, true);
     detached.push(entry.mountPoint);

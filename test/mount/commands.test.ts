@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { KEPT } from '../../src/fs/confine.ts';
 import { flipBit } from '../support/chunk-files.ts';
-import { MountWorld, processGone, run } from '../support/mount-world.ts';
+import { MountWorld, mountsBelow, processGone, run } from '../support/mount-world.ts';
 
 async function smallWorld(context: TestContext): Promise<{ world: MountWorld; flist: string }> {
   const world = new MountWorld(context);
@@ -217,6 +217,25 @@ test('mount --rw over a daemon that died can be mounted again', async (context) 
     'kept\nwelcome\n',
   );
   await world.unmount(mnt);
+});
+
+test('umount takes a writable mount away whose daemon died, and no overlay of others', async (context) => {
+  const { world, flist } = await smallWorld(context);
+  const upper = world.path('changes');
+  const mnt = await world.mount(flist, '--rw', '--upper', upper);
+  const plain = await world.mount(flist);
+  const merged = world.folder('merged');
+  const layers = `lowerdir=${plain},upperdir=${world.folder('upper')},workdir=${world.folder('work')}`;
+  assert.equal((await run('mount', '-t', 'overlay', '-o', layers, 'overlay', merged)).code, 0);
+  assert.equal((await run('sh', '-c', `echo kept > ${mnt}/etc/kept`)).code, 0);
+  await world.killKeeperAndDaemon();
+  const refused = await world.cli('umount', merged);
+  assert.deepEqual([refused.code, refused.stderr.includes('is not mounted by g8ufs')], [66, true]);
+  assert.equal((await run('umount', merged)).code, 0);
+  await world.unmount(plain);
+  await world.unmount(mnt);
+  assert.deepEqual(mountsBelow(world.dir), []);
+  assert.equal(readFileSync(join(upper, 'etc/kept'), 'utf8'), 'kept\n');
 });
 
 test('writing to a mount is refused as on any read-only file system', async (context) => {

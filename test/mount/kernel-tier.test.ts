@@ -9,9 +9,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { MountRecord } from '../../src/fs/mount-record.ts';
-import { readMountinfo } from '../../src/fs/mountinfo.ts';
 import { until } from '../support/child-server.ts';
-import { differences, MountWorld, processGone, run } from '../support/mount-world.ts';
+import { differences, MountWorld, mountsBelow, processGone, run } from '../support/mount-world.ts';
 
 const TORTURE = fileURLToPath(new URL('../../../../test/support/torture-tree.sh', import.meta.url));
 const KERNEL = ['--tier', 'kernel'];
@@ -36,13 +35,6 @@ async function recordOf(world: MountWorld, mnt: string): Promise<MountRecord> {
 /** Requests that the object mount has had so far. */
 async function requests(world: MountWorld, mnt: string): Promise<number> {
   return (await recordOf(world, mnt)).stats['requests'] ?? Number.NaN;
-}
-
-/** Mounts below the world's folder, but for those of its own making. */
-function mountsBelow(folder: string): string[] {
-  return readMountinfo()
-    .map(({ mountPoint }) => mountPoint)
-    .filter((path) => path.startsWith(`${folder}/`));
 }
 
 async function contentFiles(world: MountWorld): Promise<string[]> {

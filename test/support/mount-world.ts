@@ -248,9 +248,7 @@ export class MountWorld {
       process.kill(pid, 'SIGKILL');
       await processGone(pid);
     }
-    for (const { mountPoint } of readMountinfo().reverse()) {
-      if (mountPoint.startsWith(`${this.dir}/`)) await execute('umount', ['-l', mountPoint]);
-    }
+    for (const path of mountsBelow(this.dir).reverse()) await execute('umount', ['-l', path]);
     // A daemon that ends by itself has no lock any more when it closes its state.
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
@@ -285,6 +283,13 @@ export class MountWorld {
       return false;
     }
   }
+}
+
+/** Mount points below a folder, in the order in which they were mounted. */
+export function mountsBelow(folder: string): string[] {
+  return readMountinfo()
+    .map(({ mountPoint }) => mountPoint)
+    .filter((path) => path.startsWith(`${folder}/`));
 }
 
 /** Runs a program to its end; a failure is a result. The serving process never reads a mount itself. */

@@ -24,7 +24,7 @@ async function run(context: Context, dirs: readonly string[], lazy: boolean): Pr
   const { G8Error } = await import('../../base/errors.ts');
   const { findMount } = await import('../../fs/mountinfo.ts');
   const { overlayCache } = await import('../../fs/kernel/overlay.ts');
-  const { unmount } = await import('../../fs/unmount.ts');
+  const { hiddenLower, unmount } = await import('../../fs/unmount.ts');
   const { realpath } = await import('node:fs/promises');
   for (const dir of dirs) {
     const path = resolve(dir);
@@ -39,11 +39,13 @@ async function run(context: Context, dirs: readonly string[], lazy: boolean): Pr
     // No daemon has it: what one that died has left.
     const left = findMount(mountPoint);
     const isOverlay = left !== undefined && overlayCache(left) !== undefined;
-    if (left?.type !== 'fuse.g8ufs' && !isOverlay) {
+    const lower = left && hiddenLower(left);
+    if (left?.type !== 'fuse.g8ufs' && !isOverlay && lower === undefined) {
       throw new G8Error('ERR_NO_INPUT', `${mountPoint} is not mounted by g8ufs`);
     }
     // An overlay of the kernel tier may be in use without its daemon; a dead FUSE mount is not.
     await unmount(mountPoint, lazy || !isOverlay);
+    if (lower !== undefined) await unmount(lower, true);
   }
   if (context.json) {
     const { printJson } = await import('../ui/json.ts');
