@@ -82,6 +82,7 @@ void Converse(Input input) {
   int process = 0;
   const keeper::Keeper* self = nullptr;
   std::vector<keeper::Keeper::Ended> ended;
+  bool is_dying = false;
   keeper::Keeper keeper(std::move(listener),
                         {[&](const keeper::Launch& launch, int wait_fd) {
                            Require(!launch.arguments.empty() && launch.arguments[0][0] == '/');
@@ -94,13 +95,15 @@ void Converse(Input input) {
                            return ++process;
                          },
                          [](int killed) { Require(killed > 0); },
-                         [&] { return std::exchange(ended, {}); }},
-                        {kSoon, kNow, kNow});
+                         [&] { return std::exchange(ended, {}); },
+                         [&](int) { return is_dying; }},
+                        {kSoon, kNow, kNow, kNow});
   self = &keeper;
   std::array<UniqueFd, 4> clients;
   bool goes_on = true;
   while (goes_on && !input.empty()) {
     const uint8_t what = input.Byte();
+    is_dying = (what & 128) != 0 && (what >> 2) % 8 == 1;
     UniqueFd& client = clients[what % clients.size()];
     switch ((what >> 2) % 8) {
       case 0:

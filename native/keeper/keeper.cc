@@ -51,6 +51,7 @@ bool Keeper::Step(std::chrono::milliseconds wait, int signals) {
     if (polled[0].revents != 0) Accept();
   }
   Reap();
+  if (daemon_ != nullptr && Clock::now() >= heard_ + delays_.silence) LookAtDaemon();
   if (daemon_ == nullptr && !is_over_) {
     DropEnded();
     if (due_ && Clock::now() >= *due_) {
@@ -71,7 +72,8 @@ bool Keeper::Step(std::chrono::milliseconds wait, int signals) {
 
 std::chrono::milliseconds Keeper::WaitTime(std::chrono::milliseconds wait) const {
   if (daemon_ == nullptr) wait = std::min<std::chrono::milliseconds>(wait, kLookPeriod);
-  const std::optional<Clock::time_point>& due = daemon_ == nullptr ? due_ : standby_.due();
+  std::optional<Clock::time_point> due = daemon_ == nullptr ? due_ : standby_.due();
+  if (daemon_ != nullptr) due = std::min(due.value_or(Clock::time_point::max()), heard_ + delays_.silence);
   if (!due) return wait;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now());
   return std::clamp(left, std::chrono::milliseconds(0), wait);
@@ -92,6 +94,7 @@ bool Keeper::Serve(Connection& connection) {
   if (ReceiveMessage(connection.socket.get(), &request, &fds) != 0) return false;
   std::vector<int> reply_fds;
   const Message reply = Handle(connection, request, fds, &reply_fds);
+  if (daemon_ == &connection) heard_ = Clock::now();
   if (SendMessage(connection.socket.get(), reply, reply_fds) != 0) return false;
   // Whoever breaks the protocol is not heard any further.
   return reply.error != EPROTO;
@@ -232,6 +235,13 @@ Keeper::Entry* Keeper::Find(uint64_t id) {
   const auto found = std::find_if(entries_.begin(), entries_.end(),
                                   [&](const Entry& entry) { return entry.id == id; });
   return found == entries_.end() ? nullptr : &*found;
+}
+
+void Keeper::LookAtDaemon() {
+  heard_ = Clock::now();
+  if (!processes_.is_dying(daemon_process_)) return;
+  std::erase_if(connections_, [this](const Connection& each) { return &each == daemon_; });
+  OnDaemonGone();
 }
 
 void Keeper::OnDaemonGone() {

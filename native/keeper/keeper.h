@@ -12,6 +12,9 @@
 // While a daemon works that wants it so, successors stand by (keeper/standby.h). Each is used once; when
 // it does not come, the next one goes on, or is started as if there had been none.
 //
+// A daemon says something every second. Of one that does not it is asked whether it was killed: a process of
+// which a thread waits for a disk is not gone, and neither is its connection, before the disk answers.
+//
 // While a daemon is connected its devices are not looked at: poll(2) on one would be woken by every
 // request of its mount.
 //
@@ -49,6 +52,8 @@ class Keeper {
     Standby::Start start;  // `wait_fd` is -1 for one that does not wait
     Standby::Kill kill;
     std::function<std::vector<Ended>()> reap;
+    // Whether a process runs nothing any more, though threads of it may have to be waited for.
+    std::function<bool(int process)> is_dying;
   };
 
   static constexpr int kFailuresMax = 10;
@@ -76,6 +81,8 @@ class Keeper {
     std::chrono::milliseconds standby{500};
     // Mounts of a daemon that has just been started are often gone in a moment.
     std::chrono::milliseconds first_standby = std::chrono::seconds(5);
+    // Without a word of the daemon, until it is looked at.
+    std::chrono::milliseconds silence = std::chrono::seconds(2);
   };
 
   Keeper(UniqueFd listener, Processes processes, const Delays& delays);
@@ -111,6 +118,8 @@ class Keeper {
                  std::vector<int>* reply_fds);
   int Hold(const Message& request, std::vector<UniqueFd>& fds);
   int Take(const Message& request, Message* reply, std::vector<int>* reply_fds) const;
+  // It has been silent for long: whether it was killed.
+  void LookAtDaemon();
   void OnDaemonGone();
   void DropEnded();
   void Reap();
@@ -139,6 +148,7 @@ class Keeper {
   std::optional<int> child_;  // started, not heard of yet
   bool child_stood_by_ = false;
   int daemon_process_ = 0;  // of the daemon, or the last one
+  Clock::time_point heard_;  // of the daemon
   bool daemon_killed_ = false;  // its end as a process was seen before that of its connection
   int failures_ = 0;
   int kills_ = 0;

@@ -40,6 +40,7 @@ class World {
       if (const int process = reaped.exchange(0); process != 0) gone.push_back({process, killed});
       return gone;
     };
+    processes.is_dying = [this](int process) { return process == dying; };
     keeper_ = std::make_unique<Keeper>(std::move(listener), std::move(processes), delays);
     thread_ = std::thread([this] {
       while (!stop_ && keeper_->Step(std::chrono::milliseconds(5))) {
@@ -74,6 +75,7 @@ class World {
   std::atomic<int> waits{-1};  // the end of the last one that stands by
   std::atomic<int> ended{0};   // by the keeper
   std::atomic<int> reaped{0};
+  std::atomic<int> dying{0};
   std::atomic<bool> killed{false};  // what is reaped was
   std::atomic<bool> is_over{false};
   std::string program;
@@ -335,6 +337,28 @@ void HasOneDaemonAtATime() {
   CHECK(!nobody.Ready().ok());
 }
 
+// As long as a disk does not answer, a thread that waits for it keeps what its process has open.
+void DoesNotWaitForADyingDaemon() {
+  Keeper::Delays delays;
+  delays.silence = std::chrono::milliseconds(50);
+  World world(delays);
+  const Pair device;
+  std::vector<KeeperClient::Held> held;
+  const auto daemon = Client(world, &held);
+  CHECK(daemon->Successor(kLaunch).ok());
+  CHECK(daemon->Hold(7, device.theirs.get(), -1, "state of 7").ok());
+  CHECK(daemon->Ready().ok());
+  // One that is only silent is left alone.
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  CHECK(world.starts == 0);
+  world.dying = ::getpid();
+  CHECK(World::Until([&] { return world.starts == 1; }));
+  world.dying = 0;
+  const auto successor = Client(world, &held);
+  CHECK(held.size() == 1 && held[0].id == 7);
+  CHECK(!daemon->Drop(7).ok());
+}
+
 void WaitsForADaemonThatComes() {
   World world;
   std::vector<KeeperClient::Held> held;
@@ -424,6 +448,7 @@ int main() {
   DoesWithoutAStandbyThatDoesNotCome();
   EndsAStandbyThatMayNotFit();
   HasOneDaemonAtATime();
+  DoesNotWaitForADyingDaemon();
   WaitsForADaemonThatComes();
   RefusesWhatIsMalformed();
   DecodesOnlyWholeLaunches();

@@ -13,7 +13,7 @@ import { registryDir } from '../base/paths.ts';
 import { confined } from './confine.ts';
 import { ControlClient } from './control.ts';
 import { openLog } from './log-file.ts';
-import { listDaemons } from './registry.ts';
+import { isDying, listDaemons } from './registry.ts';
 import { hasKeeper } from './takeover/has-keeper.ts';
 
 /** A daemon that starts answers within this: opening a large cache takes a fraction of it. */
@@ -48,12 +48,11 @@ export async function connectControl(
   cacheDir: string,
   registry: string = ownRegistry(),
 ): Promise<ControlClient | undefined> {
-  const client = await ControlClient.connect(controlSocket(cacheDir));
-  if (client !== undefined) return client;
   const records = await listDaemons(registry);
   const record = records.find((known) => known.cacheDir === cacheDir);
-  if (record === undefined || record.socket === controlSocket(cacheDir)) return undefined;
-  return await ControlClient.connect(record.socket);
+  // Its socket would take every request, and answer none.
+  if (record !== undefined && isDying(record.pid)) return undefined;
+  return await ControlClient.connect(record?.socket ?? controlSocket(cacheDir));
 }
 
 /**
@@ -111,7 +110,7 @@ let early: EarlyConnection | undefined;
  * finds out the rest. {@link connectOrStartDaemon} gives this connection. Failures show only there.
  */
 export async function expectMount(cacheDir: string, source: string): Promise<void> {
-  const client = ControlClient.connect(controlSocket(cacheDir)).catch(() => undefined);
+  const client = connectControl(cacheDir).catch(() => undefined);
   early = { cacheDir, client };
   // A daemon of an earlier version does not know the request, and nothing is lost.
   (await client)?.request('expect', { source }).catch(() => {});

@@ -10,6 +10,7 @@ import { CacheLayout } from '../cache/layout.ts';
 import type { Addon } from '../native/addon.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { logHealth } from './health-log.ts';
+import { isDying } from './registry.ts';
 import { removeStandIns, standInFor } from './stand-in.ts';
 
 /** For a predecessor that was killed and whose process is still being taken down. */
@@ -117,16 +118,20 @@ async function within(ms: number, done: Promise<true>): Promise<boolean> {
   return await Promise.race([done, bound]).finally(() => over.abort());
 }
 
-/** @param waits a predecessor may still be ending: its process goes before its lock does */
+/**
+ * @param waits a predecessor may still be ending: its process goes before its lock does, by as long as a disk does not
+ *   answer
+ */
 async function whenFree(waits: boolean, options: CacheOptions): Promise<ContentCache> {
-  const deadline = performance.now() + LOCK_TIMEOUT_MS;
+  const start = performance.now();
   for (;;) {
     try {
       return await ContentCache.open(options);
     } catch (error) {
       const isBusy = waits && isG8Error(error, 'ERR_CACHE_LOCKED');
-      if (!isBusy || performance.now() > deadline) throw error;
-      await delay(LOCK_DELAY_MS);
+      const isOver = performance.now() > start + LOCK_TIMEOUT_MS;
+      if (!isBusy || (isOver && !isDying(Number(error.details?.['pid'])))) throw error;
+      await delay(Math.max(LOCK_DELAY_MS, (performance.now() - start) / 10));
     }
   }
 }

@@ -2,6 +2,7 @@
  * Which daemons run on this machine: one small file for each, so that `ps` and `umount` find a mount
  * without knowing its cache. A file whose process is gone is removed by whoever meets it.
  */
+import { readFileSync } from 'node:fs';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { toG8Error } from '../base/errors.ts';
@@ -85,12 +86,22 @@ async function readRecord(path: string): Promise<DaemonRecord | undefined> {
     : undefined;
 }
 
-/** Whether there is a process of this number; not whether it is the same one. */
+/** Whether a process of this number runs; not whether it is the same one. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  return !isDying(pid);
+}
+
+/** It has ended but for threads that wait for a disk, and holds what it had open as long as they do. */
+export function isDying(pid: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return /^\) [ZX]/.test(text.slice(text.lastIndexOf(')')));
+  } catch {
+    return false;
   }
 }

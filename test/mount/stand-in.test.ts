@@ -1,10 +1,11 @@
 /** What becomes of mounts whose daemon dies while the disk of its cache cannot be used. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '../support/child-server.ts';
 import { worldOnDisk } from '../support/disk-world.ts';
 import { type MountWorld, processGone, run } from '../support/mount-world.ts';
 
@@ -128,6 +129,37 @@ test('a daemon that dies while its disk does not answer has a successor, which m
   await compare(...ALL);
   assert.deepEqual(standIns(world), []);
   assert.ok(((await world.cacheStatus())['files'] ?? 0) >= FILES, 'all of them are kept again');
+  await world.unmount(mnt);
+});
+
+test('a daemon that is killed while a thread of it waits for the disk has a successor, and that one as well', async (context) => {
+  const { world, disk, mnt, compare, listed } = await mountOnDisk(context);
+  const pids = [(await listed()).pid];
+  await disk.hang(true);
+  try {
+    // Fetched, and written to the disk.
+    await compare(6);
+    await until('A hang', async () => (await listed()).degraded === 'hanging');
+    for (const files of [
+      [7, 8],
+      [9, 10],
+    ]) {
+      process.kill(pids.at(-1) as number, 'SIGKILL');
+      await compare(...files);
+      const { pid, degradedBy } = await listed();
+      assert.ok(!pids.includes(pid));
+      assert.equal(degradedBy, 'The disk does not answer');
+      pids.push(pid);
+    }
+    for (const pid of pids) assert.ok(existsSync(`/proc/${pid}`), 'it is not gone');
+  } finally {
+    // Whoever cleans up would wait for it.
+    await disk.hang(false);
+  }
+  await well(listed);
+  for (const pid of pids) await processGone(pid);
+  await compare(...ALL);
+  assert.deepEqual(standIns(world), []);
   await world.unmount(mnt);
 });
 
