@@ -43,7 +43,8 @@ export function runSanitized(preset, tiers) {
           G8UFS_KEEPER: join(root, 'build/native', preset, 'g8ufs-keeper'),
           ASAN_OPTIONS: options,
           // A daemon may end before the threads of a mount that has just gone are joined. The units look for those.
-          TSAN_OPTIONS: `${options}:report_thread_leaks=0:suppressions=${join(root, 'scripts/tsan.supp')}`,
+          // What is suppressed is known by its stack, which has to be remembered for long enough.
+          TSAN_OPTIONS: `${options}:report_thread_leaks=0:history_size=7:suppressions=${join(root, 'scripts/tsan.supp')}`,
           UBSAN_OPTIONS: 'print_stacktrace=1',
         },
       },
